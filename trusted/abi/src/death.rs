@@ -1,0 +1,84 @@
+//! Why a domain ended, as recorded and reported.
+
+/// Cause of a domain's end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+pub enum DeathCause {
+    /// Its entry function returned or it called `exit`: the ordinary end.
+    Exit = 0,
+    /// It panicked.
+    Panic = 1,
+    /// It touched memory that is not mapped, or not that way.
+    PageFault = 2,
+    /// It ran into the guard page of its stack.
+    StackOverflow = 3,
+    /// It executed an undefined instruction.
+    InvalidOpcode = 4,
+    /// It divided by zero or overflowed a division.
+    DivideError = 5,
+    /// General protection, alignment or another exception.
+    Protection = 6,
+    /// It asked for more memory than its quota allows.
+    MemoryQuota = 7,
+    /// It ran longer in one call than its watchdog allows.
+    Watchdog = 8,
+    /// Somebody with the right to do so ended it.
+    Killed = 9,
+    /// It could not be started.
+    StartFailed = 10,
+}
+
+impl DeathCause {
+    /// The cause with this number, if there is one.
+    #[must_use]
+    pub const fn from_number(number: u32) -> Option<Self> {
+        Some(match number {
+            0 => Self::Exit,
+            1 => Self::Panic,
+            2 => Self::PageFault,
+            3 => Self::StackOverflow,
+            4 => Self::InvalidOpcode,
+            5 => Self::DivideError,
+            6 => Self::Protection,
+            7 => Self::MemoryQuota,
+            8 => Self::Watchdog,
+            9 => Self::Killed,
+            10 => Self::StartFailed,
+            _ => return None,
+        })
+    }
+
+    /// The cause in words, as it stands in a crash record.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Exit => "exit",
+            Self::Panic => "panic",
+            Self::PageFault => "page fault",
+            Self::StackOverflow => "stack overflow",
+            Self::InvalidOpcode => "invalid opcode",
+            Self::DivideError => "divide error",
+            Self::Protection => "protection fault",
+            Self::MemoryQuota => "memory quota exceeded",
+            Self::Watchdog => "watchdog expired",
+            Self::Killed => "killed",
+            Self::StartFailed => "start failed",
+        }
+    }
+}
+
+/// How an injected crash is to happen (the shell's `crash` command).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+pub enum InjectedFault {
+    /// End it from outside, as `kill` does.
+    Kill = 0,
+    /// A panic.
+    Panic = 1,
+    /// A read through a null pointer.
+    NullDereference = 2,
+    /// Endless recursion.
+    StackOverflow = 3,
+    /// An endless loop (ended by the watchdog or a kill).
+    EndlessLoop = 4,
+}

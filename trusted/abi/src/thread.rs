@@ -1,0 +1,124 @@
+//! The thread control block at `gs:0` and what a crossing leaves on the stack.
+
+use core::sync::atomic::{AtomicU32, AtomicU64};
+
+use crate::services::Services;
+
+/// Thread control block (TCB). `gs:0` is its address on every machine.
+///
+/// Only the thread itself (and the kernel, while the thread is not running)
+/// touches it, so plain loads and stores suffice; the offsets below are used
+/// from assembly.
+#[repr(C, align(64))]
+pub struct ThreadControl {
+    /// Address of this block: `mov rax, gs:0` yields a usable pointer.
+    pub this: *const ThreadControl,
+    /// Newest continuation, null at the bottom of the stack.
+    pub chain: *const Continuation,
+    /// Domain whose code runs now.
+    pub current: *const DomainSlot,
+    /// Lowest stack pointer at which a crossing or service may still start.
+    pub stack_limit: usize,
+    /// Non-zero: the thread is neither pre-empted nor unwound.
+    pub preempt_off: u32,
+    /// Non-zero: the thread executes a kernel service that may block.
+    pub kernel_depth: u32,
+    /// Work was deferred because `preempt_off` was set; look at its end.
+    pub work_pending: AtomicU32,
+    /// Number of the thread, unique since boot.
+    pub thread: u32,
+    /// The crossing stub: `call gs:[CROSS]` (see [`CrossStub`]).
+    pub cross: usize,
+    /// The kernel's services.
+    pub services: *const Services,
+    /// The kernel's per-CPU data; changes only while the thread is switched out.
+    pub cpu: *mut (),
+    /// The kernel's own record of this thread.
+    pub kernel: *mut (),
+    /// Where the crossing stub counts, per thread: crossings started.
+    pub crossings: u64,
+}
+
+/// Offsets of [`ThreadControl`] fields, for assembly.
+pub mod offset {
+    use super::{DomainSlot, ThreadControl};
+    use core::mem::offset_of;
+
+    /// [`ThreadControl::chain`].
+    pub const CHAIN: usize = offset_of!(ThreadControl, chain);
+    /// [`ThreadControl::current`].
+    pub const CURRENT: usize = offset_of!(ThreadControl, current);
+    /// [`ThreadControl::stack_limit`].
+    pub const STACK_LIMIT: usize = offset_of!(ThreadControl, stack_limit);
+    /// [`ThreadControl::preempt_off`].
+    pub const PREEMPT_OFF: usize = offset_of!(ThreadControl, preempt_off);
+    /// [`ThreadControl::kernel_depth`].
+    pub const KERNEL_DEPTH: usize = offset_of!(ThreadControl, kernel_depth);
+    /// [`ThreadControl::work_pending`].
+    pub const WORK_PENDING: usize = offset_of!(ThreadControl, work_pending);
+    /// [`ThreadControl::cross`].
+    pub const CROSS: usize = offset_of!(ThreadControl, cross);
+    /// [`ThreadControl::services`].
+    pub const SERVICES: usize = offset_of!(ThreadControl, services);
+    /// [`ThreadControl::crossings`].
+    pub const CROSSINGS: usize = offset_of!(ThreadControl, crossings);
+    /// [`DomainSlot::live`].
+    pub const SLOT_LIVE: usize = offset_of!(DomainSlot, live);
+    /// [`DomainSlot::id`].
+    pub const SLOT_ID: usize = offset_of!(DomainSlot, id);
+}
+
+/// The part of a domain that crossings read: one cache line, written only at
+/// start and death. Slots are never freed, only reused with a new generation.
+#[repr(C, align(64))]
+pub struct DomainSlot {
+    /// Generation while the domain lives, 0 while dying or dead.
+    pub live: AtomicU64,
+    /// Owner id that exchange objects of this domain carry (see
+    /// [`crate::exchange::ObjectHeader`]); unique over slot and generation.
+    pub id: AtomicU64,
+    /// Index in the kernel's table of domains.
+    pub index: u32,
+}
+
+/// What a crossing saves, at the stack pointer it is linked with.
+#[repr(C)]
+pub struct Continuation {
+    /// Continuation of the crossing before this one.
+    pub previous: *const Continuation,
+    /// Domain to return to.
+    pub caller: *const DomainSlot,
+    /// Domain that was entered.
+    pub callee: *const DomainSlot,
+    /// Callee-saved registers of the caller: r15, r14, r13, r12, rbx, rbp.
+    pub registers: [u64; 6],
+    /// Where the caller goes on.
+    pub return_address: usize,
+}
+
+/// The kernel's crossing stub, reached through [`ThreadControl::cross`].
+///
+/// `stub(slot, generation, function, frame)` checks that `slot` still has
+/// `generation`, links a continuation, makes the slot's domain current, calls
+/// `function(frame)` and unlinks. It returns a [`CrossStatus`] as `u32`. On
+/// return `preempt_off` is 0 if the function ran.
+pub type CrossStub = unsafe extern "sysv64" fn(
+    slot: *const DomainSlot,
+    generation: u64,
+    function: unsafe extern "sysv64" fn(frame: *mut ()),
+    frame: *mut (),
+) -> u32;
+
+/// What the crossing stub returns.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+pub enum CrossStatus {
+    /// The function ran to its end.
+    Done = 0,
+    /// The callee was dead before the call: the function did not start.
+    NotStarted = 1,
+    /// The callee died during the call.
+    Died = 2,
+    /// The stack is too short for another crossing: the function did not start.
+    NoStack = 3,
+}
