@@ -1,0 +1,116 @@
+//! Block devices: sectors read and written, directly or in batches.
+
+use exchange::{RRefDeque, RRefSlice, RpcResult};
+use macros::{Exchangeable, interface};
+
+/// Most requests in one batch.
+pub const BATCH: usize = 32;
+
+/// What a block device is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Exchangeable)]
+#[repr(C)]
+pub struct Geometry {
+    /// Bytes in a sector, 512 or 4,096.
+    pub sector_bytes: u32,
+    /// Most sectors in one request.
+    pub max_sectors: u32,
+    /// Sectors on the device.
+    pub sectors: u64,
+    /// Most requests that can be under way at once.
+    pub queue_depth: u32,
+    /// 1 if writes are refused.
+    pub read_only: u32,
+}
+
+/// Why a request failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Exchangeable)]
+#[repr(u32)]
+pub enum BlockError {
+    /// The range leaves the device.
+    OutOfRange = 1,
+    /// The buffer is not a whole number of sectors, or too long.
+    BadLength = 2,
+    /// The medium could not be read or written.
+    Media = 3,
+    /// The device refuses writes.
+    ReadOnly = 4,
+    /// The device did not answer in time.
+    TimedOut = 5,
+    /// The device reported an internal or unknown error.
+    Device = 6,
+    /// No memory for the request.
+    NoMemory = 7,
+}
+
+/// What a request of a batch does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Exchangeable)]
+#[repr(u32)]
+pub enum BlockOperation {
+    /// Fill the buffer from the device.
+    Read = 0,
+    /// Put the buffer on the device.
+    Write = 1,
+    /// Make everything written before durable; the buffer is unused.
+    Flush = 2,
+}
+
+/// Where a request of a batch stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Exchangeable)]
+#[repr(u32)]
+pub enum BlockStatus {
+    /// Not finished.
+    Pending = 0,
+    /// Finished; the data lies in the buffer or on the device.
+    Done = 1,
+    /// Failed; see the request's `error`.
+    Failed = 2,
+}
+
+/// One asynchronous request. Its buffer moves to the driver and back, so the
+/// device works on it in place.
+#[derive(Debug, Exchangeable)]
+#[repr(C)]
+pub struct BlockRequest {
+    /// Chosen by the submitter, returned unchanged.
+    pub tag: u64,
+    /// First sector.
+    pub sector: u64,
+    /// What to do.
+    pub operation: BlockOperation,
+    /// Where it stands.
+    pub status: BlockStatus,
+    /// Why it failed, when `status` is `Failed`.
+    pub error: BlockError,
+    /// Reserved, zero.
+    pub reserved: u32,
+    /// Data, a whole number of sectors; `None` for a flush.
+    pub buffer: Option<RRefSlice<u8>>,
+}
+
+/// A batch of requests.
+pub type BlockBatch = RRefDeque<BlockRequest, BATCH>;
+
+/// A device of numbered sectors.
+///
+/// Finished writes are durable only after a [`BlockDevice::flush`].
+#[interface]
+pub trait BlockDevice {
+    /// What the device is.
+    fn geometry(&self) -> RpcResult<Geometry>;
+
+    /// Reads sectors from `sector` on until `into` is full; blocks.
+    fn read(&self, sector: u64, into: &mut [u8]) -> RpcResult<Result<(), BlockError>>;
+
+    /// Writes `from` to the sectors from `sector` on; blocks.
+    fn write(&self, sector: u64, from: &[u8]) -> RpcResult<Result<(), BlockError>>;
+
+    /// Makes every finished write durable; blocks.
+    fn flush(&self) -> RpcResult<Result<(), BlockError>>;
+
+    /// Starts as many requests of the batch as the queue takes, in order, and
+    /// returns the rest. Never blocks.
+    fn submit(&self, batch: BlockBatch) -> RpcResult<BlockBatch>;
+
+    /// Appends finished requests to `room` until it is full. Never blocks.
+    fn poll(&self, room: BlockBatch) -> RpcResult<BlockBatch>;
+}
