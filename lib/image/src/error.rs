@@ -1,0 +1,133 @@
+//! Why bytes are not an image that may run.
+
+use core::fmt;
+
+/// Why an image is refused; the text says which check failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImageError {
+    /// The file has no signature.
+    Unsigned,
+    /// The file is shorter than it says it is.
+    Truncated {
+        /// Bytes the file says it has.
+        expected: u64,
+        /// Bytes it has.
+        found: u64,
+    },
+    /// The signature is not one of these bytes by the build's key.
+    SignatureMismatch,
+    /// The public key is not a key.
+    BadKey,
+    /// Not an ELF file for this processor, or its tables lead nowhere.
+    NotElf,
+    /// Not a position-independent executable.
+    NotPositionIndependent,
+    /// A kind of segment that a domain may not have.
+    ForbiddenSegment {
+        /// `p_type` of the program header.
+        kind: u32,
+    },
+    /// A segment is writable and executable.
+    WritableCode {
+        /// Address of the segment in the image.
+        address: u64,
+    },
+    /// Segments are out of order, share a page, or leave the file.
+    BadSegment {
+        /// Address of the segment in the image.
+        address: u64,
+    },
+    /// More segments or bytes than an image may have.
+    TooLarge,
+    /// The entry point is not in code.
+    BadEntry {
+        /// Address of the entry point in the image.
+        address: u64,
+    },
+    /// The dynamic table asks for something a domain may not have.
+    ForbiddenDynamicEntry {
+        /// `d_tag` of the entry.
+        tag: i64,
+    },
+    /// The relocation table leads nowhere.
+    BadRelocationTable,
+    /// A relocation that is not `R_X86_64_RELATIVE`.
+    ForbiddenRelocation {
+        /// Its type.
+        kind: u32,
+    },
+    /// A relocation outside the image's data, or pointing outside the image.
+    BadRelocation {
+        /// Address it applies to.
+        address: u64,
+    },
+    /// There is no note that describes a domain.
+    NoNote,
+    /// The note is damaged.
+    BadNote,
+    /// The image was built for another version of the kernel's interface.
+    AbiMismatch {
+        /// Version the kernel has.
+        expected: u32,
+        /// Version of the image.
+        found: u32,
+    },
+    /// The image was built by another compiler.
+    CompilerMismatch,
+}
+
+impl fmt::Display for ImageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Unsigned => f.write_str("the image is not signed"),
+            Self::Truncated { expected, found } => {
+                write!(f, "the image is cut off: {found} of {expected} bytes")
+            }
+            Self::SignatureMismatch => f.write_str(
+                "the signature does not match the image: it was altered or signed by another build",
+            ),
+            Self::BadKey => f.write_str("the public key is not an Ed25519 key"),
+            Self::NotElf => f.write_str("not an x86-64 ELF file"),
+            Self::NotPositionIndependent => f.write_str("not a position-independent executable"),
+            Self::ForbiddenSegment { kind } => {
+                write!(f, "segment of kind {kind:#x}, which a domain may not have")
+            }
+            Self::WritableCode { address } => {
+                write!(
+                    f,
+                    "the segment at {address:#x} is both writable and executable"
+                )
+            }
+            Self::BadSegment { address } => {
+                write!(
+                    f,
+                    "the segment at {address:#x} overlaps another or leaves the file"
+                )
+            }
+            Self::TooLarge => f.write_str("more segments or bytes than an image may have"),
+            Self::BadEntry { address } => write!(f, "the entry point {address:#x} is not in code"),
+            Self::ForbiddenDynamicEntry { tag } => {
+                write!(f, "dynamic entry {tag:#x}, which a domain may not have")
+            }
+            Self::BadRelocationTable => f.write_str("the relocation table leads outside the image"),
+            Self::ForbiddenRelocation { kind } => {
+                write!(
+                    f,
+                    "relocation of type {kind}, only R_X86_64_RELATIVE (8) is allowed"
+                )
+            }
+            Self::BadRelocation { address } => {
+                write!(f, "the relocation at {address:#x} leaves the image's data")
+            }
+            Self::NoNote => f.write_str("no note describes the domain (section .redleaf.domain)"),
+            Self::BadNote => f.write_str("the note that describes the domain is damaged"),
+            Self::AbiMismatch { expected, found } => write!(
+                f,
+                "built for version {found} of the kernel's interface, this kernel has {expected}"
+            ),
+            Self::CompilerMismatch => f.write_str("built by another compiler than the kernel"),
+        }
+    }
+}
+
+impl core::error::Error for ImageError {}

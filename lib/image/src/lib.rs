@@ -1,0 +1,34 @@
+//! Domain images: signature, checked layout, symbols and note.
+//!
+//! An image file is an ELF file and a trailer:
+//!
+//! ```text
+//! ELF bytes ‖ Ed25519 signature over them (64) ‖ their number, u64 LE (8) ‖ "RLSIGN01"
+//! ```
+//!
+//! [`SignedImage::check`] is the one way from bytes of unknown origin to an
+//! ELF that the build made; [`Layout::parse`] the one way from there to
+//! segments and relocations that a loader may follow blindly; [`Note::parse`]
+//! reads what the image wants and provides, and [`Symbols`] turns addresses
+//! into names for backtraces. Nothing here loads, maps or runs anything.
+//!
+//! Every function answers malformed input with an [`ImageError`], never with a
+//! panic, although only signed bytes get past the first step.
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+mod error;
+mod layout;
+mod note;
+mod signature;
+mod symbols;
+
+pub use error::ImageError;
+pub use layout::{Layout, MAX_SEGMENTS, PAGE_SIZE, Permissions, Relocation, Segment};
+pub use note::{MAX_PARAMETERS, NOTE_SECTION, Note, Parameter};
+pub use signature::{PublicKey, SEED_SIZE, SignedImage, TRAILER_SIZE, public_key, trailer};
+pub use symbols::{SymbolName, Symbols};
+
+#[cfg(test)]
+mod tests;

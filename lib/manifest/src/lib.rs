@@ -1,0 +1,221 @@
+//! The plan of a system: which domains run, and what each of them is handed.
+//!
+//! The host tool compiles `systems/NAME.toml` for one machine into a
+//! [`SystemPlan`], having checked every wire against the images. The
+//! supervisor decodes it from the boot archive and carries it out. This crate
+//! is the plan's types and its bytes; it neither parses TOML nor knows what a
+//! domain does.
+//!
+//! Two orders carry meaning, so that the supervisor needs no search: domains
+//! stand in start order (a domain after everything it is handed), and a
+//! domain's grants stand in the order of its image's parameters.
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// First bytes of an encoded plan; the last is the version of the format.
+const MAGIC: [u8; 8] = *b"RLPLAN\x00\x01";
+
+/// One bootable composition of domains, for one machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SystemPlan {
+    /// Name of the system, the stem of its manifest's file name.
+    pub name: String,
+    /// The domains in start order.
+    pub domains: Vec<DomainPlan>,
+}
+
+/// One domain of a system.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DomainPlan {
+    /// Name, unique in the system.
+    pub name: String,
+    /// Name of its image: `images/NAME` in the boot archive.
+    pub image: String,
+    /// What each parameter of the image is given, in the image's order.
+    pub grants: Vec<GrantPlan>,
+    /// What the supervisor does when it dies.
+    pub on_death: DeathPolicy,
+    /// Most bytes of private memory; 0: the kernel's default.
+    pub memory_bytes: u64,
+    /// Longest time in one call in nanoseconds; 0: unlimited.
+    pub watchdog_ns: u64,
+    /// Priority of its threads; 0: the kernel's default.
+    pub priority: u32,
+}
+
+/// What one parameter of a domain is given.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantPlan {
+    /// Name of the parameter.
+    pub parameter: String,
+    /// Where the capability comes from.
+    pub source: GrantSource,
+}
+
+/// Where a capability comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum GrantSource {
+    /// The parameter is optional and gets nothing.
+    Absent,
+    /// The object another domain provides.
+    Domain {
+        /// Index in [`SystemPlan::domains`], less than that of this domain.
+        index: u32,
+    },
+    /// A PCI function.
+    Pci(PciSelector),
+    /// The console.
+    Console,
+    /// The right to start, list and end domains, and to power off.
+    DomainControl,
+    /// The right to read the boot archive.
+    BootArchive,
+    /// A file of the host, by the name it has on the kernel's command line.
+    HostFile {
+        /// `disk` for the file given by `--disk`.
+        name: String,
+    },
+    /// Text: options of the domain.
+    Text(String),
+}
+
+/// Which PCI function is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PciSelector {
+    /// What must match.
+    pub pattern: PciPattern,
+    /// Which of the functions that match, in bus order from 0.
+    pub index: u32,
+}
+
+/// What a PCI function must match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PciPattern {
+    /// Class, subclass and programming interface, as `0x00ccsspp`.
+    Class(u32),
+    /// Vendor and device.
+    Device {
+        /// Vendor identity.
+        vendor: u16,
+        /// Device identity.
+        device: u16,
+    },
+}
+
+impl PciPattern {
+    /// Whether a function with these registers matches; `vendor_device` has the
+    /// vendor in its low half, `class` is `0x00ccsspp`.
+    #[must_use]
+    pub const fn matches(self, vendor_device: u32, class: u32) -> bool {
+        match self {
+            Self::Class(wanted) => wanted == class,
+            Self::Device { vendor, device } => {
+                vendor_device == (device as u32) << 16 | vendor as u32
+            }
+        }
+    }
+}
+
+/// What the supervisor does when a domain dies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DeathPolicy {
+    /// Nothing: it stays dead, and who calls it gets `DomainDead`.
+    Stop,
+    /// Starts it again and hands the new object to those that hold the old one.
+    Restart(RestartLimit),
+    /// As `Restart`, behind a shadow that hides the death from callers.
+    Transparent(RestartLimit),
+}
+
+/// How often and how fast a domain is started again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestartLimit {
+    /// Pause before the first restart, doubled with each that follows.
+    pub backoff_ns: u64,
+    /// Most restarts in a row; then the domain stays dead.
+    pub limit: u32,
+}
+
+impl SystemPlan {
+    /// The plan as bytes.
+    ///
+    /// # Errors
+    /// [`PlanError::Encode`] if the plan cannot be written; plans built from
+    /// the types above always can.
+    pub fn encode(&self) -> Result<Vec<u8>, PlanError> {
+        postcard::to_extend(self, Vec::from(MAGIC)).map_err(|_| PlanError::Encode)
+    }
+
+    /// Reads a plan and checks its inner references.
+    ///
+    /// # Errors
+    /// A [`PlanError`] for bytes that are no plan or one that refers to nothing.
+    pub fn decode(bytes: &[u8]) -> Result<Self, PlanError> {
+        let body = bytes.strip_prefix(&MAGIC).ok_or(PlanError::NotAPlan)?;
+        let (plan, rest) =
+            postcard::take_from_bytes::<Self>(body).map_err(|_| PlanError::Malformed)?;
+        if !rest.is_empty() {
+            return Err(PlanError::Malformed);
+        }
+        plan.check_order()?;
+        Ok(plan)
+    }
+
+    /// The domain with this name.
+    #[must_use]
+    pub fn domain(&self, name: &str) -> Option<&DomainPlan> {
+        self.domains.iter().find(|domain| domain.name == name)
+    }
+
+    /// Checks that every domain stands after what it is handed.
+    fn check_order(&self) -> Result<(), PlanError> {
+        for (position, domain) in self.domains.iter().enumerate() {
+            for grant in &domain.grants {
+                if let GrantSource::Domain { index } = grant.source
+                    && usize::try_from(index).map_or(true, |index| index >= position)
+                {
+                    return Err(PlanError::Order);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Why bytes are not a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlanError {
+    /// The first bytes are not those of a plan of this version.
+    NotAPlan,
+    /// The bytes end early, go on too long, or hold an unknown value.
+    Malformed,
+    /// A domain is handed something that starts after it.
+    Order,
+    /// The plan cannot be written.
+    Encode,
+}
+
+impl fmt::Display for PlanError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotAPlan => "not a system plan of this version",
+            Self::Malformed => "the system plan is damaged",
+            Self::Order => "the system plan hands a domain something that starts after it",
+            Self::Encode => "the system plan cannot be written",
+        })
+    }
+}
+
+impl core::error::Error for PlanError {}
+
+#[cfg(test)]
+mod tests;
