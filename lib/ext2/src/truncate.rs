@@ -1,0 +1,141 @@
+//! Changing a file's size, and giving back the blocks behind it.
+
+use alloc::vec::Vec;
+
+use crate::bytes::{put_u32, u32_at};
+use crate::cache::Content;
+use crate::error::Error;
+use crate::inode::Inode;
+use crate::map::{DIRECT, LEVELS, check_block, first_of, reach};
+use crate::outcome::Outcome;
+use crate::{BlockStore, Clock, Ext2, InodeNumber};
+
+/// Freed blocks, gathered so that contiguous ones are given back together.
+#[derive(Default)]
+struct Freed {
+    first: u32,
+    count: u32,
+    total: u32,
+}
+
+impl<S: BlockStore, C: Clock> Ext2<S, C> {
+    /// Sets a regular file's size: the end is cut off, or reads as zeros.
+    pub fn truncate(&mut self, file: InodeNumber, size: u64) -> Outcome<(), S> {
+        let mut inode = self.regular_file(file)?;
+        if size > self.max_file_bytes() {
+            return Err(Error::FileTooLarge);
+        }
+        self.modify(|fs| {
+            fs.zero_tail(&inode, size.min(inode.size))?;
+            if size < inode.size {
+                inode.size = size;
+                let block_bytes = u64::from(fs.superblock.geometry.block_bytes);
+                let result = fs.free_from(&mut inode, size.div_ceil(block_bytes));
+                fs.store_inode(&inode)?;
+                result?;
+            }
+            fs.extend_to(&mut inode, size);
+            inode.mtime_s = fs.clock.now_s();
+            inode.ctime_s = inode.mtime_s;
+            fs.store_inode(&inode)
+        })
+    }
+
+    /// Frees every block from `logical` on; the caller stores the inode.
+    pub(crate) fn free_from(&mut self, inode: &mut Inode, logical: u64) -> Outcome<(), S> {
+        let mut freed = Freed::default();
+        let result = self.free_pointers(inode, logical, &mut freed);
+        let result = result.and_then(|()| self.give_back(&mut freed));
+        let geometry = self.superblock.geometry;
+        inode.remove_blocks(freed.total, &geometry);
+        result
+    }
+
+    fn free_pointers(
+        &mut self,
+        inode: &mut Inode,
+        logical: u64,
+        freed: &mut Freed,
+    ) -> Outcome<(), S> {
+        for index in logical.min(u64::from(DIRECT)) as usize..DIRECT as usize {
+            let block = core::mem::take(&mut inode.pointers[index]);
+            if block != 0 {
+                self.free_one(block, freed)?;
+            }
+        }
+        for levels in 1..=LEVELS {
+            let first = first_of(levels, &self.superblock.geometry);
+            let keep = logical.saturating_sub(first);
+            let root = (DIRECT + levels - 1) as usize;
+            let table = inode.pointers[root];
+            if table == 0 || keep >= reach(levels, &self.superblock.geometry) {
+                continue;
+            }
+            if keep == 0 {
+                inode.pointers[root] = 0;
+            }
+            self.free_table(table, levels, keep, freed)?;
+        }
+        Ok(())
+    }
+
+    /// Frees what an indirect block leads to except its first `keep` blocks,
+    /// and the block itself if nothing is kept. Recursion ends at three levels.
+    fn free_table(
+        &mut self,
+        table: u32,
+        levels: u32,
+        keep: u64,
+        freed: &mut Freed,
+    ) -> Outcome<(), S> {
+        check_block(table, &self.superblock.geometry)?;
+        let below = reach(levels - 1, &self.superblock.geometry);
+        let bytes = self.cache.get(table)?;
+        let pointers: Vec<u32> = bytes
+            .chunks_exact(4)
+            .map(|bytes| u32_at(bytes, 0))
+            .collect();
+        if keep > 0 {
+            let first_dropped = keep.div_ceil(below) as usize;
+            let bytes = self.cache.get_mut(table, Content::Metadata)?;
+            for index in first_dropped..pointers.len() {
+                put_u32(bytes, index * 4, 0);
+            }
+        }
+        for (index, pointer) in pointers.into_iter().enumerate() {
+            let keep_below = keep.saturating_sub(index as u64 * below);
+            if pointer == 0 || keep_below >= below {
+                continue;
+            }
+            match levels {
+                1 => self.free_one(pointer, freed)?,
+                _ => self.free_table(pointer, levels - 1, keep_below, freed)?,
+            }
+        }
+        if keep == 0 {
+            self.free_one(table, freed)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn free_one(&mut self, block: u32, freed: &mut Freed) -> Outcome<(), S> {
+        if freed.count > 0 && block == freed.first.saturating_add(freed.count) {
+            freed.count += 1;
+            return Ok(());
+        }
+        self.give_back(freed)?;
+        freed.first = block;
+        freed.count = 1;
+        Ok(())
+    }
+
+    fn give_back(&mut self, freed: &mut Freed) -> Outcome<(), S> {
+        let count = core::mem::take(&mut freed.count);
+        if count > 0 {
+            self.free_blocks(freed.first, count)?;
+            freed.total += count;
+        }
+        Ok(())
+    }
+}
