@@ -1,0 +1,413 @@
+//! The services of the stand-in, served by `std`.
+
+use std::alloc::{Layout, alloc, alloc_zeroed, dealloc};
+use std::collections::HashMap;
+use std::string::String;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+use std::vec::Vec;
+use std::{eprintln, print, ptr, thread};
+
+use abi::exchange::{ObjectHeader, ObjectKind, ProxyObject};
+use abi::note::{DomainNote, Name};
+use abi::services::{
+    Audit, DeathNotice, DomainInfo, DropExport, ExchangeRequest, Services, StartRequest,
+    ThreadFunction,
+};
+use abi::status::{Answer, ServiceError};
+
+use super::control;
+
+const HEADER: usize = size_of::<ObjectHeader>();
+const UNSUPPORTED: Answer = ServiceError::Unsupported as Answer;
+
+/// Every live object: payload address to the block it lies in.
+static OBJECTS: Mutex<Option<HashMap<usize, (usize, Layout)>>> = Mutex::new(None);
+/// What an export record counts: its proxies.
+struct Export {
+    proxies: AtomicU64,
+    drop_export: DropExport,
+}
+/// Waiters of all words share one condition.
+static PARKED: Mutex<()> = Mutex::new(());
+static WOKEN: Condvar = Condvar::new();
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Objects that `owner` owns.
+#[must_use]
+pub fn objects_of(owner: u64) -> usize {
+    with_objects(|objects| objects.keys().filter(|&&payload| owner_of(payload) == owner).count())
+}
+
+/// Objects of all owners.
+#[must_use]
+pub fn total_objects() -> usize {
+    with_objects(|objects| objects.len())
+}
+
+/// Frees every object of a dead domain by its header, as the kernel does; how
+/// many there were.
+pub fn reclaim(owner: u64) -> usize {
+    let dead: Vec<usize> = with_objects(|objects| {
+        objects.keys().copied().filter(|&payload| owner_of(payload) == owner).collect()
+    });
+    for &payload in &dead {
+        // SAFETY: the object is live and its owner is gone.
+        unsafe { drop_object(payload as *mut u8) };
+    }
+    dead.len()
+}
+
+fn with_objects<T>(look: impl FnOnce(&mut HashMap<usize, (usize, Layout)>) -> T) -> T {
+    look(lock(&OBJECTS).get_or_insert_default())
+}
+
+fn header(payload: usize) -> *mut ObjectHeader {
+    (payload - HEADER) as *mut ObjectHeader
+}
+
+fn owner_of(payload: usize) -> u64 {
+    // SAFETY: called for keys of `OBJECTS`, which are live payloads.
+    unsafe { (*header(payload)).owner.load(Ordering::Relaxed) }
+}
+
+/// Frees an object; for a proxy, lets go of its export first.
+///
+/// # Safety
+/// `payload` is a live object nobody uses any more.
+unsafe fn drop_object(payload: *mut u8) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if (*header(payload as usize)).kind.load(Ordering::Relaxed) == ObjectKind::Proxy as u32 {
+            proxy_drop(payload.cast());
+        } else {
+            exchange_free(payload);
+        }
+    }
+}
+
+fn current_id() -> u64 {
+    // SAFETY: this thread's own block; slots live for ever.
+    unsafe { (*(*control()).current).id.load(Ordering::Relaxed) }
+}
+
+fn allocate(request: &ExchangeRequest, kind: ObjectKind) -> *mut u8 {
+    let align = request.align.max(64);
+    let lead = align.max(HEADER);
+    let Ok(layout) = Layout::from_size_align(lead + request.size, align) else {
+        return ptr::null_mut();
+    };
+    // SAFETY: `layout` has room for the header before and `size` bytes after
+    // `payload`.
+    unsafe {
+        let block = alloc(layout);
+        if block.is_null() {
+            return block;
+        }
+        let payload = block.add(lead);
+        header(payload as usize).write(ObjectHeader {
+            owner: AtomicU64::new(current_id()),
+            lender: AtomicU64::new(0),
+            fingerprint: request.fingerprint,
+            size: request.size,
+            length: request.length,
+            kind: AtomicU32::new(kind as u32),
+            class: 0,
+            reserved: [0; 2],
+        });
+        with_objects(|objects| objects.insert(payload as usize, (block as usize, layout)));
+        payload
+    }
+}
+
+unsafe extern "sysv64" fn exchange_allocate(request: *const ExchangeRequest) -> *mut u8 {
+    // SAFETY: the caller's promise.
+    allocate(unsafe { &*request }, ObjectKind::Data)
+}
+
+unsafe extern "sysv64" fn exchange_free(payload: *mut u8) {
+    let (block, layout) = with_objects(|objects| objects.remove(&(payload as usize)))
+        .expect("an exchange object is freed once");
+    // SAFETY: `allocate` made it with this layout.
+    unsafe { dealloc(block as *mut u8, layout) }
+}
+
+unsafe extern "sysv64" fn proxy_export(
+    data: *const (),
+    vtable: *const (),
+    drop_export: DropExport,
+    fingerprint: u64,
+) -> *mut ProxyObject {
+    let export = std::boxed::Box::new(Export { proxies: AtomicU64::new(0), drop_export });
+    // SAFETY: this thread's own block.
+    let slot = unsafe { &*(*control()).current };
+    new_proxy(ProxyObject {
+        slot,
+        generation: slot.live.load(Ordering::SeqCst),
+        data,
+        vtable,
+        export: std::boxed::Box::into_raw(export) as *const (),
+        fingerprint,
+        calls: 0,
+        errors: 0,
+    })
+}
+
+fn new_proxy(proxy: ProxyObject) -> *mut ProxyObject {
+    let request = ExchangeRequest {
+        size: size_of::<ProxyObject>(),
+        align: 64,
+        length: 1,
+        fingerprint: proxy.fingerprint,
+    };
+    let place = allocate(&request, ObjectKind::Proxy).cast::<ProxyObject>();
+    // SAFETY: a fresh object of this size; the export is live.
+    unsafe {
+        (*proxy.export.cast::<Export>()).proxies.fetch_add(1, Ordering::SeqCst);
+        place.write(proxy);
+    }
+    place
+}
+
+unsafe extern "sysv64" fn proxy_clone(proxy: *const ProxyObject) -> *mut ProxyObject {
+    // SAFETY: the caller's promise.
+    new_proxy(unsafe { proxy.read() })
+}
+
+unsafe extern "sysv64" fn proxy_drop(proxy: *mut ProxyObject) {
+    // SAFETY: the caller's promise: a live proxy, hence a live export.
+    unsafe {
+        let ProxyObject { slot, generation, data, vtable, export, .. } = proxy.read();
+        exchange_free(proxy.cast());
+        let export = export.cast_mut().cast::<Export>();
+        if (*export).proxies.fetch_sub(1, Ordering::SeqCst) == 1 {
+            let export = std::boxed::Box::from_raw(export);
+            // No destructor of a dead domain runs.
+            if (*slot).live.load(Ordering::SeqCst) == generation {
+                let owner = super::Domain { slot: &*slot };
+                owner.run(|| (export.drop_export)(data, vtable));
+            }
+        }
+    }
+}
+
+extern "sysv64" fn pages_map(pages: usize) -> *mut u8 {
+    Layout::from_size_align(pages * abi::PAGE_SIZE, abi::PAGE_SIZE)
+        // SAFETY: not empty where it matters; zero pages are answered by null.
+        .map_or(ptr::null_mut(), |layout| if pages == 0 { ptr::null_mut() } else { unsafe { alloc_zeroed(layout) } })
+}
+
+unsafe extern "sysv64" fn pages_unmap(start: *mut u8, pages: usize) {
+    let layout = Layout::from_size_align(pages * abi::PAGE_SIZE, abi::PAGE_SIZE)
+        .expect("the layout `pages_map` used");
+    // SAFETY: the caller's promise: whole pages of `pages_map`.
+    unsafe { dealloc(start, layout) }
+}
+
+unsafe extern "sysv64" fn panic(message: *const u8, length: usize) -> ! {
+    // SAFETY: the caller's promise: text for the length of the call.
+    let text = unsafe { std::slice::from_raw_parts(message, length) };
+    eprintln!("domain panicked: {}", String::from_utf8_lossy(text));
+    std::process::abort()
+}
+
+extern "sysv64" fn exit(status: i32) -> ! {
+    std::process::exit(status)
+}
+
+unsafe extern "sysv64" fn thread_spawn(
+    function: ThreadFunction,
+    argument: *mut (),
+    _name: *const Name,
+    _priority: u32,
+) -> Answer {
+    let argument = argument as usize;
+    // SAFETY: the caller's promise: `function` may run with `argument`, once,
+    // on another thread.
+    super::spawn(move || unsafe { function(argument as *mut ()) });
+    1
+}
+
+extern "sysv64" fn thread_yield() {
+    thread::yield_now();
+}
+
+extern "sysv64" fn sleep_until(deadline_ns: u64) -> Answer {
+    thread::sleep(Duration::from_nanos(deadline_ns.saturating_sub(clock_ns())));
+    0
+}
+
+unsafe extern "sysv64" fn wait(word: *const AtomicU32, expected: u32, deadline_ns: u64) -> Answer {
+    let parked = lock(&PARKED);
+    // SAFETY: the caller's promise: the word lives for the call.
+    if unsafe { (*word).load(Ordering::SeqCst) } != expected {
+        return 0;
+    }
+    let left = Duration::from_nanos(deadline_ns.saturating_sub(clock_ns()));
+    let (_parked, time_out) = WOKEN
+        .wait_timeout(parked, left.min(Duration::from_secs(3600)))
+        .unwrap_or_else(PoisonError::into_inner);
+    if time_out.timed_out() { ServiceError::TimedOut as Answer } else { 0 }
+}
+
+unsafe extern "sysv64" fn wake(_word: *const AtomicU32, _count: u32) -> Answer {
+    let _parked = lock(&PARKED);
+    WOKEN.notify_all();
+    1
+}
+
+extern "sysv64" fn clock_ns() -> u64 {
+    static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+    u64::try_from(START.get_or_init(Instant::now).elapsed().as_nanos()).unwrap_or(u64::MAX)
+}
+
+extern "sysv64" fn wall_clock_ns() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
+
+unsafe extern "sysv64" fn random(buffer: *mut u8, length: usize) -> Answer {
+    use std::hash::{BuildHasher, Hasher};
+    // SAFETY: the caller's promise: room for `length` bytes.
+    let bytes = unsafe { std::slice::from_raw_parts_mut(buffer, length) };
+    for chunk in bytes.chunks_mut(8) {
+        let word = std::hash::RandomState::new().build_hasher().finish().to_ne_bytes();
+        chunk.copy_from_slice(&word[..chunk.len()]);
+    }
+    0
+}
+
+unsafe extern "sysv64" fn log(level: u32, text: *const u8, length: usize) {
+    // SAFETY: the caller's promise: text for the length of the call.
+    let text = unsafe { std::slice::from_raw_parts(text, length) };
+    eprintln!("[{level}] {}", String::from_utf8_lossy(text));
+}
+
+unsafe extern "sysv64" fn log_read(_: u64, _: *mut u8, _: usize, _: *mut u64) -> Answer {
+    UNSUPPORTED
+}
+
+unsafe extern "sysv64" fn console_write(text: *const u8, length: usize) -> Answer {
+    // SAFETY: the caller's promise: text for the length of the call.
+    let text = unsafe { std::slice::from_raw_parts(text, length) };
+    print!("{}", String::from_utf8_lossy(text));
+    Answer::try_from(length).unwrap_or(Answer::MAX)
+}
+
+unsafe extern "sysv64" fn console_read(_: *mut u8, _: usize, _: u64) -> Answer {
+    0
+}
+
+unsafe extern "sysv64" fn image_open(_: *const u8, _: usize, _: *mut [u8; 160]) -> Answer {
+    UNSUPPORTED
+}
+unsafe extern "sysv64" fn image_note(_: u64, _: *mut DomainNote) -> Answer {
+    UNSUPPORTED
+}
+extern "sysv64" fn one_argument(_: u64) -> Answer {
+    UNSUPPORTED
+}
+unsafe extern "sysv64" fn domain_start(_: *mut StartRequest) -> Answer {
+    UNSUPPORTED
+}
+extern "sysv64" fn domain_order(_: u64, _: u32) -> Answer {
+    UNSUPPORTED
+}
+unsafe extern "sysv64" fn domain_list(_: *mut DomainInfo, _: usize) -> Answer {
+    UNSUPPORTED
+}
+unsafe extern "sysv64" fn domain_wait_death(_: u64, _: u64, _: *mut DeathNotice) -> Answer {
+    UNSUPPORTED
+}
+unsafe extern "sysv64" fn crash_record(_: u64, _: *mut u8, _: usize) -> Answer {
+    UNSUPPORTED
+}
+unsafe extern "sysv64" fn audit(_: *mut Audit) -> Answer {
+    UNSUPPORTED
+}
+unsafe extern "sysv64" fn boot_archive(_: *mut *const u8, _: *mut usize) -> Answer {
+    UNSUPPORTED
+}
+unsafe extern "sysv64" fn pci_list(_: usize, _: *mut abi::device::PciInfo) -> Answer {
+    UNSUPPORTED
+}
+extern "sysv64" fn pci_claim(_: u32) -> Answer {
+    UNSUPPORTED
+}
+extern "sysv64" fn pci_two(_: u32, _: u32) -> Answer {
+    UNSUPPORTED
+}
+extern "sysv64" fn pci_map_bar(_: u32, _: u32) -> *mut u8 {
+    ptr::null_mut()
+}
+extern "sysv64" fn interrupt_wait(_: u64, _: u64, _: u64) -> Answer {
+    UNSUPPORTED
+}
+extern "sysv64" fn physical_address(address: *const u8) -> u64 {
+    address as u64
+}
+unsafe extern "sysv64" fn host_file_read(_: u64, _: u64, _: *mut u8, _: usize) -> Answer {
+    UNSUPPORTED
+}
+unsafe extern "sysv64" fn host_file_write(_: u64, _: u64, _: *const u8, _: usize) -> Answer {
+    UNSUPPORTED
+}
+
+/// The table.
+pub fn table() -> &'static Services {
+    static TABLE: Services = Services {
+        abi_version: abi::ABI_VERSION,
+        reserved: 0,
+        pages_map,
+        pages_unmap,
+        exchange_allocate,
+        exchange_free,
+        proxy_export,
+        proxy_clone,
+        proxy_drop,
+        panic,
+        exit,
+        thread_spawn,
+        thread_yield,
+        sleep_until,
+        wait,
+        wake,
+        clock_ns,
+        wall_clock_ns,
+        random,
+        log,
+        log_read,
+        console_write,
+        console_read,
+        image_open,
+        image_note,
+        image_close: one_argument,
+        domain_start,
+        domain_kill: domain_order,
+        domain_inject: domain_order,
+        domain_list,
+        domain_wait_death,
+        crash_record,
+        audit,
+        power_off: exit,
+        boot_archive,
+        pci_list,
+        pci_claim,
+        pci_read: pci_two,
+        pci_map_bar,
+        interrupt_bind: pci_two,
+        interrupt_wait,
+        physical_address,
+        dma_allocate: pages_map,
+        dma_free: pages_unmap,
+        host_file_size: one_argument,
+        host_file_read,
+        host_file_write,
+        host_file_sync: one_argument,
+    };
+    &TABLE
+}

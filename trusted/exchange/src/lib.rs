@@ -1,0 +1,72 @@
+//! The exchange heap as domains see it: `RRef`, proxies, crossings.
+//!
+//! Everything that passes between domains is an [`Exchangeable`] value. It lies
+//! on the exchange heap behind an owning [`RRef`], [`RRefSlice`] or
+//! [`RRefDeque`], or travels by value through a crossing. A crossing is a call
+//! through a [`Proxy`]: it moves the ownership of what it passes, and it ends in
+//! [`RpcError::DomainDead`] when the domain called dies.
+//!
+//! Interfaces are traits marked [`macro@interface`]; types become exchangeable by
+//! `#[derive(Exchangeable)]`. Both macros generate the unsafe code that the
+//! `unsafe` items here ask for; nobody else calls those.
+//!
+//! It is not an allocator: the kernel allocates (`kernel/core/src/exchange.rs`),
+//! this crate asks it through the table at `gs:[SERVICES]`.
+#![no_std]
+
+#[cfg(all(redleaf_image, feature = "host"))]
+compile_error!("feature `host` is for tests on the host; an image must not enable it");
+
+extern crate alloc;
+// Generated code names this crate `::exchange`, also in this crate's tests.
+#[cfg(test)]
+extern crate self as exchange;
+#[cfg(any(test, feature = "host"))]
+extern crate std;
+
+mod crossing;
+mod deque;
+mod error;
+#[cfg(any(test, feature = "host"))]
+pub mod host;
+mod layout;
+mod object;
+mod proxy;
+mod reference;
+mod slice;
+pub mod thread;
+mod values;
+
+pub use crossing::{Argument, Arguments, Borrowed};
+pub use deque::{Iter, RRefDeque};
+pub use error::{ExchangeFull, RpcError, RpcResult};
+pub use layout::{Exchangeable, MAX_SLOTS, Plain, SlotList, Zeroable};
+pub use macros::{Exchangeable, interface};
+pub use proxy::{Interface, Proxy};
+pub use reference::RRef;
+pub use slice::RRefSlice;
+
+/// For generated code only.
+#[doc(hidden)]
+pub mod generated {
+    pub use abi::exchange::TypeLayout;
+    pub use abi::note::{combine, hash};
+    pub use core::mem::offset_of;
+
+    /// A field's type in a bound that need not hold. The lifetime, bound by
+    /// `for<'any>`, keeps the compiler from refusing the bound if it does not:
+    /// the implementation then just does not apply.
+    pub struct Field<'any, T>(core::marker::PhantomData<(&'any (), T)>);
+    /// The field is plain data.
+    pub trait PlainField {}
+    impl<T: crate::Plain> PlainField for Field<'_, T> {}
+    /// The field has an all-zero value.
+    pub trait ZeroableField {}
+    impl<T: crate::Zeroable> ZeroableField for Field<'_, T> {}
+
+    /// Fingerprint of a type that is lent.
+    #[must_use]
+    pub const fn plain_fingerprint<T: crate::Plain>() -> u64 {
+        T::FINGERPRINT
+    }
+}

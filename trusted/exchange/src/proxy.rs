@@ -1,0 +1,181 @@
+//! `Proxy<dyn Trait>`: a handle on an object of another domain.
+
+use alloc::sync::Arc;
+use core::fmt;
+use core::marker::PhantomData;
+use core::ptr::NonNull;
+
+use abi::exchange::ProxyObject;
+use abi::note::{combine, hash};
+
+use crate::error::ExchangeFull;
+use crate::layout::{Exchangeable, SlotList};
+use crate::{object, thread};
+
+/// A trait whose objects can be called from other domains, as `dyn Trait`.
+/// Implemented by [`macro@crate::interface`] only.
+///
+/// # Safety
+/// `Self` is `dyn Trait`, and images with the same `FINGERPRINT` agree on its
+/// methods and their types.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an interface",
+    note = "a proxy stands for an object of a trait marked `#[interface]`, written `Proxy<dyn Trait>`"
+)]
+pub unsafe trait Interface: Send + Sync + 'static {
+    /// Name of the trait.
+    const NAME: &'static str;
+    /// Hash of the trait and of the types it names.
+    const FINGERPRINT: u64;
+}
+
+/// A handle on an object of another domain. It implements the interface: a
+/// method call on it is a crossing.
+#[repr(transparent)]
+pub struct Proxy<I: ?Sized + Interface> {
+    object: NonNull<ProxyObject>,
+    interface: PhantomData<fn(&I)>,
+}
+
+// SAFETY: a proxy is an owned handle; what it refers to is `Send + Sync`.
+unsafe impl<I: ?Sized + Interface> Send for Proxy<I> {}
+// SAFETY: as for `Send`; crossings read the proxy only.
+unsafe impl<I: ?Sized + Interface> Sync for Proxy<I> {}
+
+impl<I: ?Sized + Interface> Proxy<I> {
+    /// Makes an object of this domain callable by others.
+    ///
+    /// The object lives until the last proxy for it is dropped or its holder
+    /// dies.
+    ///
+    /// # Panics
+    /// When the kernel has no memory left; [`Self::try_export`] reports that.
+    #[must_use]
+    pub fn export(object: Arc<I>) -> Self {
+        Self::try_export(object).expect("no memory to export an object")
+    }
+
+    /// Makes an object of this domain callable by others.
+    ///
+    /// # Errors
+    /// [`ExchangeFull`] gives the object back when there is no memory.
+    pub fn try_export(object: Arc<I>) -> Result<Self, ExchangeFull<Arc<I>>> {
+        let pointer = Arc::into_raw(object);
+        let (data, vtable) = split(pointer);
+        // SAFETY: every domain may export its own objects; `drop_export::<I>`
+        // takes back exactly the reference that these halves stand for.
+        let proxy = unsafe {
+            (thread::services().proxy_export)(data, vtable, drop_export::<I>, I::FINGERPRINT)
+        };
+        match NonNull::new(proxy) {
+            // SAFETY: a fresh proxy object, owned by this domain.
+            Some(proxy) => Ok(unsafe { Self::from_object(proxy) }),
+            // SAFETY: the kernel refused it, so the reference is still ours.
+            None => Err(ExchangeFull(unsafe { Arc::from_raw(pointer) })),
+        }
+    }
+
+    /// Another proxy for the same object.
+    ///
+    /// # Errors
+    /// [`ExchangeFull`] when there is no memory.
+    pub fn try_clone(&self) -> Result<Self, ExchangeFull<()>> {
+        // SAFETY: a holder of a proxy may have another; the proxy is live.
+        let proxy = unsafe { (thread::services().proxy_clone)(self.object.as_ptr()) };
+        let proxy = NonNull::new(proxy).ok_or(ExchangeFull(()))?;
+        // SAFETY: a fresh proxy object of the same interface, owned by this domain.
+        Ok(unsafe { Self::from_object(proxy) })
+    }
+
+    /// Whether both are proxies for the same object.
+    #[must_use]
+    pub fn is_same_object(&self, other: &Self) -> bool {
+        core::ptr::eq(self.target().export, other.target().export)
+    }
+
+    /// A handle on a proxy object.
+    ///
+    /// # Safety
+    /// This domain owns the object, it is a proxy for an `I` (same
+    /// fingerprint), and nobody else has a handle on it.
+    #[must_use]
+    pub const unsafe fn from_object(object: NonNull<ProxyObject>) -> Self {
+        Self { object, interface: PhantomData }
+    }
+
+    /// Gives up the handle; the proxy object stays.
+    #[must_use]
+    pub fn into_object(self) -> NonNull<ProxyObject> {
+        let object = self.object;
+        core::mem::forget(self);
+        object
+    }
+
+    #[inline]
+    pub(crate) fn target(&self) -> &ProxyObject {
+        // SAFETY: a proxy owns a live proxy object.
+        unsafe { self.object.as_ref() }
+    }
+
+    /// The object called, as the callee's own pointer.
+    #[inline]
+    pub(crate) fn callee(&self) -> *const I {
+        let target = self.target();
+        join(target.data, target.vtable)
+    }
+}
+
+/// The two halves of a pointer to a trait object.
+fn split<I: ?Sized>(pointer: *const I) -> (*const (), *const ()) {
+    const { assert!(size_of::<*const I>() == size_of::<(*const (), *const ())>()) };
+    // SAFETY: the sizes are equal, and any initialised bytes are two pointers.
+    unsafe { core::mem::transmute_copy(&pointer) }
+}
+
+/// The pointer whose halves [`split`] took apart.
+#[inline]
+fn join<I: ?Sized>(data: *const (), vtable: *const ()) -> *const I {
+    const { assert!(size_of::<*const I>() == size_of::<(*const (), *const ())>()) };
+    // SAFETY: the sizes are equal; the halves come from `split` of the same
+    // type, in this or another image of the same compiler (the loader checks).
+    unsafe { core::mem::transmute_copy(&(data, vtable)) }
+}
+
+/// Takes back the reference that an export holds.
+///
+/// # Safety
+/// `data` and `vtable` come from [`Proxy::try_export`] of the same `I`, once.
+unsafe extern "sysv64" fn drop_export<I: ?Sized>(data: *const (), vtable: *const ()) {
+    // SAFETY: the halves of a pointer that `Arc::into_raw` gave (the caller's
+    // promise).
+    drop(unsafe { Arc::from_raw(join::<I>(data, vtable)) });
+}
+
+impl<I: ?Sized + Interface> Drop for Proxy<I> {
+    fn drop(&mut self) {
+        // SAFETY: the proxy object is ours and not used again.
+        unsafe { (thread::services().proxy_drop)(self.object.as_ptr()) };
+    }
+}
+
+impl<I: ?Sized + Interface> fmt::Debug for Proxy<I> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Proxy<{}>", I::NAME)
+    }
+}
+
+// SAFETY: one reference, at offset 0, to a proxy object, which refers to no
+// further exchange object. The interface goes into the fingerprint by name, so
+// that interfaces may name each other.
+unsafe impl<I: ?Sized + Interface> Exchangeable for Proxy<I> {
+    const NAME: &'static str = "Proxy";
+    const FINGERPRINT: u64 = combine(hash(b"Proxy"), hash(I::NAME.as_bytes()));
+    const SLOTS: SlotList = SlotList::one(None);
+    const IS_REFERENCE: bool = true;
+
+    #[inline]
+    unsafe fn give(&self, owner: u64) {
+        // SAFETY: a live proxy object; the rest is the caller's promise.
+        unsafe { object::give_object(self.object, None, owner) }
+    }
+}

@@ -1,0 +1,108 @@
+//! What a thread finds at `gs:0`: its domain and the kernel's services.
+
+use core::arch::asm;
+
+use abi::services::Services;
+use abi::thread::{Continuation, DomainSlot, offset};
+use core::sync::atomic::Ordering;
+
+/// The kernel's services.
+///
+/// # Safety
+/// The table gives every right there is. The caller is trusted code and uses
+/// only what its own caller holds the capability for.
+#[inline]
+#[must_use]
+pub unsafe fn services() -> &'static Services {
+    let table = word::<{ offset::SERVICES }>() as *const Services;
+    // SAFETY: the kernel puts the address of its one table, which lives for
+    // ever, into every thread control block.
+    unsafe { &*table }
+}
+
+/// Owner id of the domain whose code runs.
+#[inline]
+#[must_use]
+pub fn current_domain() -> u64 {
+    let slot = word::<{ offset::CURRENT }>() as *const DomainSlot;
+    // SAFETY: `current` of a running thread refers to a slot; slots are never
+    // freed.
+    unsafe { (*slot).id.load(Ordering::Relaxed) }
+}
+
+/// Owner id of the domain that made the crossing on top of the chain.
+///
+/// # Safety
+/// The code runs inside a crossing.
+#[inline]
+pub(crate) unsafe fn calling_domain() -> u64 {
+    let top = word::<{ offset::CHAIN }>() as *const Continuation;
+    // SAFETY: inside a crossing the chain is not empty (the caller's promise);
+    // a linked continuation and the slots it names stay valid while linked.
+    unsafe { (*(*top).caller).id.load(Ordering::Relaxed) }
+}
+
+/// Keeps the kernel from pre-empting or unwinding this thread until the
+/// matching [`allow_disturbance`] (or the end of the crossing).
+#[inline]
+pub(crate) fn forbid_disturbance() {
+    enter_host();
+    // SAFETY: one instruction on a counter only this thread writes. No `nomem`:
+    // the compiler may not move memory accesses across it.
+    unsafe {
+        asm!("inc dword ptr gs:[{field}]", field = const offset::PREEMPT_OFF, options(nostack));
+    }
+}
+
+/// Ends what [`forbid_disturbance`] began, and lets the kernel do what it put
+/// off meanwhile.
+#[inline]
+pub(crate) fn allow_disturbance() {
+    let pending: u32;
+    // SAFETY: as in `forbid_disturbance`; then a load of a field of the same
+    // block.
+    unsafe {
+        asm!(
+            "dec dword ptr gs:[{field}]",
+            "mov {pending:e}, dword ptr gs:[{work}]",
+            field = const offset::PREEMPT_OFF,
+            work = const offset::WORK_PENDING,
+            pending = lateout(reg) pending,
+            options(nostack)
+        );
+    }
+    if pending != 0 {
+        yield_to_kernel();
+    }
+}
+
+#[cold]
+fn yield_to_kernel() {
+    // SAFETY: yielding the CPU needs no capability.
+    (unsafe { services() }.thread_yield)();
+}
+
+/// Reads a word of the thread control block.
+#[inline]
+fn word<const OFFSET: usize>() -> usize {
+    enter_host();
+    let value: usize;
+    // SAFETY: `gs:0` is a `ThreadControl` on every machine and `OFFSET` one of
+    // its fields; reading it changes nothing.
+    unsafe {
+        asm!(
+            "mov {value}, qword ptr gs:[{field}]",
+            field = const OFFSET,
+            value = lateout(reg) value,
+            options(nostack, readonly, preserves_flags)
+        );
+    }
+    value
+}
+
+/// Gives a thread of a host test its control block.
+#[inline]
+pub(crate) fn enter_host() {
+    #[cfg(any(test, feature = "host"))]
+    crate::host::enter();
+}

@@ -1,0 +1,241 @@
+//! `#[interface]`: checks a trait and generates its proxy.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, format_ident, quote};
+use syn::spanned::Spanned;
+use syn::{
+    Attribute, Error, FnArg, GenericArgument, Ident, ItemTrait, Meta, Pat, PathArguments,
+    ReturnType, TraitItem, TraitItemFn, Type, parse_quote,
+};
+
+use crate::types::{self, Passing};
+
+/// A method that was found to be fit for crossings.
+struct Method<'a> {
+    item: &'a TraitItemFn,
+    arguments: Vec<(Ident, &'a Type, Passing)>,
+    output: Type,
+}
+
+pub fn expand(arguments: TokenStream, item: TokenStream) -> syn::Result<TokenStream> {
+    if !arguments.is_empty() {
+        return Err(Error::new_spanned(arguments, "`#[interface]` takes no arguments"));
+    }
+    let mut item: ItemTrait = syn::parse2(item)?;
+    check_trait(&item)?;
+    let methods = item.items.iter().map(method).collect::<Vec<_>>();
+    let mut errors: Option<Error> = None;
+    let mut good = Vec::new();
+    for method in methods {
+        match (method, &mut errors) {
+            (Ok(method), _) => good.push(method),
+            (Err(error), Some(all)) => all.combine(error),
+            (Err(error), none) => *none = Some(error),
+        }
+    }
+    if let Some(errors) = errors {
+        return Err(errors);
+    }
+    let generated = generate(&item, &good);
+    item.supertraits.push(parse_quote!(::core::marker::Send));
+    item.supertraits.push(parse_quote!(::core::marker::Sync));
+    Ok(quote! { #item #generated })
+}
+
+fn check_trait(item: &ItemTrait) -> syn::Result<()> {
+    if let Some(token) = &item.unsafety {
+        return Err(Error::new(token.span(), "an interface cannot be unsafe: the caller is not trusted"));
+    }
+    if let Some(token) = &item.auto_token {
+        return Err(Error::new(token.span(), "an interface cannot be an auto trait"));
+    }
+    if !item.generics.params.is_empty() || item.generics.where_clause.is_some() {
+        return Err(Error::new(
+            item.generics.span(),
+            "an interface cannot be generic: images are built apart; write one interface per type",
+        ));
+    }
+    if !item.supertraits.is_empty() {
+        return Err(Error::new(
+            item.supertraits.span(),
+            "an interface has no supertraits; write the methods out, or give a method that returns `Proxy<dyn Other>`",
+        ));
+    }
+    Ok(())
+}
+
+fn method(item: &TraitItem) -> syn::Result<Method<'_>> {
+    let TraitItem::Fn(item) = item else {
+        return Err(Error::new(
+            item.span(),
+            "an interface has methods only; put constants and types beside the trait",
+        ));
+    };
+    if let Some(body) = &item.default {
+        return Err(Error::new(
+            body.span(),
+            "an interface has signatures only: a default body would run in the caller's domain; put it into a function beside the trait",
+        ));
+    }
+    let signature = &item.sig;
+    let refuse = |at: &dyn ToTokens, message: &str| Err(Error::new_spanned(at, message));
+    if let Some(token) = &signature.asyncness {
+        return refuse(token, "a crossing is a call on the caller's thread and cannot be async; use a plain method");
+    }
+    if let Some(token) = &signature.constness {
+        return refuse(token, "an interface method cannot be const");
+    }
+    if let Some(token) = &signature.unsafety {
+        return refuse(token, "an interface method cannot be unsafe: the caller is not trusted");
+    }
+    if let Some(abi) = &signature.abi {
+        return refuse(abi, "an interface method has no ABI of its own");
+    }
+    if !signature.generics.params.is_empty() || signature.generics.where_clause.is_some() {
+        return refuse(
+            &signature.generics,
+            "an interface method cannot be generic (types, lifetimes or constants): write the types out; borrows name no lifetime",
+        );
+    }
+    let mut inputs = signature.inputs.iter();
+    match inputs.next() {
+        Some(FnArg::Receiver(receiver))
+            if receiver.reference.as_ref().is_some_and(|(_, lifetime)| lifetime.is_none())
+                && receiver.mutability.is_none()
+                && receiver.colon_token.is_none() => {}
+        Some(FnArg::Receiver(receiver)) => {
+            return refuse(receiver, "an interface method takes `&self`: its object is shared by its callers");
+        }
+        _ => return refuse(&signature.ident, "an interface method takes `&self` as its first parameter"),
+    }
+    let arguments = inputs.map(argument).collect::<syn::Result<Vec<_>>>()?;
+    if arguments.len() > 8 {
+        return refuse(&signature.ident, "an interface method takes at most 8 arguments; put them into a struct");
+    }
+    Ok(Method { item, arguments, output: output(item)? })
+}
+
+fn argument(input: &FnArg) -> syn::Result<(Ident, &Type, Passing)> {
+    let FnArg::Typed(input) = input else {
+        return Err(Error::new(input.span(), "`self` comes first"));
+    };
+    let Pat::Ident(pattern) = &*input.pat else {
+        return Err(Error::new(input.pat.span(), "an argument has a plain name"));
+    };
+    Ok((pattern.ident.clone(), &*input.ty, types::argument(&input.ty)?))
+}
+
+/// The `T` of `RpcResult<T>`.
+fn output(item: &TraitItemFn) -> syn::Result<Type> {
+    let message = "an interface method returns `RpcResult<T>`: its domain may be dead";
+    let ReturnType::Type(_, ty) = &item.sig.output else {
+        return Err(Error::new(item.sig.span(), message));
+    };
+    if let Type::Path(path) = &**ty
+        && let Some(last) = path.path.segments.last()
+        && last.ident == "RpcResult"
+        && let PathArguments::AngleBracketed(arguments) = &last.arguments
+        && arguments.args.len() == 1
+        && let Some(GenericArgument::Type(inner)) = arguments.args.first()
+    {
+        types::value(inner)?;
+        return Ok(inner.clone());
+    }
+    Err(Error::new(ty.span(), message))
+}
+
+fn generate(item: &ItemTrait, methods: &[Method<'_>]) -> TokenStream {
+    let name = &item.ident;
+    let text = name.to_string();
+    let fingerprint = fingerprint(item, methods);
+    let crossings = methods.iter().map(crossing);
+    quote! {
+        #[automatically_derived]
+        const _: () = {
+            // SAFETY: the fingerprint covers the trait and every type it names.
+            unsafe impl ::exchange::Interface for dyn #name {
+                const NAME: &'static str = #text;
+                const FINGERPRINT: u64 = #fingerprint;
+            }
+
+            impl #name for ::exchange::Proxy<dyn #name> {
+                #(#crossings)*
+            }
+        };
+    }
+}
+
+fn crossing(method: &Method<'_>) -> TokenStream {
+    let signature = &method.item.sig;
+    let name = &signature.ident;
+    let output = &signature.output;
+    let mut parameters = Vec::new();
+    let mut values = Vec::new();
+    let mut passed = Vec::new();
+    for (index, (_, ty, passing)) in method.arguments.iter().enumerate() {
+        let argument = format_ident!("argument_{index}");
+        parameters.push(quote!(#argument: #ty));
+        let position = syn::Index::from(index);
+        match passing {
+            Passing::Value => {
+                values.push(quote!(#argument));
+                passed.push(quote!(arguments.#position));
+            }
+            Passing::Lent(_) => {
+                values.push(quote!(::exchange::Borrowed(#argument)));
+                passed.push(quote!(arguments.#position.0));
+            }
+        }
+    }
+    let attributes = method.item.attrs.iter().filter(|attribute| attribute.path().is_ident("cfg"));
+    quote! {
+        #(#attributes)*
+        #[inline]
+        fn #name(&self #(, #parameters)*) #output {
+            // SAFETY: the function calls this method and nothing else.
+            unsafe {
+                self.cross((#(#values,)*), |object, arguments| {
+                    let _ = &arguments;
+                    object.#name(#(#passed),*)
+                })
+            }
+        }
+    }
+}
+
+/// Hash of the trait as written, without documentation, combined with the
+/// fingerprints of the types it names. Checks them on the way: this is where a
+/// type that is not exchangeable fails.
+fn fingerprint(item: &ItemTrait, methods: &[Method<'_>]) -> TokenStream {
+    let mut bare = item.clone();
+    bare.attrs.retain(|attribute| !is_documentation(attribute));
+    for item in &mut bare.items {
+        if let TraitItem::Fn(method) = item {
+            method.attrs.retain(|attribute| !is_documentation(attribute));
+        }
+    }
+    let text = bare.to_token_stream().to_string();
+    let mut parts = Vec::new();
+    for method in methods {
+        for (_, ty, passing) in &method.arguments {
+            match passing {
+                Passing::Value => parts.push(quote!(<#ty as ::exchange::Exchangeable>::FINGERPRINT)),
+                Passing::Lent(Some(plain)) => {
+                    parts.push(quote!(::exchange::generated::plain_fingerprint::<#plain>()));
+                }
+                Passing::Lent(None) => {}
+            }
+        }
+        let output = &method.output;
+        parts.push(quote!(<#output as ::exchange::Exchangeable>::FINGERPRINT));
+    }
+    quote! {{
+        let fingerprint = ::exchange::generated::hash(#text.as_bytes());
+        #(let fingerprint = ::exchange::generated::combine(fingerprint, #parts);)*
+        fingerprint
+    }}
+}
+
+fn is_documentation(attribute: &Attribute) -> bool {
+    matches!(&attribute.meta, Meta::NameValue(value) if value.path.is_ident("doc"))
+}
