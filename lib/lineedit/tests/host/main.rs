@@ -1,0 +1,6 @@
+//! The library from outside: keys in, screen and events out.
+
+mod cooked;
+mod editor;
+mod properties;
+mod support;
