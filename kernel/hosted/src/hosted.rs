@@ -21,8 +21,6 @@ const STANDARD_ERROR: i32 = 2;
 /// A Linux process as a machine.
 #[derive(Debug)]
 pub struct Hosted {
-    /// CPUs that run.
-    pub cpus: usize,
     /// RAM and mappings.
     pub memory: Memory,
     /// Host files.
@@ -30,8 +28,10 @@ pub struct Hosted {
 }
 
 impl Machine for Hosted {
+    /// One, whatever the command line asks for: each CPU is an own pthread, but
+    /// the kernel core starts the boot CPU alone so far.
     fn cpu_count(&self) -> usize {
-        self.cpus
+        1
     }
 
     fn direct_map(&self) -> usize {
