@@ -1,0 +1,24 @@
+//! The reclaim audit: what is in use, to be compared before and after a death.
+
+use abi::services::Audit;
+
+use crate::{device, domain, exchange, export, frames, heap, memory, thread};
+
+/// Resources in use now.
+#[must_use]
+pub fn take() -> Audit {
+    Audit {
+        // Pages that serve as pools are not a domain's: what lies in them is
+        // counted by itself.
+        frames: frames::used()
+            .saturating_sub(heap::pages_held())
+            .saturating_sub(exchange::pages_held()),
+        exchange_objects: exchange::objects(),
+        threads: thread::count() as u64,
+        interrupts: device::interrupts(),
+        mappings: memory::mappings(),
+        domains: domain::living().len() as u64,
+        exports: export::count(),
+        kernel_heap_bytes: heap::bytes_in_use(),
+    }
+}

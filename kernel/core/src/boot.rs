@@ -1,0 +1,207 @@
+//! From the machine's first call to the supervisor.
+
+use abi::grant::{Grant, GrantKind};
+use abi::services::StartRequest;
+
+use crate::machine::{self, BootInfo, Machine};
+use crate::record::name_text;
+use crate::sync::SpinLock;
+use crate::thread::{self, PRIORITY_KERNEL, PRIORITY_NORMAL, Spawn};
+use crate::{context, cpu, death, domain, frames, memory, panic, pci, scheduler, start};
+
+/// Path of the supervisor's image in the boot archive.
+const SUPERVISOR: &str = "images/init";
+
+static INFO: SpinLock<Option<BootInfo>> = SpinLock::new(None);
+
+/// Runs the kernel on the boot CPU; its stack becomes the idle thread's.
+pub fn start(machine: &'static dyn Machine, info: BootInfo) -> ! {
+    // SAFETY: the first thing the boot CPU does here.
+    unsafe { machine::set(machine) };
+    let idle = early_thread();
+    // SAFETY: the static lives for ever.
+    unsafe { machine.load_thread(idle) };
+    context::init();
+    // SAFETY: the machine says this memory is free and direct-mapped there.
+    unsafe { frames::init(machine.direct_map(), info.free_memory) };
+    let physical_end = info
+        .free_memory
+        .iter()
+        .map(|range| range.end)
+        .max()
+        .unwrap_or(0);
+    memory::init(machine.direct_map(), machine.mapping_area(), physical_end);
+    *INFO.lock() = Some(info);
+    adopt(0, machine);
+    cpu::set_online(1);
+    crate::log::init();
+    log::info!(
+        "redleaf {}: {} CPU(s), {} MiB free",
+        env!("CARGO_PKG_VERSION"),
+        machine.cpu_count(),
+        (frames::total() * abi::PAGE_SIZE as u64) >> 20
+    );
+    pci::init(machine, None);
+    spawn_kernel_thread("reaper", PRIORITY_KERNEL, death::reap);
+    spawn_kernel_thread("boot", PRIORITY_NORMAL, start_supervisor);
+    // SAFETY: the boot context is now the idle thread, which holds nothing.
+    unsafe { (*thread::control()).preempt_off = 0 };
+    scheduler::idle_loop()
+}
+
+/// A control block for the first steps, before there is memory for threads.
+fn early_thread() -> *const abi::thread::ThreadControl {
+    struct Early(core::cell::UnsafeCell<abi::thread::ThreadControl>);
+    // SAFETY: used by the boot CPU only, before any other runs.
+    unsafe impl Sync for Early {}
+    static EARLY: Early = Early(core::cell::UnsafeCell::new(abi::thread::ThreadControl {
+        this: core::ptr::null(),
+        chain: core::ptr::null(),
+        current: core::ptr::null(),
+        stack_limit: 0,
+        preempt_off: 1,
+        kernel_depth: 0,
+        work_pending: core::sync::atomic::AtomicU32::new(0),
+        thread: 0,
+        cross: 0,
+        services: core::ptr::null(),
+        cpu: core::ptr::null_mut(),
+        kernel: core::ptr::null_mut(),
+        crossings: 0,
+    }));
+    let control = EARLY.0.get();
+    // SAFETY: as above.
+    unsafe {
+        (*control).this = control;
+        (*control).current = domain::kernel_slot();
+        (*control).cpu = core::ptr::from_ref(cpu::get(0)).cast_mut().cast();
+    }
+    control
+}
+
+/// Turns the current boot context into CPU `index`'s idle thread.
+fn adopt(index: usize, machine: &'static dyn Machine) {
+    let idle = thread::adopt_boot_thread(index);
+    let cpu = cpu::get(index);
+    cpu.idle.store(
+        core::ptr::from_ref(idle).cast_mut(),
+        core::sync::atomic::Ordering::Relaxed,
+    );
+    // SAFETY: the thread is ours; it lives for ever.
+    unsafe {
+        (*idle.control()).cpu = core::ptr::from_ref(cpu).cast_mut().cast();
+        machine.load_thread(idle.control());
+    }
+}
+
+fn spawn_kernel_thread(name: &str, priority: u32, function: extern "sysv64" fn(*mut ())) {
+    let kernel = domain::kernel();
+    let spawn = Spawn {
+        name: abi::note::name(name),
+        priority,
+        slot: kernel.slot(),
+        generation: kernel.generation(),
+        function,
+        argument: core::ptr::null_mut(),
+    };
+    // SAFETY: the functions ignore their argument.
+    if unsafe { thread::spawn(&spawn) }.is_err() {
+        panic::fatal(format_args!("no memory for the kernel thread {name}"));
+    }
+}
+
+/// The boot archive.
+#[must_use]
+pub fn archive() -> &'static [u8] {
+    INFO.lock().as_ref().map_or(&[], |info| info.archive)
+}
+
+/// Whether an address lies in the kernel's code.
+#[must_use]
+pub fn is_kernel_text(address: usize) -> bool {
+    // Called from exception handlers: the lock is held for two loads only, by
+    // code that raises no exception.
+    INFO.lock()
+        .as_ref()
+        .is_some_and(|info| (info.kernel_text.0..info.kernel_text.1).contains(&address))
+}
+
+/// Writes the kernel function an address lies in, as far as symbols are there.
+///
+/// # Errors
+/// Those of `out`.
+pub fn describe_kernel(address: usize, out: &mut dyn core::fmt::Write) -> core::fmt::Result {
+    let image = INFO.lock().as_ref().and_then(|info| info.kernel_image);
+    let name = image
+        .and_then(|elf| domain_image::Symbols::parse(elf).ok())
+        .and_then(|symbols| symbols.name_of(address as u64));
+    match name {
+        Some(name) => write!(out, "kernel: {name}"),
+        None => out.write_str("kernel"),
+    }
+}
+
+/// Starts `init` from the boot archive; without it there is nothing to do.
+extern "sysv64" fn start_supervisor(_: *mut ()) {
+    let archive = archive();
+    let Ok(tar) = tar_no_std::TarArchiveRef::new(archive) else {
+        panic::fatal(format_args!(
+            "the boot archive is not a tar file ({} bytes)",
+            archive.len()
+        ));
+    };
+    let image = tar
+        .entries()
+        .find(|entry| entry.filename().as_str() == Ok(SUPERVISOR))
+        .map(|entry| entry.data());
+    let Some(image) = image else {
+        panic::fatal(format_args!("the boot archive has no {SUPERVISOR}"));
+    };
+    let mut message = [0; 160];
+    let Ok(handle) = start::open_image(image, &mut message) else {
+        panic::fatal(format_args!("{SUPERVISOR} was refused, see above"));
+    };
+    let grants = [
+        capability(GrantKind::DomainControl),
+        capability(GrantKind::BootArchive),
+    ];
+    let mut request = supervisor_request(handle, &grants);
+    if let Err(error) = start::start(&mut request, &grants) {
+        let length = request.message_length as usize;
+        let text = core::str::from_utf8(request.message.get(..length).unwrap_or(&[])).unwrap_or("");
+        panic::fatal(format_args!(
+            "the supervisor {} ended: {error:?} {text}",
+            name_text(&request.name)
+        ));
+    }
+}
+
+const fn capability(kind: GrantKind) -> Grant {
+    Grant {
+        kind: kind as u32,
+        reserved: 0,
+        fingerprint: 0,
+        first: 0,
+        second: 0,
+    }
+}
+
+fn supervisor_request(image: u64, grants: &[Grant]) -> StartRequest {
+    StartRequest {
+        image,
+        name: abi::note::name("init"),
+        grants: grants.as_ptr(),
+        grant_count: grants.len(),
+        memory_quota: 0,
+        watchdog_ns: 0,
+        detached: 1,
+        reserved: 0,
+        id: 0,
+        result: 0,
+        exit_status: 0,
+        object: core::ptr::null_mut(),
+        cause: 0,
+        message_length: 0,
+        message: [0; 160],
+    }
+}

@@ -1,0 +1,90 @@
+//! Per-CPU data of the kernel.
+
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+
+use crate::scheduler::RunQueue;
+use crate::sync::SpinLock;
+use crate::thread::Thread;
+
+/// Most CPUs.
+pub const MAX_CPUS: usize = 64;
+
+/// What the kernel keeps for each CPU, on cache lines of its own.
+#[repr(align(128))]
+pub struct Cpu {
+    /// Number of the CPU.
+    pub index: usize,
+    /// Threads ready to run here.
+    pub queue: SpinLock<RunQueue>,
+    /// Runs when nothing else does.
+    pub idle: AtomicPtr<Thread>,
+    /// Who was switched away from, until the switch is finished.
+    pub(crate) switched_from: AtomicPtr<Thread>,
+    /// The timer fired and was not looked at.
+    pub(crate) timer_fired: AtomicBool,
+    /// When the timer is set to fire.
+    pub(crate) timer_ns: AtomicU64,
+    /// Interrupts taken.
+    pub interrupts: AtomicU64,
+    /// Nanoseconds spent idle.
+    pub idle_ns: AtomicU64,
+}
+
+static CPUS: [Cpu; MAX_CPUS] = {
+    let mut cpus = [const {
+        Cpu {
+            index: 0,
+            queue: SpinLock::new(RunQueue::new()),
+            idle: AtomicPtr::new(core::ptr::null_mut()),
+            switched_from: AtomicPtr::new(core::ptr::null_mut()),
+            timer_fired: AtomicBool::new(false),
+            timer_ns: AtomicU64::new(u64::MAX),
+            interrupts: AtomicU64::new(0),
+            idle_ns: AtomicU64::new(0),
+        }
+    }; MAX_CPUS];
+    let mut index = 0;
+    while index < MAX_CPUS {
+        cpus[index].index = index;
+        index += 1;
+    }
+    cpus
+};
+
+static ONLINE: AtomicUsize = AtomicUsize::new(0);
+
+/// The CPU with a number.
+#[must_use]
+pub fn get(index: usize) -> &'static Cpu {
+    &CPUS[index]
+}
+
+/// The CPU this thread runs on; it may change unless pre-emption is off.
+#[must_use]
+#[inline]
+pub fn current() -> &'static Cpu {
+    #[cfg(test)]
+    return &CPUS[0];
+    #[cfg(not(test))]
+    // SAFETY: the scheduler sets `cpu` before a thread runs.
+    unsafe {
+        &*(*crate::thread::control()).cpu.cast::<Cpu>()
+    }
+}
+
+/// Number of the CPU this thread runs on; it may change unless pre-emption is off.
+#[must_use]
+#[inline]
+pub fn index() -> usize {
+    current().index
+}
+
+/// CPUs that schedule threads.
+#[must_use]
+pub fn online() -> usize {
+    ONLINE.load(Ordering::Acquire)
+}
+
+pub(crate) fn set_online(count: usize) {
+    ONLINE.store(count, Ordering::Release);
+}

@@ -1,0 +1,221 @@
+//! The crossing stub and the way back from a domain that died.
+//!
+//! Both are a few instructions of assembly because they define what the stack
+//! looks like at every instruction. An interrupt inside the stub disturbs
+//! nothing ([`is_in_stub`]): it is handled when the stub is left or at the
+//! next tick. So a thread is only ever switched out or unwound with its chain
+//! of continuations complete.
+
+use core::sync::atomic::Ordering;
+
+use abi::thread::{Continuation, DomainSlot, offset};
+
+use crate::thread::control;
+
+core::arch::global_asm!(
+    ".globl redleaf_cross",
+    ".globl redleaf_unwind",
+    ".globl redleaf_cross_end",
+    ".p2align 6",
+    // rdi: slot, rsi: generation, rdx: function, rcx: frame
+    "redleaf_cross:",
+    "cmp qword ptr [rdi + {live}], rsi",
+    "jne 2f",
+    "cmp rsp, qword ptr gs:[{stack_limit}]",
+    "jb 3f",
+    "push rbp",
+    "push rbx",
+    "push r12",
+    "push r13",
+    "push r14",
+    "push r15",
+    "push rdi",
+    "push qword ptr gs:[{current}]",
+    "push qword ptr gs:[{chain}]",
+    "mov qword ptr gs:[{chain}], rsp",
+    "mov qword ptr gs:[{current}], rdi",
+    "mov rdi, rcx",
+    "call rdx",
+    "pop qword ptr gs:[{chain}]",
+    "pop rax",
+    "mov qword ptr gs:[{current}], rax",
+    "mov dword ptr gs:[{preempt_off}], 0",
+    "cmp dword ptr gs:[{work_pending}], 0",
+    "jne 4f",
+    "cmp qword ptr [rax + {live}], 0",
+    "je 4f",
+    "add rsp, 56",
+    "xor eax, eax",
+    "ret",
+    "2: mov eax, 1",
+    "ret",
+    "3: mov eax, 3",
+    "ret",
+    // Work is pending or the caller died meanwhile. The handler returns only
+    // if the caller lives. Nine words were pushed, two popped: rsp is 8 off
+    // alignment.
+    "4: add rsp, 56",
+    "sub rsp, 8",
+    "call {returned}",
+    "add rsp, 8",
+    "xor eax, eax",
+    "ret",
+    // Brings the thread to its newest continuation whose caller lives.
+    "redleaf_unwind:",
+    "mov rsp, qword ptr gs:[{chain}]",
+    "pop qword ptr gs:[{chain}]",
+    "pop rax",
+    "mov qword ptr gs:[{current}], rax",
+    "add rsp, 8",
+    "pop r15",
+    "pop r14",
+    "pop r13",
+    "pop r12",
+    "pop rbx",
+    "pop rbp",
+    "cmp qword ptr [rax + {live}], 0",
+    "je redleaf_unwind",
+    "cld",
+    "fninit",
+    "mov dword ptr [rsp - 8], 0x1f80",
+    "ldmxcsr dword ptr [rsp - 8]",
+    "mov dword ptr gs:[{kernel_depth}], 0",
+    "mov dword ptr gs:[{preempt_off}], 0",
+    "mov eax, 2",
+    "ret",
+    "redleaf_cross_end:",
+    live = const offset::SLOT_LIVE,
+    stack_limit = const offset::STACK_LIMIT,
+    current = const offset::CURRENT,
+    chain = const offset::CHAIN,
+    preempt_off = const offset::PREEMPT_OFF,
+    kernel_depth = const offset::KERNEL_DEPTH,
+    work_pending = const offset::WORK_PENDING,
+    returned = sym returned_with_work,
+);
+
+unsafe extern "sysv64" {
+    fn redleaf_cross(
+        slot: *const DomainSlot,
+        generation: u64,
+        function: unsafe extern "sysv64" fn(*mut ()),
+        frame: *mut (),
+    ) -> u32;
+    fn redleaf_unwind() -> !;
+    fn redleaf_cross_end();
+}
+
+/// Address of the stub, for [`abi::thread::ThreadControl::cross`].
+#[must_use]
+pub fn stub_address() -> usize {
+    redleaf_cross as *const () as usize
+}
+
+/// Whether an instruction pointer lies in the stub or the unwinder.
+#[must_use]
+pub fn is_in_stub(rip: usize) -> bool {
+    (stub_address()..redleaf_cross_end as *const () as usize).contains(&rip)
+}
+
+/// A crossing made by the kernel itself: thread starts, domain starts, drops.
+///
+/// Leaves `kernel_depth` as it found it, also when the callee died.
+///
+/// # Safety
+/// `function` must be sound to call with `frame` in the domain's context.
+pub unsafe fn cross_from_kernel(
+    slot: &DomainSlot,
+    generation: u64,
+    function: unsafe extern "sysv64" fn(*mut ()),
+    frame: *mut (),
+) -> abi::thread::CrossStatus {
+    use abi::thread::CrossStatus;
+    let control = control();
+    // The kernel's own slot stands in the continuation as the caller: it never
+    // dies, so the thread comes back here whatever happens to the domain that
+    // asked for the service, and leaves the service in order.
+    // SAFETY: the control block is the running thread's own; the stub's
+    // contract is the caller's.
+    let status = unsafe {
+        let depth = (*control).kernel_depth;
+        let current = (*control).current;
+        (*control).current = crate::domain::kernel_slot();
+        (*control).kernel_depth = 0;
+        let status = redleaf_cross(slot, generation, function, frame);
+        (*control).kernel_depth = depth;
+        (*control).current = current;
+        status
+    };
+    match status {
+        0 => CrossStatus::Done,
+        1 => CrossStatus::NotStarted,
+        3 => CrossStatus::NoStack,
+        _ => CrossStatus::Died,
+    }
+}
+
+/// The stub's slow way out: the callee returned while work was pending or the
+/// caller is dying.
+extern "sysv64" fn returned_with_work() {
+    let control = control();
+    // SAFETY: the control block is the running thread's own.
+    let pending = unsafe { (*control).work_pending.load(Ordering::Relaxed) } != 0;
+    if pending && !crate::scheduler::is_in_kernel() {
+        crate::scheduler::deferred_work();
+    }
+    unwind_if_dead();
+}
+
+/// Whether the domain the thread executes in is dying.
+#[must_use]
+pub fn is_current_dead() -> bool {
+    // SAFETY: `current` always points to a slot; slots are never freed.
+    unsafe { (*(*control()).current).live.load(Ordering::Acquire) == 0 }
+}
+
+/// Leaves the current domain if it is dying; otherwise returns.
+pub fn unwind_if_dead() {
+    if is_current_dead() {
+        crate::death::noticed();
+        // SAFETY: `current` is not the kernel (which never dies), so a
+        // continuation is linked, and no kernel resource is held here: callers
+        // are the ends of services and of trampolines.
+        unsafe { redleaf_unwind() }
+    }
+}
+
+/// Leaves the current domain, which must be dying.
+///
+/// # Safety
+/// A continuation must be linked and the frames above it must hold nothing of
+/// the kernel's.
+pub unsafe fn unwind() -> ! {
+    // SAFETY: the caller's contract.
+    unsafe { redleaf_unwind() }
+}
+
+/// Whether a thread's chain mentions a domain: it executes in it, will return
+/// into it, or was started in it.
+///
+/// # Safety
+/// The thread must not be running, or be the current one.
+#[must_use]
+pub unsafe fn chain_holds(
+    current: *const DomainSlot,
+    mut chain: *const Continuation,
+    slot: *const DomainSlot,
+) -> bool {
+    if current == slot {
+        return true;
+    }
+    while !chain.is_null() {
+        // SAFETY: continuations lie on the thread's stack, which is mapped and
+        // unchanged while the thread does not run.
+        let link = unsafe { &*chain };
+        if link.caller == slot || link.callee == slot {
+            return true;
+        }
+        chain = link.previous;
+    }
+    false
+}

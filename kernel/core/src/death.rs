@@ -1,0 +1,393 @@
+//! How a domain ends: one path for panics, exceptions, quotas and kills.
+//!
+//! [`begin`] marks the domain dying, quiesces its devices, writes the crash
+//! record and disturbs the threads that execute in it; each thread leaves by
+//! itself, at the end of the service or trampoline it is in. The reaper waits
+//! until no thread's chain holds the domain and then reclaims what it had.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use abi::death::DeathCause;
+use abi::services::DeathNotice;
+use abi::status::ServiceError;
+
+use crate::domain::{self, Domain};
+use crate::interrupt::Interrupted;
+use crate::record;
+use crate::sync::{PreemptOff, SpinLock};
+use crate::thread::{self, Thread, ThreadState, control};
+use crate::{device, exchange, export, machine, scheduler, wait};
+
+/// Addresses kept of a backtrace.
+pub const BACKTRACE: usize = 24;
+
+/// Deaths remembered for `domain_wait_death` of any domain.
+const NOTICES: usize = 1024;
+
+/// Nanoseconds after which the reaper looks again at threads that linger.
+const LINGER_NS: u64 = 1_000_000;
+
+/// What an exception handler saw.
+#[derive(Clone, Copy, Debug)]
+pub struct RawCrash {
+    /// Why.
+    pub cause: Option<DeathCause>,
+    /// Address touched, for memory faults.
+    pub address: usize,
+    /// Return addresses, the faulting instruction first.
+    pub backtrace: [usize; BACKTRACE],
+    /// How many.
+    pub depth: usize,
+}
+
+impl RawCrash {
+    /// Nothing seen.
+    pub const EMPTY: Self = Self {
+        cause: None,
+        address: 0,
+        backtrace: [0; BACKTRACE],
+        depth: 0,
+    };
+
+    /// Follows frame pointers within a stack.
+    ///
+    /// # Safety
+    /// `stack` must be mapped memory that nobody changes meanwhile.
+    #[must_use]
+    pub unsafe fn walk(rip: usize, mut frame: usize, stack: &core::ops::Range<usize>) -> Self {
+        let mut crash = Self::EMPTY;
+        crash.backtrace[0] = rip;
+        crash.depth = 1;
+        while crash.depth < BACKTRACE
+            && frame.is_multiple_of(8)
+            && frame >= stack.start
+            && frame + 16 <= stack.end
+        {
+            // SAFETY: two words at `frame` lie in the stack.
+            let (next, address) =
+                unsafe { (*(frame as *const usize), *((frame + 8) as *const usize)) };
+            if address == 0 {
+                break;
+            }
+            crash.backtrace[crash.depth] = address;
+            crash.depth += 1;
+            if next <= frame {
+                break;
+            }
+            frame = next;
+        }
+        crash
+    }
+}
+
+static DYING: SpinLock<Vec<&'static Domain>> = SpinLock::new(Vec::new());
+static ENDED: SpinLock<Vec<&'static Thread>> = SpinLock::new(Vec::new());
+static NOTICED: AtomicU32 = AtomicU32::new(0);
+static DEATHS: AtomicU32 = AtomicU32::new(0);
+static UNREPORTED: SpinLock<VecDeque<DeathNotice>> = SpinLock::new(VecDeque::new());
+
+/// Tells the reaper to look.
+pub fn noticed() {
+    NOTICED.fetch_add(1, Ordering::SeqCst);
+    wait::wake(&NOTICED, u32::MAX);
+}
+
+/// Ends the domain whose code raised an exception: notes what is known and
+/// makes the thread go on in [`struck`], above its dead frames.
+///
+/// # Safety
+/// Called from an interrupt stack for a thread that executes in a domain.
+pub(crate) unsafe fn strike(
+    thread: &Thread,
+    cause: DeathCause,
+    address: usize,
+    context: &mut Interrupted,
+) {
+    // SAFETY: the thread is interrupted, so its stack rests and its crash cell
+    // is ours; a domain's code always runs below a continuation.
+    unsafe {
+        let crash = thread.crash.get();
+        *crash = RawCrash::walk(context.rip, context.rbp, &thread.stack_range());
+        (*crash).cause = Some(cause);
+        (*crash).address = address;
+        let continuation = (*control()).chain as usize;
+        context.rsp = ((continuation - 256) & !15) - 8;
+        context.rip = struck as *const () as usize;
+    }
+}
+
+/// Runs on the stack just above the continuation of a struck thread.
+extern "sysv64" fn struck() -> ! {
+    let preempt = PreemptOff::new();
+    // SAFETY: the cell is the running thread's own.
+    let crash = unsafe { thread::current().crash.get().replace(RawCrash::EMPTY) };
+    let cause = crash.cause.unwrap_or(DeathCause::Protection);
+    begin(domain::current(), cause, Some((&crash, b"")));
+    core::mem::forget(preempt);
+    // SAFETY: the current domain is dying; nothing is held (the unwinder
+    // clears the pre-emption count).
+    unsafe { crate::crossing::unwind() }
+}
+
+/// Ends the current domain because it panicked.
+pub fn panicked(message: &[u8]) -> ! {
+    end_current(DeathCause::Panic, message)
+}
+
+/// Ends the current domain and leaves it.
+pub fn end_current(cause: DeathCause, message: &[u8]) -> ! {
+    // From here on the thread must not be brought out before the end has
+    // properly begun; the unwinder clears the count.
+    core::mem::forget(PreemptOff::new());
+    let frame: usize;
+    // SAFETY: reads the frame pointer, which the build keeps.
+    unsafe { core::arch::asm!("mov {}, rbp", out(reg) frame, options(nomem, nostack)) };
+    // SAFETY: the stack is this thread's own.
+    let mut crash = unsafe {
+        RawCrash::walk(
+            end_current as *const () as usize,
+            frame,
+            &thread::current().stack_range(),
+        )
+    };
+    crash.cause = Some(cause);
+    let domain = domain::current();
+    if domain.is_kernel() {
+        crate::panic::fatal(format_args!("the kernel ended itself: {}", cause.name()));
+    }
+    begin(domain, cause, Some((&crash, message)));
+    // SAFETY: the current domain is dying; services that end here hold nothing.
+    unsafe { crate::crossing::unwind() }
+}
+
+/// Begins the end of a domain. Returns at once; later calls change nothing.
+pub fn begin(domain: &'static Domain, cause: DeathCause, crash: Option<(&RawCrash, &[u8])>) {
+    if domain.is_kernel() {
+        return;
+    }
+    // Under the lock so that nobody sees it dying without a cause.
+    let was_alive = domain.with(|body| {
+        let was_alive = domain.set_dying();
+        if was_alive {
+            body.end = Some((cause, 0));
+        }
+        was_alive
+    });
+    if !was_alive {
+        return;
+    }
+    device::quiesce(domain.id());
+    if !matches!(cause, DeathCause::Exit | DeathCause::StartFailed) {
+        let sequence = record::write(domain, cause, crash);
+        domain.with(|body| body.end = Some((cause, sequence)));
+    }
+    disturb_threads(domain);
+    DYING.lock().push(domain);
+    noticed();
+}
+
+/// Wakes every thread that executes in the domain, so that it leaves.
+fn disturb_threads(domain: &'static Domain) {
+    thread::for_each(|thread| {
+        // SAFETY: a racy look at a pointer; waking the wrong thread is harmless.
+        if core::ptr::eq(unsafe { (*thread.control()).current }, domain.slot()) {
+            scheduler::wake(thread);
+        }
+    });
+    let preempt = PreemptOff::new();
+    for cpu in (0..crate::cpu::online()).filter(|&cpu| cpu != crate::cpu::index()) {
+        machine::get().wake_cpu(cpu);
+    }
+    drop(preempt);
+}
+
+/// Hands an ended thread to the reaper.
+pub(crate) fn thread_ended(thread: &'static Thread) {
+    ENDED.lock().push(thread);
+    noticed();
+}
+
+/// Ends the current domain if it has been in one call for too long.
+pub(crate) fn watch() {
+    let domain = domain::current();
+    let limit = domain.watchdog_ns.load(Ordering::Relaxed);
+    if limit == 0 {
+        return;
+    }
+    let thread = thread::current();
+    let now = machine::get().now_ns();
+    // SAFETY: the control block is the running thread's own.
+    let chain = unsafe { (*control()).chain as u64 };
+    if thread.watched_chain.swap(chain, Ordering::Relaxed) != chain {
+        thread.watched_since.store(now, Ordering::Relaxed);
+    } else if now.saturating_sub(thread.watched_since.load(Ordering::Relaxed)) > limit {
+        end_current(DeathCause::Watchdog, b"");
+    }
+}
+
+/// The reaper's life.
+pub(crate) extern "sysv64" fn reap(_: *mut ()) {
+    loop {
+        let seen = NOTICED.load(Ordering::SeqCst);
+        free_threads();
+        let lingering = reclaim_dying();
+        while export::finish_forlorn() {}
+        let deadline = if lingering {
+            machine::get().now_ns() + LINGER_NS
+        } else {
+            u64::MAX
+        };
+        // The answer does not matter: the loop looks at everything anew.
+        let _ = wait::wait(&NOTICED, seen, deadline);
+    }
+}
+
+fn free_threads() {
+    let ended = core::mem::take(&mut *ENDED.lock());
+    for thread in ended {
+        while thread.on_cpu.load(Ordering::Acquire) {
+            core::hint::spin_loop();
+        }
+        // SAFETY: it ended, its stack is left, and the list was its last place.
+        unsafe { thread::free(thread) };
+    }
+}
+
+/// Reclaims the dying domains that no thread holds; whether some remain.
+fn reclaim_dying() -> bool {
+    let dying: Vec<_> = DYING.lock().clone();
+    let mut lingering = false;
+    for domain in dying {
+        if !try_reclaim(domain) {
+            disturb_threads(domain);
+            lingering = true;
+        }
+    }
+    lingering
+}
+
+/// Reclaims a dying domain if no thread holds it; whether it is dead now.
+pub(crate) fn try_reclaim(domain: &'static Domain) -> bool {
+    // Nobody else runs on this CPU meanwhile; threads on others count as
+    // holding the domain until they are seen switched out.
+    let preempt = PreemptOff::new();
+    let mut is_held = false;
+    thread::for_each(|other| is_held |= holds(other, domain));
+    let is_ours = !is_held && take_dying(domain);
+    drop(preempt);
+    if is_ours {
+        reclaim(domain);
+    }
+    is_ours
+}
+
+fn holds(thread: &'static Thread, domain: &'static Domain) -> bool {
+    if thread.state() == ThreadState::Ended {
+        return false;
+    }
+    let is_self = core::ptr::eq(thread, thread::current());
+    if thread.on_cpu.load(Ordering::Acquire) && !is_self {
+        // An idle thread never enters a domain.
+        return !thread.stack_range().is_empty();
+    }
+    // SAFETY: the thread is switched out (pre-emption is off on the only CPU
+    // that could pick it) or the current one.
+    unsafe {
+        let control = thread.control();
+        crate::crossing::chain_holds((*control).current, (*control).chain, domain.slot())
+            || thread.starts_in(domain.id())
+    }
+}
+
+fn take_dying(domain: &'static Domain) -> bool {
+    let mut dying = DYING.lock();
+    let place = dying.iter().position(|other| core::ptr::eq(*other, domain));
+    place.map(|place| dying.swap_remove(place)).is_some()
+}
+
+/// Frees everything a domain had. No thread holds it.
+fn reclaim(domain: &'static Domain) {
+    let id = domain.id();
+    let (cause, record, name) = domain.with(|body| {
+        let (cause, record) = body.end.unwrap_or((DeathCause::Killed, 0));
+        (cause, record, body.name)
+    });
+    for child in domain::living() {
+        if child.with(|body| body.parent == id && !body.detached) {
+            begin(child, DeathCause::Killed, None);
+        }
+    }
+    device::release(id);
+    exchange::reclaim(id, &mut |proxy| {
+        // SAFETY: the dead domain's proxy, reported once.
+        unsafe { export::forsake(proxy) };
+    });
+    domain.set_dead();
+    let notice = DeathNotice {
+        id,
+        name,
+        cause: cause as u32,
+        reserved: 0,
+        record,
+    };
+    let mut unreported = UNREPORTED.lock();
+    if unreported.len() == NOTICES {
+        unreported.pop_front();
+    }
+    unreported.push_back(notice);
+    drop(unreported);
+    DEATHS.fetch_add(1, Ordering::SeqCst);
+    wait::wake(&DEATHS, u32::MAX);
+}
+
+/// Waits until a domain is dead and reclaimed; `id` 0: any, each once.
+///
+/// # Errors
+/// `NotFound` when `id` never was a domain; those of [`wait::wait`].
+pub fn wait_death(id: u64, deadline_ns: u64) -> Result<DeathNotice, ServiceError> {
+    loop {
+        let seen = DEATHS.load(Ordering::SeqCst);
+        let notice = if id == 0 {
+            UNREPORTED.lock().pop_front()
+        } else {
+            notice_of(id)?
+        };
+        if let Some(notice) = notice {
+            return Ok(notice);
+        }
+        wait::wait(&DEATHS, seen, deadline_ns)?;
+    }
+}
+
+fn notice_of(id: u64) -> Result<Option<DeathNotice>, ServiceError> {
+    let domain = domain::slot_of(id).ok_or(ServiceError::NotFound)?;
+    if domain::find(id).is_some() {
+        return Ok(None);
+    }
+    Ok(Some(domain.with(|body| {
+        let (cause, record) = match body.last_end {
+            Some((last, cause, record)) if last == id => (cause, record),
+            _ => (DeathCause::Exit, 0),
+        };
+        DeathNotice {
+            id,
+            name: body.name,
+            cause: cause as u32,
+            reserved: 0,
+            record,
+        }
+    })))
+}
+
+/// Why the domain ended, as far as it is known now.
+#[must_use]
+pub fn cause_of(id: u64) -> Option<DeathCause> {
+    let domain = domain::slot_of(id)?;
+    domain.with(|body| match (domain.id() == id, body.end, body.last_end) {
+        (true, Some((cause, _)), _) => Some(cause),
+        (_, _, Some((last, cause, _))) if last == id => Some(cause),
+        _ => None,
+    })
+}

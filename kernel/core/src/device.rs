@@ -1,0 +1,306 @@
+//! What drivers were handed: interrupts, mapped registers, memory for devices.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use abi::PAGE_SIZE;
+use abi::status::ServiceError;
+
+use crate::interrupt::MAX_VECTORS;
+use crate::machine::{self, Permission};
+use crate::memory::{Frames, Mapping, Reservation};
+use crate::pci::{self, ClaimError, InterruptSource};
+use crate::sync::SpinLock;
+use crate::{scheduler, wait};
+
+/// Device registers mapped for a driver. Dropped in this order.
+struct Registers {
+    mapping: Mapping,
+    _reservation: Reservation,
+    address: u64,
+}
+
+struct Binding {
+    owner: u64,
+    function: u32,
+    index: u32,
+    line: Option<u8>,
+    /// The mapped MSI-X table, kept while the vector is bound.
+    _table: Option<Registers>,
+}
+
+struct Held {
+    bindings: BTreeMap<usize, Binding>,
+    registers: Vec<(u64, Registers)>,
+    dma: BTreeMap<usize, (u64, Frames)>,
+}
+
+static HELD: SpinLock<Held> = SpinLock::new(Held {
+    bindings: BTreeMap::new(),
+    registers: Vec::new(),
+    dma: BTreeMap::new(),
+});
+
+/// Interrupts each vector has raised, modulo 2^32; drivers wait for a change.
+static COUNTS: [AtomicU32; MAX_VECTORS] = [const { AtomicU32::new(0) }; MAX_VECTORS];
+
+/// Bound interrupts there are.
+#[must_use]
+pub fn interrupts() -> u64 {
+    HELD.lock().bindings.len() as u64
+}
+
+/// A device interrupted. In thread context.
+pub(crate) fn interrupt_arrived(vector: usize) {
+    let Some(count) = COUNTS.get(vector) else {
+        return;
+    };
+    count.fetch_add(1, Ordering::SeqCst);
+    wait::wake(count, u32::MAX);
+}
+
+/// Makes `owner` the driver of a function; waits out a reset under way.
+///
+/// # Errors
+/// `Busy` while another domain has it; `NotFound`, `Io`.
+pub fn claim(function: u32, owner: u64) -> Result<(), ServiceError> {
+    loop {
+        match pci::claim(function, owner) {
+            Ok(()) => return Ok(()),
+            Err(ClaimError::Resetting { until_ns }) => scheduler::sleep_until(until_ns)?,
+            Err(ClaimError::Service(error)) => return Err(error),
+        }
+    }
+}
+
+fn map_registers(address: u64, bytes: usize) -> Result<Registers, ServiceError> {
+    let page = address & !(PAGE_SIZE as u64 - 1);
+    let skip = usize::try_from(address - page).unwrap_or(0);
+    let pages = (skip + bytes).div_ceil(PAGE_SIZE);
+    let reservation = Reservation::new(pages).ok_or(ServiceError::NoMemory)?;
+    let mapping = reservation
+        .map(0, page, pages, Permission::Device)
+        .ok_or(ServiceError::NoMemory)?;
+    Ok(Registers {
+        mapping,
+        _reservation: reservation,
+        address,
+    })
+}
+
+impl Registers {
+    fn start(&self) -> usize {
+        let skip = usize::try_from(self.address).unwrap_or(0) % PAGE_SIZE;
+        self.mapping.start() + skip
+    }
+}
+
+/// Maps a memory BAR of a function `owner` drives.
+///
+/// # Errors
+/// `Invalid` for an I/O port BAR or a foreign function, `NotFound`, `NoMemory`.
+pub fn map_bar(function: u32, owner: u64, index: u32) -> Result<*mut u8, ServiceError> {
+    let bar = pci::bar(function, owner, index)?;
+    if bar.is_port != 0 {
+        return Err(ServiceError::Invalid);
+    }
+    let bytes = usize::try_from(bar.size).map_err(|_| ServiceError::Invalid)?;
+    let known = HELD
+        .lock()
+        .registers
+        .iter()
+        .find_map(|(holder, registers)| {
+            (*holder == owner && registers.address == bar.address).then(|| registers.start())
+        });
+    if let Some(start) = known {
+        return Ok(start as *mut u8);
+    }
+    let registers = map_registers(bar.address, bytes)?;
+    let start = registers.start();
+    HELD.lock().registers.push((owner, registers));
+    Ok(start as *mut u8)
+}
+
+/// Binds interrupt `index` of a function `owner` drives; the handle.
+///
+/// # Errors
+/// `Unsupported` when the function or machine has no such interrupt.
+pub fn bind_interrupt(function: u32, owner: u64, index: u32) -> Result<usize, ServiceError> {
+    let source = pci::interrupt_source(function, owner)?;
+    let (vector, known) = reserve_vector(function, owner, index)?;
+    if known {
+        return Ok(vector);
+    }
+    let bound = route(source, function, owner, index, vector);
+    let mut held = HELD.lock();
+    match bound {
+        Ok((line, table)) => {
+            if let Some(binding) = held.bindings.get_mut(&vector) {
+                binding.line = line;
+                binding._table = table;
+            }
+            Ok(vector)
+        }
+        Err(error) => {
+            held.bindings.remove(&vector);
+            Err(error)
+        }
+    }
+}
+
+/// A free vector, or the one already bound.
+fn reserve_vector(function: u32, owner: u64, index: u32) -> Result<(usize, bool), ServiceError> {
+    let mut held = HELD.lock();
+    let known = held.bindings.iter().find(|(_, binding)| {
+        (binding.owner, binding.function, binding.index) == (owner, function, index)
+    });
+    if let Some((&vector, _)) = known {
+        return Ok((vector, true));
+    }
+    let vectors = machine::get().device_vectors().min(MAX_VECTORS);
+    let vector = (0..vectors)
+        .find(|vector| !held.bindings.contains_key(vector))
+        .ok_or(ServiceError::NoMemory)?;
+    let binding = Binding {
+        owner,
+        function,
+        index,
+        line: None,
+        _table: None,
+    };
+    held.bindings.insert(vector, binding);
+    Ok((vector, false))
+}
+
+fn route(
+    source: InterruptSource,
+    function: u32,
+    owner: u64,
+    index: u32,
+    vector: usize,
+) -> Result<(Option<u8>, Option<Registers>), ServiceError> {
+    let target = index as usize % crate::cpu::online().max(1);
+    let message = machine::get().msi_message(target, vector);
+    match source {
+        InterruptSource::Msix { table, bytes } => {
+            let registers = map_registers(table, bytes)?;
+            let start = registers.start();
+            pci::bind_msix(function, owner, index, message, &mut |offset, value| {
+                // SAFETY: the offset lies in the table, which is mapped.
+                unsafe { ((start + offset) as *mut u32).write_volatile(value) }
+            })?;
+            Ok((None, Some(registers)))
+        }
+        InterruptSource::Msi if index == 0 => {
+            pci::bind_msi(function, owner, message)?;
+            Ok((None, None))
+        }
+        InterruptSource::Line(line) if index == 0 => {
+            if !machine::get().route_line(line, vector) {
+                return Err(ServiceError::Unsupported);
+            }
+            pci::enable_line(function, owner)?;
+            machine::get().mask_line(line, false);
+            Ok((Some(line), None))
+        }
+        _ => Err(ServiceError::Unsupported),
+    }
+}
+
+/// Waits until an interrupt's count differs from `seen`; the new count.
+///
+/// # Errors
+/// `NotFound` for a foreign handle; those of [`wait::wait`].
+pub fn wait_interrupt(
+    handle: u64,
+    owner: u64,
+    seen: u64,
+    deadline_ns: u64,
+) -> Result<u64, ServiceError> {
+    let vector = usize::try_from(handle).map_err(|_| ServiceError::NotFound)?;
+    let line = {
+        let held = HELD.lock();
+        let binding = held
+            .bindings
+            .get(&vector)
+            .filter(|binding| binding.owner == owner);
+        binding.ok_or(ServiceError::NotFound)?.line
+    };
+    let count = &COUNTS[vector];
+    #[expect(clippy::cast_possible_truncation, reason = "counts are modulo 2^32")]
+    let seen = seen as u32;
+    loop {
+        let now = count.load(Ordering::SeqCst);
+        if now != seen {
+            return Ok(u64::from(now));
+        }
+        if let Some(line) = line {
+            machine::get().mask_line(line, false);
+        }
+        wait::wait(count, seen, deadline_ns)?;
+        if scheduler::was_disturbed() {
+            return Err(ServiceError::Interrupted);
+        }
+    }
+}
+
+/// Physically contiguous, zeroed memory for a device; null: no memory.
+#[must_use]
+pub fn allocate_dma(owner: u64, pages: usize) -> *mut u8 {
+    let Some(frames) = Frames::zeroed(pages) else {
+        return core::ptr::null_mut();
+    };
+    let start = frames.direct();
+    HELD.lock().dma.insert(start as usize, (owner, frames));
+    start
+}
+
+/// Frees memory of [`allocate_dma`].
+pub fn free_dma(owner: u64, start: *mut u8) {
+    let mut held = HELD.lock();
+    let is_owned = held
+        .dma
+        .get(&(start as usize))
+        .is_some_and(|(holder, _)| *holder == owner);
+    let frames = if is_owned {
+        held.dma.remove(&(start as usize))
+    } else {
+        None
+    };
+    drop(held);
+    drop(frames);
+}
+
+/// Silences the devices of a dying domain: no write to memory, no interrupt.
+pub fn quiesce(owner: u64) {
+    let held = HELD.lock();
+    for binding in held
+        .bindings
+        .values()
+        .filter(|binding| binding.owner == owner)
+    {
+        if let Some(line) = binding.line {
+            machine::get().mask_line(line, true);
+        }
+    }
+    drop(held);
+    pci::release_all(owner);
+}
+
+/// Frees what a dead domain's drivers held. Its devices are quiet.
+pub fn release(owner: u64) {
+    let mut held = HELD.lock();
+    let mut kept = BTreeMap::new();
+    let mut freed = Vec::new();
+    for (start, (holder, frames)) in core::mem::take(&mut held.dma) {
+        if holder == owner {
+            freed.push(frames);
+        } else {
+            kept.insert(start, (holder, frames));
+        }
+    }
+    held.dma = kept;
+    held.bindings.retain(|_, binding| binding.owner != owner);
+    held.registers.retain(|(holder, _)| *holder != owner);
+}

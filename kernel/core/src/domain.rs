@@ -1,0 +1,359 @@
+//! The table of domains: what the kernel keeps for each.
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use abi::PAGE_SIZE;
+use abi::death::DeathCause;
+use abi::note::Name;
+use abi::services::{DomainInfo, DomainState};
+use abi::thread::DomainSlot;
+
+use crate::image::{Image, LoadedImage};
+use crate::memory::Frames;
+use crate::sync::SpinLock;
+
+/// Most domains at once.
+pub const MAX_DOMAINS: usize = 16_384;
+
+/// Pages of private memory a domain may have when nothing else is said.
+const DEFAULT_QUOTA_PAGES: usize = (64 << 20) / PAGE_SIZE;
+
+/// A domain, or a dead slot waiting for the next one. The slot comes first, so
+/// its address is the domain's.
+#[repr(C)]
+pub struct Domain {
+    slot: DomainSlot,
+    state: AtomicU32,
+    generation: AtomicU64,
+    cpu_ns: AtomicU64,
+    /// Longest time in one call; 0: no limit.
+    pub watchdog_ns: AtomicU64,
+    body: SpinLock<Body>,
+}
+
+/// What is reached under the domain's lock.
+pub struct Body {
+    /// Name given at start.
+    pub name: Name,
+    /// Owner id of the domain that started it.
+    pub parent: u64,
+    /// It survives its parent.
+    pub detached: bool,
+    /// Its image, while it is loaded.
+    pub image: Option<LoadedImage>,
+    heap: BTreeMap<usize, Frames>,
+    private_pages: usize,
+    quota_pages: usize,
+    /// Why it died, and the number of the crash record (0: none).
+    pub end: Option<(DeathCause, u64)>,
+    /// Id, cause and crash record of the slot's last dead domain.
+    pub last_end: Option<(u64, DeathCause, u64)>,
+}
+
+static KERNEL: Domain = Domain::vacant(0, 1);
+static TABLE: SpinLock<Vec<&'static Domain>> = SpinLock::new(Vec::new());
+
+/// What to make a domain of.
+pub struct Creation<'a> {
+    /// Name for listings and records.
+    pub name: Name,
+    /// Who starts it.
+    pub parent: u64,
+    /// It survives its parent.
+    pub detached: bool,
+    /// Bytes of private memory; 0: the default.
+    pub memory_quota: u64,
+    /// Longest time in one call; 0: no limit.
+    pub watchdog_ns: u64,
+    /// What to load.
+    pub image: &'a Arc<Image>,
+}
+
+/// Why pages were not given.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PagesError {
+    /// The quota is used up.
+    Quota,
+    /// There are no free frames.
+    NoMemory,
+}
+
+impl Domain {
+    const fn vacant(index: u32, generation: u64) -> Self {
+        Self {
+            slot: DomainSlot {
+                live: AtomicU64::new(generation),
+                id: AtomicU64::new(id_of(index, generation)),
+                index,
+            },
+            state: AtomicU32::new(if generation == 0 {
+                DomainState::Dead
+            } else {
+                DomainState::Running
+            } as u32),
+            generation: AtomicU64::new(generation),
+            cpu_ns: AtomicU64::new(0),
+            watchdog_ns: AtomicU64::new(0),
+            body: SpinLock::new(Body {
+                name: abi::note::name("kernel"),
+                parent: 0,
+                detached: true,
+                image: None,
+                heap: BTreeMap::new(),
+                private_pages: 0,
+                quota_pages: 0,
+                end: None,
+                last_end: None,
+            }),
+        }
+    }
+
+    /// What crossings look at.
+    #[must_use]
+    pub const fn slot(&'static self) -> &'static DomainSlot {
+        &self.slot
+    }
+
+    /// Owner id of the domain now in the slot.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.slot.id.load(Ordering::Acquire)
+    }
+
+    /// Generation of the domain now in the slot.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// Where in its life it is.
+    #[must_use]
+    pub fn state(&self) -> DomainState {
+        match self.state.load(Ordering::Acquire) {
+            1 => DomainState::Starting,
+            2 => DomainState::Running,
+            3 => DomainState::Dying,
+            _ => DomainState::Dead,
+        }
+    }
+
+    /// Whether it is the kernel itself, which never dies.
+    #[must_use]
+    pub const fn is_kernel(&self) -> bool {
+        self.slot.index == 0
+    }
+
+    /// Its entry returned: it can be called.
+    pub fn set_running(&self) {
+        self.change_state(DomainState::Starting, DomainState::Running);
+    }
+
+    fn change_state(&self, from: DomainState, to: DomainState) -> bool {
+        self.state
+            .compare_exchange(from as u32, to as u32, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok()
+    }
+
+    /// Marks it dying, so that new crossings fail; false if it was before.
+    pub fn set_dying(&self) -> bool {
+        let was_alive = self.change_state(DomainState::Running, DomainState::Dying)
+            || self.change_state(DomainState::Starting, DomainState::Dying);
+        if was_alive {
+            self.slot.live.store(0, Ordering::SeqCst);
+        }
+        was_alive
+    }
+
+    /// Frees everything the kernel keeps for it; the slot may be reused then.
+    /// Nothing may execute in it or hold it any more.
+    pub fn set_dead(&self) {
+        let (image, heap) = {
+            let mut body = self.body.lock();
+            body.private_pages = 0;
+            if let Some((cause, record)) = body.end.take() {
+                body.last_end = Some((self.id(), cause, record));
+            }
+            (body.image.take(), core::mem::take(&mut body.heap))
+        };
+        drop(image);
+        drop(heap);
+        self.state
+            .store(DomainState::Dead as u32, Ordering::Release);
+    }
+
+    /// Runs `access` on what lies under the domain's lock.
+    pub fn with<R>(&self, access: impl FnOnce(&mut Body) -> R) -> R {
+        access(&mut self.body.lock())
+    }
+
+    /// Maps zeroed pages for the domain's private heap.
+    ///
+    /// # Errors
+    /// [`PagesError`].
+    pub fn map_pages(&self, pages: usize) -> Result<*mut u8, PagesError> {
+        let mut body = self.body.lock();
+        let wanted = body
+            .private_pages
+            .checked_add(pages)
+            .ok_or(PagesError::Quota)?;
+        if pages == 0 || (wanted > body.quota_pages && !self.is_kernel()) {
+            return Err(PagesError::Quota);
+        }
+        let frames = Frames::zeroed(pages).ok_or(PagesError::NoMemory)?;
+        let start = frames.direct();
+        body.private_pages = wanted;
+        body.heap.insert(start as usize, frames);
+        Ok(start)
+    }
+
+    /// Gives pages of [`Domain::map_pages`] back; others are left alone.
+    pub fn unmap_pages(&self, start: *mut u8) {
+        let mut body = self.body.lock();
+        if let Some(frames) = body.heap.remove(&(start as usize)) {
+            body.private_pages -= frames.pages();
+        }
+    }
+
+    /// What listings say.
+    #[must_use]
+    pub fn info(&self) -> DomainInfo {
+        let id = self.id();
+        let mut threads = 0;
+        crate::thread::for_each(|thread| threads += u32::from(thread.home == id));
+        let body = self.body.lock();
+        let image = body.image.as_ref().map_or(0, LoadedImage::private_bytes);
+        DomainInfo {
+            id,
+            name: body.name,
+            state: self.state() as u32,
+            threads,
+            private_bytes: (body.private_pages * PAGE_SIZE + image) as u64,
+            exchange_bytes: crate::exchange::bytes_owned(id),
+            calls: 0,
+            cpu_ns: self.cpu_ns.load(Ordering::Relaxed),
+        }
+    }
+}
+
+const fn id_of(index: u32, generation: u64) -> u64 {
+    generation << 16 | index as u64
+}
+
+/// The kernel as a domain: slot 0.
+#[must_use]
+pub fn kernel() -> &'static Domain {
+    &KERNEL
+}
+
+/// The kernel's slot.
+#[must_use]
+pub fn kernel_slot() -> *const DomainSlot {
+    &raw const KERNEL.slot
+}
+
+/// The domain a slot belongs to.
+///
+/// # Safety
+/// The slot must be one of this table's.
+#[must_use]
+pub unsafe fn of_slot(slot: *const DomainSlot) -> &'static Domain {
+    // SAFETY: the slot is the first field of a `Domain`, which is never freed.
+    unsafe { &*slot.cast::<Domain>() }
+}
+
+/// The domain whose code the current thread executes.
+#[must_use]
+pub fn current() -> &'static Domain {
+    // SAFETY: `current` of a control block is a slot of this table.
+    unsafe { of_slot((*crate::thread::control()).current) }
+}
+
+pub(crate) fn account_cpu(slot: &DomainSlot, ran_ns: u64) {
+    // SAFETY: slots come from this table.
+    unsafe { of_slot(slot) }
+        .cpu_ns
+        .fetch_add(ran_ns, Ordering::Relaxed);
+}
+
+/// The domain with an owner id, unless it is dead.
+#[must_use]
+pub fn find(id: u64) -> Option<&'static Domain> {
+    let domain = slot_of(id)?;
+    (domain.id() == id && domain.state() != DomainState::Dead).then_some(domain)
+}
+
+/// The slot an owner id belongs to, whoever is in it now.
+#[must_use]
+pub fn slot_of(id: u64) -> Option<&'static Domain> {
+    let index = usize::try_from(id & 0xffff).ok()?;
+    if index == 0 {
+        return None;
+    }
+    TABLE.lock().get(index - 1).copied()
+}
+
+/// Domains that are not dead.
+#[must_use]
+pub fn living() -> Vec<&'static Domain> {
+    let table = TABLE.lock();
+    table
+        .iter()
+        .copied()
+        .filter(|domain| domain.state() != DomainState::Dead)
+        .collect()
+}
+
+/// Makes a domain and loads its image. It is `Starting` and can be entered.
+#[must_use]
+pub fn create(creation: &Creation<'_>) -> Option<&'static Domain> {
+    let image = creation.image.load()?;
+    let domain = take_slot()?;
+    let generation = domain.generation.fetch_add(1, Ordering::AcqRel) + 1;
+    {
+        let mut body = domain.body.lock();
+        body.name = creation.name;
+        body.parent = creation.parent;
+        body.detached = creation.detached;
+        body.image = Some(image);
+        body.end = None;
+        let quota = usize::try_from(creation.memory_quota).unwrap_or(usize::MAX) / PAGE_SIZE;
+        body.quota_pages = if quota == 0 {
+            DEFAULT_QUOTA_PAGES
+        } else {
+            quota
+        };
+    }
+    domain.cpu_ns.store(0, Ordering::Relaxed);
+    domain
+        .watchdog_ns
+        .store(creation.watchdog_ns, Ordering::Relaxed);
+    domain
+        .slot
+        .id
+        .store(id_of(domain.slot.index, generation), Ordering::Release);
+    domain.slot.live.store(generation, Ordering::Release);
+    Some(domain)
+}
+
+/// A dead slot, marked `Starting`.
+fn take_slot() -> Option<&'static Domain> {
+    let mut table = TABLE.lock();
+    let free = table
+        .iter()
+        .find(|domain| domain.change_state(DomainState::Dead, DomainState::Starting));
+    if let Some(&domain) = free {
+        return Some(domain);
+    }
+    if table.len() >= MAX_DOMAINS {
+        return None;
+    }
+    let index = u32::try_from(table.len() + 1).ok()?;
+    let domain: &'static Domain = Box::leak(Box::new(Domain::vacant(index, 0)));
+    domain.change_state(DomainState::Dead, DomainState::Starting);
+    table.push(domain);
+    Some(domain)
+}

@@ -1,0 +1,124 @@
+//! Faults made on purpose: how the shell's `crash` and the tests end a domain.
+//!
+//! The faulting instructions are executed by a thread in the domain, at the
+//! moment it leaves a kernel service or is interrupted, so detection, record
+//! and unwinding are those of a real fault.
+
+use core::sync::atomic::Ordering;
+
+use abi::death::InjectedFault;
+use abi::services::DomainState;
+use abi::status::ServiceError;
+
+use crate::domain::Domain;
+use crate::thread::{self, Spawn, ThreadState};
+
+core::arch::global_asm!(
+    ".globl redleaf_fault_null",
+    ".globl redleaf_fault_recursion",
+    ".globl redleaf_fault_loop",
+    ".globl redleaf_fault_end",
+    "redleaf_fault_null:",
+    "push rbp",
+    "mov rbp, rsp",
+    "xor eax, eax",
+    "mov rax, qword ptr [rax]",
+    "pop rbp",
+    "ret",
+    "redleaf_fault_recursion:",
+    "push rbp",
+    "mov rbp, rsp",
+    "sub rsp, 256",
+    "call redleaf_fault_recursion",
+    "leave",
+    "ret",
+    "redleaf_fault_loop:",
+    "push rbp",
+    "mov rbp, rsp",
+    "2: jmp 2b",
+    "redleaf_fault_end:",
+);
+
+unsafe extern "sysv64" {
+    fn redleaf_fault_null();
+    fn redleaf_fault_recursion();
+    fn redleaf_fault_loop();
+    fn redleaf_fault_end();
+}
+
+/// Whether an instruction pointer lies in the faulting functions.
+#[must_use]
+pub fn is_injected(rip: usize) -> bool {
+    (redleaf_fault_null as *const () as usize..redleaf_fault_end as *const () as usize)
+        .contains(&rip)
+}
+
+/// Makes a domain crash: on a thread that executes in it, or a fresh one.
+///
+/// # Errors
+/// `Invalid` for an unknown fault, `NoMemory` when no thread can be made.
+pub fn inject(domain: &'static Domain, number: u32) -> Result<(), ServiceError> {
+    if number == InjectedFault::Kill as u32 {
+        crate::death::begin(domain, abi::death::DeathCause::Killed, None);
+        return Ok(());
+    }
+    if number > InjectedFault::EndlessLoop as u32 {
+        return Err(ServiceError::Invalid);
+    }
+    if domain.state() != DomainState::Running {
+        return Err(ServiceError::Dead);
+    }
+    let mut victim = None;
+    thread::for_each(|thread| {
+        // SAFETY: a racy look at a pointer; the victim looks again itself.
+        let current = unsafe { (*thread.control()).current };
+        let is_inside =
+            core::ptr::eq(current, domain.slot()) && !core::ptr::eq(thread, thread::current());
+        if victim.is_none() && is_inside && thread.state() != ThreadState::Ended {
+            thread.injected.store(number, Ordering::Release);
+            victim = Some(thread);
+        }
+    });
+    if let Some(victim) = victim {
+        crate::scheduler::wake(victim);
+        return Ok(());
+    }
+    let argument = number as usize as *mut ();
+    let spawn = Spawn {
+        name: abi::note::name("injected fault"),
+        priority: thread::PRIORITY_NORMAL,
+        slot: domain.slot(),
+        generation: domain.generation(),
+        function: commit_argument,
+        argument,
+    };
+    // SAFETY: the function takes a number and touches nothing of the domain's.
+    unsafe { thread::spawn(&spawn) }.map(|_| ())
+}
+
+unsafe extern "sysv64" fn commit_argument(argument: *mut ()) {
+    commit(argument as usize as u32);
+}
+
+/// Commits the fault that was injected into the current thread, if it executes
+/// in a domain.
+pub fn commit_pending() {
+    let thread = thread::current();
+    if thread.injected.load(Ordering::Relaxed) != 0 && !crate::domain::current().is_kernel() {
+        commit(thread.injected.swap(0, Ordering::AcqRel));
+    }
+}
+
+fn commit(number: u32) {
+    // SAFETY: the functions end the domain the thread executes in and touch
+    // nothing else.
+    unsafe {
+        match number {
+            n if n == InjectedFault::Panic as u32 => crate::death::panicked(b"injected panic"),
+            n if n == InjectedFault::NullDereference as u32 => redleaf_fault_null(),
+            n if n == InjectedFault::StackOverflow as u32 => redleaf_fault_recursion(),
+            n if n == InjectedFault::EndlessLoop as u32 => redleaf_fault_loop(),
+            _ => {}
+        }
+    }
+}

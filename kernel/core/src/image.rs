@@ -1,0 +1,277 @@
+//! Signed images: verified once, started many times.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use abi::PAGE_SIZE;
+use abi::grant::Entry;
+use abi::note::{DomainNote, MAX_PARAMETERS, ParameterNote};
+use domain_image::{ImageError, Layout, Note, Permissions, PublicKey, SignedImage, Symbols};
+
+use crate::machine::Permission;
+use crate::memory::{Frames, Mapping, Reservation};
+
+/// Key the build signs images with, baked in when the kernel is built.
+const PUBLIC_KEY: &str = match option_env!("REDLEAF_PUBLIC_KEY") {
+    Some(key) => key,
+    None => "",
+};
+
+/// Largest image file accepted.
+pub const MAX_IMAGE_BYTES: usize = 64 << 20;
+
+/// Why an image was not opened.
+#[derive(Debug)]
+pub enum OpenError {
+    /// The file is not an image of this build.
+    Image(ImageError),
+    /// No memory to keep it.
+    NoMemory,
+}
+
+impl core::fmt::Display for OpenError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Image(error) => error.fmt(f),
+            Self::NoMemory => f.write_str("no memory to keep the image"),
+        }
+    }
+}
+
+impl From<ImageError> for OpenError {
+    fn from(error: ImageError) -> Self {
+        Self::Image(error)
+    }
+}
+
+struct Segment {
+    first_page: usize,
+    pages: usize,
+    permission: Permission,
+    /// Offset of the contents from the first page, and the contents' place in the file.
+    offset: usize,
+    file: core::ops::Range<usize>,
+    /// Frames all domains of the image share; `None` for writable segments.
+    shared: Option<Frames>,
+    /// Offset in the segment's pages and addend of each relocation.
+    relocations: Vec<(usize, u64)>,
+}
+
+/// A verified image.
+pub struct Image {
+    elf: Vec<u8>,
+    segments: Vec<Segment>,
+    pages: usize,
+    entry: usize,
+    note: DomainNote,
+}
+
+/// A domain's own instance of an image. Fields are dropped in this order:
+/// unmapped, then the frames, then the addresses.
+pub struct LoadedImage {
+    _mappings: Vec<Mapping>,
+    _frames: Vec<Frames>,
+    private_pages: usize,
+    reservation: Reservation,
+    image: Arc<Image>,
+}
+
+impl Image {
+    /// Checks signature, build and structure of an image file and keeps it.
+    ///
+    /// # Errors
+    /// [`OpenError`] names the first check that failed.
+    pub fn open(file: &[u8]) -> Result<Self, OpenError> {
+        let key = PublicKey::from_hex(PUBLIC_KEY)?;
+        let elf = SignedImage::check(file, &key)?.elf();
+        let note = Note::parse(elf)?;
+        note.check_build(abi::ABI_VERSION, abi::note::hash(abi::COMPILER.as_bytes()))?;
+        let layout = Layout::parse(elf)?;
+        let mut copy = Vec::new();
+        copy.try_reserve_exact(elf.len())
+            .map_err(|_| OpenError::NoMemory)?;
+        copy.extend_from_slice(elf);
+        let mut segments = Vec::new();
+        for segment in layout.segments() {
+            segments.push(open_segment(&layout, segment, elf)?);
+        }
+        Ok(Self {
+            segments,
+            pages: to_usize(layout.size()).div_ceil(PAGE_SIZE),
+            entry: to_usize(layout.entry()),
+            note: copy_note(&note),
+            elf: copy,
+        })
+    }
+
+    /// The image's description of itself.
+    #[must_use]
+    pub const fn note(&self) -> &DomainNote {
+        &self.note
+    }
+
+    /// Maps an instance of the image for a new domain; `None`: no memory.
+    #[must_use]
+    pub fn load(self: &Arc<Self>) -> Option<LoadedImage> {
+        let reservation = Reservation::new(self.pages)?;
+        let base = reservation.start() as u64;
+        let mut frames = Vec::new();
+        let mut mappings = Vec::new();
+        let mut private_pages = 0;
+        for segment in &self.segments {
+            let address = if let Some(shared) = &segment.shared {
+                shared.address()
+            } else {
+                let private = self.fill(segment, base)?;
+                let address = private.address();
+                private_pages += segment.pages;
+                frames.push(private);
+                address
+            };
+            mappings.push(reservation.map(
+                segment.first_page,
+                address,
+                segment.pages,
+                segment.permission,
+            )?);
+        }
+        Some(LoadedImage {
+            _mappings: mappings,
+            _frames: frames,
+            private_pages,
+            reservation,
+            image: Arc::clone(self),
+        })
+    }
+
+    /// Frames with a segment's contents, relocated to `base`.
+    fn fill(&self, segment: &Segment, base: u64) -> Option<Frames> {
+        let frames = Frames::zeroed(segment.pages)?;
+        let contents = &self.elf[segment.file.clone()];
+        // SAFETY: the checked layout says that contents and relocation targets
+        // lie within the segment's pages.
+        unsafe {
+            let start = frames.direct();
+            start
+                .add(segment.offset)
+                .copy_from_nonoverlapping(contents.as_ptr(), contents.len());
+            for &(offset, addend) in &segment.relocations {
+                start
+                    .add(offset)
+                    .cast::<u64>()
+                    .write_unaligned(base.wrapping_add(addend));
+            }
+        }
+        Some(frames)
+    }
+}
+
+fn open_segment(
+    layout: &Layout<'_>,
+    segment: &domain_image::Segment,
+    elf: &[u8],
+) -> Result<Segment, OpenError> {
+    let first = segment.first_page();
+    let pages = to_usize((segment.end_page() - first) / PAGE_SIZE as u64);
+    let contents = layout.segment_bytes(segment);
+    let file_start = contents.as_ptr() as usize - elf.as_ptr() as usize;
+    let offset = to_usize(segment.address - first);
+    let permission = match segment.permissions {
+        Permissions::Read => Permission::Read,
+        Permissions::ReadWrite => Permission::ReadWrite,
+        Permissions::ReadExecute => Permission::ReadExecute,
+    };
+    let relocations: Vec<(usize, u64)> = layout
+        .relocations()
+        .filter(|relocation| {
+            relocation.offset >= segment.address
+                && relocation.offset < segment.address + segment.memory_size
+        })
+        .map(|relocation| (to_usize(relocation.offset - first), relocation.addend))
+        .collect();
+    let shared = if permission == Permission::ReadWrite {
+        None
+    } else {
+        let frames = Frames::zeroed(pages).ok_or(OpenError::NoMemory)?;
+        // SAFETY: the checked layout says the contents fit the pages.
+        unsafe {
+            frames
+                .direct()
+                .add(offset)
+                .copy_from_nonoverlapping(contents.as_ptr(), contents.len());
+        }
+        Some(frames)
+    };
+    Ok(Segment {
+        first_page: to_usize(first / PAGE_SIZE as u64),
+        pages,
+        permission,
+        offset,
+        file: file_start..file_start + contents.len(),
+        shared,
+        relocations,
+    })
+}
+
+fn copy_note(note: &Note<'_>) -> DomainNote {
+    let mut parameters = [ParameterNote::EMPTY; MAX_PARAMETERS];
+    let mut count = 0;
+    for (place, parameter) in parameters.iter_mut().zip(note.parameters()) {
+        *place = ParameterNote {
+            name: abi::note::name(parameter.name),
+            kind: parameter.kind,
+            optional: u32::from(parameter.is_optional),
+            fingerprint: parameter.fingerprint,
+            interface: abi::note::name(parameter.interface),
+        };
+        count += 1;
+    }
+    DomainNote {
+        magic: abi::note::NOTE_MAGIC,
+        abi_version: note.abi_version,
+        parameter_count: count,
+        name: abi::note::name(note.name),
+        compiler: note.compiler,
+        provides: note.provides,
+        provides_name: abi::note::name(note.provides_name),
+        parameters,
+    }
+}
+
+fn to_usize(number: u64) -> usize {
+    usize::try_from(number).expect("x86-64 addresses fit a usize")
+}
+
+impl LoadedImage {
+    /// The entry point.
+    #[must_use]
+    pub fn entry(&self) -> Entry {
+        let address = self.reservation.start() + self.image.entry;
+        // SAFETY: the checked layout says the entry lies in an executable
+        // segment, and the signature that our build made it an `Entry`.
+        unsafe { core::mem::transmute::<usize, Entry>(address) }
+    }
+
+    /// Bytes that belong to this instance alone.
+    #[must_use]
+    pub const fn private_bytes(&self) -> usize {
+        self.private_pages * PAGE_SIZE
+    }
+
+    /// Writes the function that `address` lies in and the offset; false when
+    /// it is not in this image.
+    pub fn describe(&self, address: usize, out: &mut dyn core::fmt::Write) -> bool {
+        if !self.reservation.range().contains(&address) {
+            return false;
+        }
+        let offset = (address - self.reservation.start()) as u64;
+        let name = Symbols::parse(&self.image.elf)
+            .ok()
+            .and_then(|symbols| symbols.name_of(offset));
+        let _ = match name {
+            Some(name) => write!(out, "{name}"),
+            None => write!(out, "+{offset:#x}"),
+        };
+        true
+    }
+}

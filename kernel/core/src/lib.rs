@@ -1,0 +1,39 @@
+//! The portable microkernel: threads, domains, crossings, exchange heap.
+//!
+//! Written against one trait ([`machine::Machine`]) that bare x86-64 and a
+//! Linux process implement. It never learns what a block device or a file is:
+//! domains get memory, threads, waiting, proxies, devices as capabilities, and
+//! an end that takes nothing else with it.
+#![cfg_attr(not(test), no_std)]
+
+extern crate alloc;
+
+pub mod audit;
+pub mod boot;
+pub mod console;
+pub mod context;
+pub mod cpu;
+pub mod crossing;
+pub mod death;
+pub mod device;
+pub mod domain;
+pub mod exchange;
+pub mod export;
+pub mod fault;
+pub mod frames;
+pub mod heap;
+pub mod image;
+pub mod interrupt;
+pub mod log;
+pub mod machine;
+pub mod memory;
+pub mod page_table;
+pub mod panic;
+pub mod pci;
+pub mod record;
+pub mod scheduler;
+pub mod services;
+pub mod start;
+pub mod sync;
+pub mod thread;
+pub mod wait;

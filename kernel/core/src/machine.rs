@@ -1,0 +1,170 @@
+//! What the portable kernel asks of the machine it runs on.
+//!
+//! `kernel/pc` and `kernel/hosted` each implement [`Machine`] once and hand a
+//! reference to [`crate::boot::start`]. In the other direction a machine calls
+//! [`crate::interrupt::on_interrupt`] and [`crate::interrupt::on_exception`],
+//! from its interrupt stack, and nothing else.
+
+use abi::thread::ThreadControl;
+
+/// Access rights of a mapping. None is both writable and executable.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Permission {
+    /// Constants and the boot archive.
+    Read,
+    /// Data, stacks.
+    ReadWrite,
+    /// Code.
+    ReadExecute,
+    /// Device registers: read-write, uncached.
+    Device,
+}
+
+/// A range of physical memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PhysicalRange {
+    /// First byte; page-aligned where it describes free memory.
+    pub start: u64,
+    /// Byte after the last.
+    pub end: u64,
+}
+
+/// Why a mapping could not be made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MapError {
+    /// No memory for the tables.
+    NoMemory,
+    /// The range is outside the area for mappings or already mapped.
+    BadRange,
+}
+
+/// An operation on a file of the host (machine `hosted`).
+#[derive(Debug)]
+pub enum HostFileRequest<'a> {
+    /// Bytes in the file.
+    Size,
+    /// Read at an offset; answers the bytes read.
+    Read(u64, &'a mut [u8]),
+    /// Write at an offset; answers the bytes written.
+    Write(u64, &'a [u8]),
+    /// Make the data durable.
+    Sync,
+}
+
+/// Everything that differs between bare hardware and a Linux process.
+///
+/// All methods may be called from any CPU. Those marked *this CPU* are called
+/// with pre-emption off. None may panic.
+pub trait Machine: Sync {
+    /// CPUs that run, 1 to 64.
+    fn cpu_count(&self) -> usize;
+    /// Virtual address at which physical address 0 is (or would be) mapped.
+    /// All RAM is mapped there, readable and writable, not executable.
+    fn direct_map(&self) -> usize;
+    /// Virtual address range the kernel core may place mappings in, page-aligned.
+    fn mapping_area(&self) -> core::ops::Range<usize>;
+    /// Maps `pages` pages of physically contiguous memory from `frame` on.
+    ///
+    /// # Errors
+    /// [`MapError`]; nothing is mapped then.
+    fn map(
+        &self,
+        at: usize,
+        frame: u64,
+        pages: usize,
+        permission: Permission,
+    ) -> Result<(), MapError>;
+    /// Removes mappings; on return no CPU can reach the memory through them.
+    fn unmap(&self, at: usize, pages: usize);
+
+    /// Monotonic nanoseconds since boot.
+    fn now_ns(&self) -> u64;
+    /// Nanoseconds since 1970-01-01 00:00 UTC.
+    fn wall_clock_ns(&self) -> u64;
+    /// *This CPU*: raise [`crate::interrupt::Event::Timer`] at `deadline_ns`,
+    /// replacing an earlier request. `u64::MAX`: never.
+    fn set_timer(&self, deadline_ns: u64);
+    /// Raises [`crate::interrupt::Event::Wake`] on another CPU.
+    fn wake_cpu(&self, cpu: usize);
+    /// *This CPU*: waits for an interrupt unless `work_pending()` is true. The
+    /// check and the wait are one atomic step with respect to interrupts; an
+    /// interrupt that arrives meanwhile is reported as usual and ends the wait.
+    fn idle(&self, work_pending: &dyn Fn() -> bool);
+    /// *This CPU*: makes `gs:0` the thread's control block.
+    ///
+    /// # Safety
+    /// The block must live until another one is loaded.
+    unsafe fn load_thread(&self, thread: *const ThreadControl);
+
+    /// Writes to the console (what users see).
+    fn console_write(&self, text: &[u8]);
+    /// Writes to the kernel log's outlet (second serial port, standard error).
+    fn log_write(&self, text: &[u8]);
+    /// Takes pending console input; how many bytes. `None`: input has ended.
+    fn console_read(&self, buffer: &mut [u8]) -> Option<usize>;
+    /// Fills `buffer` with randomness.
+    fn random(&self, buffer: &mut [u8]);
+    /// Ends everything with an exit status.
+    fn power_off(&self, status: i32) -> !;
+
+    /// Reads a 32-bit configuration register of a PCI function; all ones where
+    /// there is none. `register` is a multiple of 4.
+    fn pci_read(&self, address: abi::device::PciAddress, register: u16) -> u32;
+    /// Writes a 32-bit configuration register of a PCI function.
+    fn pci_write(&self, address: abi::device::PciAddress, register: u16, value: u32);
+    /// Last PCI bus there is; `None` without PCI.
+    fn pci_last_bus(&self) -> Option<u8>;
+    /// Interrupt vectors for devices: events carry 0 to this number - 1.
+    fn device_vectors(&self) -> usize;
+    /// MSI address and data that raise `Event::Device(vector)` on `cpu`.
+    fn msi_message(&self, cpu: usize, vector: usize) -> (u64, u32);
+    /// Routes legacy line `line` (PCI interrupt line register) to
+    /// `Event::Device(vector)`, masked. False where there is no such line.
+    fn route_line(&self, line: u8, vector: usize) -> bool;
+    /// Masks or unmasks a legacy line.
+    fn mask_line(&self, line: u8, masked: bool);
+
+    /// Operates on a host file; `None` where there are none or on an error.
+    fn host_file(&self, file: u64, request: HostFileRequest<'_>) -> Option<u64>;
+}
+
+/// What the machine found before it started the kernel core.
+#[derive(Clone, Copy, Debug)]
+pub struct BootInfo {
+    /// Free RAM: neither kernel, archive, tables nor firmware. Page-aligned.
+    pub free_memory: &'static [PhysicalRange],
+    /// The boot archive (a tar file), mapped read-only for ever.
+    pub archive: &'static [u8],
+    /// The command line, `key=value` separated by spaces.
+    pub options: &'static str,
+    /// Kernel code range `start..end`, to tell its faults from domains'.
+    pub kernel_text: (usize, usize),
+    /// The running kernel's ELF symbols for backtraces, if at hand.
+    pub kernel_image: Option<&'static [u8]>,
+}
+
+/// The machine, once it is known.
+struct Current(core::cell::UnsafeCell<Option<&'static dyn Machine>>);
+
+// SAFETY: written once by the boot CPU before anything else runs.
+unsafe impl Sync for Current {}
+
+static CURRENT: Current = Current(core::cell::UnsafeCell::new(None));
+
+/// Makes the machine known.
+///
+/// # Safety
+/// Called once, by the boot CPU, before any other function of this crate.
+pub(crate) unsafe fn set(machine: &'static dyn Machine) {
+    // SAFETY: the caller's contract: nobody reads yet.
+    unsafe { *CURRENT.0.get() = Some(machine) }
+}
+
+/// The machine the kernel runs on.
+#[must_use]
+#[inline]
+pub fn get() -> &'static dyn Machine {
+    // SAFETY: never written after boot.
+    let machine = unsafe { *CURRENT.0.get() };
+    machine.expect("a machine starts the kernel before it does anything")
+}

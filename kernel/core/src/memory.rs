@@ -1,0 +1,265 @@
+//! Memory as the kernel uses it: the direct map, mapped regions and stacks.
+
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::ops::Range;
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use abi::PAGE_SIZE;
+
+use crate::frames;
+use crate::machine::{self, Permission};
+use crate::sync::SpinLock;
+
+static DIRECT_MAP: AtomicUsize = AtomicUsize::new(0);
+static PHYSICAL_END: AtomicU64 = AtomicU64::new(0);
+static REGIONS: SpinLock<Regions> = SpinLock::new(Regions::new());
+static MAPPED: AtomicU64 = AtomicU64::new(0);
+
+/// Address space handed out to mappings, and what is mapped where.
+struct Regions {
+    next: usize,
+    end: usize,
+    /// Returned ranges by length in pages.
+    free: BTreeMap<usize, Vec<usize>>,
+    /// Physical address and length in pages of each mapping, by its start.
+    mapped: BTreeMap<usize, (u64, usize)>,
+}
+
+impl Regions {
+    const fn new() -> Self {
+        Self {
+            next: 0,
+            end: 0,
+            free: BTreeMap::new(),
+            mapped: BTreeMap::new(),
+        }
+    }
+
+    fn take(&mut self, pages: usize) -> Option<usize> {
+        if let Some(address) = self.free.get_mut(&pages).and_then(Vec::pop) {
+            return Some(address);
+        }
+        let bytes = pages.checked_mul(PAGE_SIZE)?;
+        let address = self.next;
+        let next = address.checked_add(bytes)?;
+        if next > self.end {
+            return None;
+        }
+        self.next = next;
+        Some(address)
+    }
+}
+
+/// Learns from the machine where memory is mapped.
+pub fn init(direct_map: usize, area: Range<usize>, physical_end: u64) {
+    DIRECT_MAP.store(direct_map, Ordering::Relaxed);
+    PHYSICAL_END.store(physical_end, Ordering::Relaxed);
+    let mut regions = REGIONS.lock();
+    regions.next = area.start;
+    regions.end = area.end;
+}
+
+/// Where a physical address lies in the direct map.
+#[must_use]
+pub fn direct(physical: u64) -> *mut u8 {
+    let offset = usize::try_from(physical).unwrap_or(usize::MAX);
+    (DIRECT_MAP.load(Ordering::Relaxed).wrapping_add(offset)) as *mut u8
+}
+
+/// Physical address of a byte in the direct map.
+#[must_use]
+pub fn physical(address: *const u8) -> u64 {
+    (address as usize).wrapping_sub(DIRECT_MAP.load(Ordering::Relaxed)) as u64
+}
+
+/// Physical address of any mapped byte of RAM; `None` when it is not mapped.
+#[must_use]
+pub fn translate(address: usize) -> Option<u64> {
+    let offset = address.wrapping_sub(DIRECT_MAP.load(Ordering::Relaxed)) as u64;
+    if offset < PHYSICAL_END.load(Ordering::Relaxed) {
+        return Some(offset);
+    }
+    let regions = REGIONS.lock();
+    let (start, (frame, pages)) = regions.mapped.range(..=address).next_back()?;
+    let inside = address - start;
+    (inside < pages * PAGE_SIZE).then(|| frame + inside as u64)
+}
+
+/// Mapped regions there are.
+#[must_use]
+pub fn mappings() -> u64 {
+    MAPPED.load(Ordering::Relaxed)
+}
+
+/// Address space for mappings, with an unmapped page at each end.
+#[derive(Debug)]
+pub struct Reservation {
+    start: usize,
+    pages: usize,
+}
+
+impl Reservation {
+    /// Reserves room for `pages` pages.
+    #[must_use]
+    pub fn new(pages: usize) -> Option<Self> {
+        let start = REGIONS.lock().take(pages.checked_add(2)?)? + PAGE_SIZE;
+        Some(Self { start, pages })
+    }
+
+    /// First byte that may be mapped.
+    #[must_use]
+    pub const fn start(&self) -> usize {
+        self.start
+    }
+
+    /// Bytes that may be mapped.
+    #[must_use]
+    pub const fn range(&self) -> Range<usize> {
+        self.start..self.start + self.pages * PAGE_SIZE
+    }
+
+    /// Maps physically contiguous memory at page `first`.
+    #[must_use]
+    pub fn map(
+        &self,
+        first: usize,
+        frame: u64,
+        pages: usize,
+        permission: Permission,
+    ) -> Option<Mapping> {
+        if first.checked_add(pages)? > self.pages {
+            return None;
+        }
+        let start = self.start + first * PAGE_SIZE;
+        machine::get().map(start, frame, pages, permission).ok()?;
+        REGIONS.lock().mapped.insert(start, (frame, pages));
+        MAPPED.fetch_add(1, Ordering::Relaxed);
+        Some(Mapping { start, pages })
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        let mut regions = REGIONS.lock();
+        regions
+            .free
+            .entry(self.pages + 2)
+            .or_default()
+            .push(self.start - PAGE_SIZE);
+    }
+}
+
+/// A mapping; unmapped when dropped, before its [`Reservation`] is.
+#[derive(Debug)]
+pub struct Mapping {
+    start: usize,
+    pages: usize,
+}
+
+impl Mapping {
+    /// First byte.
+    #[must_use]
+    pub const fn start(&self) -> usize {
+        self.start
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        REGIONS.lock().mapped.remove(&self.start);
+        machine::get().unmap(self.start, self.pages);
+        MAPPED.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Contiguous page frames, freed when dropped.
+#[derive(Debug)]
+pub struct Frames {
+    address: u64,
+    pages: usize,
+}
+
+impl Frames {
+    /// Allocates `pages` frames in a row, not cleared.
+    #[must_use]
+    pub fn new(pages: usize) -> Option<Self> {
+        frames::allocate(pages).map(|address| Self { address, pages })
+    }
+
+    /// Allocates frames filled with zeros.
+    #[must_use]
+    pub fn zeroed(pages: usize) -> Option<Self> {
+        let frames = Self::new(pages)?;
+        // SAFETY: the frames are ours and mapped in the direct map.
+        unsafe { frames.direct().write_bytes(0, pages * PAGE_SIZE) };
+        Some(frames)
+    }
+
+    /// Physical address of the first.
+    #[must_use]
+    pub const fn address(&self) -> u64 {
+        self.address
+    }
+
+    /// How many.
+    #[must_use]
+    pub const fn pages(&self) -> usize {
+        self.pages
+    }
+
+    /// The frames in the direct map.
+    #[must_use]
+    pub fn direct(&self) -> *mut u8 {
+        direct(self.address)
+    }
+}
+
+impl Drop for Frames {
+    fn drop(&mut self) {
+        frames::free(self.address, self.pages);
+    }
+}
+
+/// A thread's stack between two unmapped pages.
+#[derive(Debug)]
+pub struct Stack {
+    // Dropped in this order: unmapped, then the frames, then the addresses.
+    _mapping: Mapping,
+    _frames: Frames,
+    reservation: Reservation,
+}
+
+impl Stack {
+    /// A stack of `bytes` (whole pages).
+    #[must_use]
+    pub fn new(bytes: usize) -> Option<Self> {
+        let pages = bytes / PAGE_SIZE;
+        let frames = Frames::new(pages)?;
+        let reservation = Reservation::new(pages)?;
+        let mapping = reservation.map(0, frames.address(), pages, Permission::ReadWrite)?;
+        Some(Self {
+            _mapping: mapping,
+            _frames: frames,
+            reservation,
+        })
+    }
+
+    /// Lowest usable address.
+    #[must_use]
+    pub const fn bottom(&self) -> usize {
+        self.reservation.start()
+    }
+
+    /// Usable addresses.
+    #[must_use]
+    pub const fn range(&self) -> Range<usize> {
+        self.reservation.range()
+    }
+
+    /// Whether `address` lies in the unmapped page below.
+    #[must_use]
+    pub const fn is_in_guard(&self, address: usize) -> bool {
+        address < self.bottom() && address >= self.bottom() - PAGE_SIZE
+    }
+}

@@ -1,0 +1,169 @@
+//! Crash records: who died, why, where, and what it held.
+
+use alloc::collections::VecDeque;
+use alloc::string::String;
+use core::fmt::Write;
+
+use abi::death::DeathCause;
+use abi::note::Name;
+
+use crate::death::RawCrash;
+use crate::domain::{self, Domain};
+use crate::image::LoadedImage;
+use crate::sync::SpinLock;
+use crate::thread::{self, control};
+
+/// Records kept.
+const KEPT: usize = 64;
+
+struct Records {
+    texts: VecDeque<String>,
+    /// Number of the next record; the first since boot is 1.
+    next: u64,
+}
+
+static RECORDS: SpinLock<Records> = SpinLock::new(Records {
+    texts: VecDeque::new(),
+    next: 1,
+});
+
+/// A name without its padding.
+#[must_use]
+pub fn name_text(name: &Name) -> &str {
+    let length = name
+        .iter()
+        .position(|&byte| byte == 0)
+        .unwrap_or(name.len());
+    core::str::from_utf8(&name[..length]).unwrap_or("?")
+}
+
+/// Writes a record to the log and keeps it; its number.
+pub fn write(domain: &'static Domain, cause: DeathCause, crash: Option<(&RawCrash, &[u8])>) -> u64 {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = describe(&mut text, domain, cause, crash);
+    for line in text.lines() {
+        log::warn!("{line}");
+    }
+    let mut records = RECORDS.lock();
+    if records.texts.len() == KEPT {
+        records.texts.pop_front();
+    }
+    records.texts.push_back(text);
+    records.next += 1;
+    records.next - 1
+}
+
+fn describe(
+    out: &mut String,
+    domain: &'static Domain,
+    cause: DeathCause,
+    crash: Option<(&RawCrash, &[u8])>,
+) -> core::fmt::Result {
+    let name = domain.with(|body| body.name);
+    write!(
+        out,
+        "crash: domain {} (id {:#x}) died: {}",
+        name_text(&name),
+        domain.id(),
+        cause.name()
+    )?;
+    if let Some((raw, message)) = crash {
+        if matches!(cause, DeathCause::PageFault | DeathCause::StackOverflow) {
+            write!(out, " at address {:#x}", raw.address)?;
+        }
+        if let Ok(message) = core::str::from_utf8(message)
+            && !message.is_empty()
+        {
+            write!(out, ": {message}")?;
+        }
+    }
+    writeln!(out)?;
+    let thread = thread::current();
+    writeln!(
+        out,
+        "  thread {} ({})",
+        thread.number,
+        name_text(&thread.name)
+    )?;
+    if let Some((raw, _)) = crash {
+        write_backtrace(out, raw)?;
+        write_callers(out)?;
+    }
+    let info = domain.info();
+    writeln!(
+        out,
+        "  held: {} bytes private, {} bytes on the exchange heap, {} threads",
+        info.private_bytes, info.exchange_bytes, info.threads
+    )
+}
+
+fn write_backtrace(out: &mut String, raw: &RawCrash) -> core::fmt::Result {
+    for (depth, &address) in raw.backtrace[..raw.depth].iter().enumerate() {
+        write!(out, "  {depth:2}: {address:#x} ")?;
+        // A return address may be the first byte after a call that ends a
+        // function: look up the call instead.
+        symbolise(out, if depth == 0 { address } else { address - 1 })?;
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+/// Writes the function an address lies in.
+///
+/// # Errors
+/// Those of `out`.
+pub fn symbolise(out: &mut String, address: usize) -> core::fmt::Result {
+    if crate::boot::is_kernel_text(address) {
+        return crate::boot::describe_kernel(address, out);
+    }
+    for domain in domain::living() {
+        let found = domain.with(|body| {
+            let mut text = String::new();
+            let found = body
+                .image
+                .as_ref()
+                .is_some_and(|image: &LoadedImage| image.describe(address, &mut text));
+            found.then_some((body.name, text))
+        });
+        if let Some((name, text)) = found {
+            return write!(out, "{}: {text}", name_text(&name));
+        }
+    }
+    out.write_str("?")
+}
+
+/// Writes the domains the current thread would return to.
+fn write_callers(out: &mut String) -> core::fmt::Result {
+    // SAFETY: the control block is the running thread's own, its chain is
+    // complete outside the stub.
+    let mut chain = unsafe { (*control()).chain };
+    out.write_str("  called from:")?;
+    while !chain.is_null() {
+        // SAFETY: continuations lie on this thread's stack.
+        let link = unsafe { &*chain };
+        // SAFETY: a continuation names slots of the table.
+        let name = unsafe { domain::of_slot(link.caller) }.with(|body| body.name);
+        write!(out, " {}", name_text(&name))?;
+        chain = link.previous;
+    }
+    writeln!(out)
+}
+
+/// Copies record `sequence`; its whole length, 0 if there is none.
+pub fn read(sequence: u64, into: &mut [u8]) -> usize {
+    let records = RECORDS.lock();
+    let oldest = records.next - records.texts.len() as u64;
+    let Some(index) = sequence
+        .checked_sub(oldest)
+        .and_then(|index| usize::try_from(index).ok())
+    else {
+        return 0;
+    };
+    let Some(text) = records.texts.get(index) else {
+        return 0;
+    };
+    let count = text.len().min(into.len());
+    into[..count].copy_from_slice(&text.as_bytes()[..count]);
+    text.len()
+}

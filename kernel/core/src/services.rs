@@ -1,0 +1,507 @@
+//! The table of services: converts what domains pass and delegates.
+//!
+//! Each function here is an unsafe entry point of a few lines. [`service`]
+//! brackets those that run kernel code at length: inside, the thread is not
+//! unwound; at the end it leaves its domain if that one died meanwhile.
+
+use core::sync::atomic::AtomicU32;
+
+use abi::death::DeathCause;
+use abi::device::PciInfo;
+use abi::exchange::ProxyObject;
+use abi::note::{DomainNote, Name};
+use abi::services::{
+    Audit, DeathNotice, DomainInfo, DropExport, ExchangeRequest, Services, StartRequest,
+    ThreadFunction,
+};
+use abi::status::{Answer, ServiceError};
+
+use crate::domain::PagesError;
+use crate::machine::HostFileRequest;
+use crate::thread::control;
+use crate::{
+    console, crossing, death, device, domain, exchange, export, fault, machine, memory, scheduler,
+    start, thread, wait,
+};
+
+/// Runs a service: not unwound inside, unwound at the end if need be.
+#[inline]
+fn service<R>(body: impl FnOnce() -> R) -> R {
+    let control = control();
+    // SAFETY: the control block is the running thread's own.
+    unsafe {
+        let rsp: usize;
+        core::arch::asm!("mov {}, rsp", out(reg) rsp, options(nomem, nostack, preserves_flags));
+        if rsp < (*control).stack_limit && (*control).kernel_depth == 0 {
+            death::end_current(
+                DeathCause::StackOverflow,
+                b"too little stack for a kernel service",
+            );
+        }
+        (*control).kernel_depth += 1;
+    }
+    let result = body();
+    // SAFETY: as above.
+    let left = unsafe {
+        (*control).kernel_depth -= 1;
+        (*control).kernel_depth == 0
+    };
+    if left {
+        fault::commit_pending();
+        crossing::unwind_if_dead();
+    }
+    result
+}
+
+fn answer(result: Result<u64, ServiceError>) -> Answer {
+    match result {
+        Ok(value) => Answer::try_from(value).unwrap_or(Answer::MAX),
+        Err(error) => error as Answer,
+    }
+}
+
+fn done(result: Result<(), ServiceError>) -> Answer {
+    answer(result.map(|()| 0))
+}
+
+/// A caller's bytes.
+///
+/// # Safety
+/// `start` must be valid for `length` bytes for the length of the call.
+unsafe fn bytes<'a>(start: *const u8, length: usize) -> &'a [u8] {
+    if length == 0 {
+        return &[];
+    }
+    // SAFETY: the caller's contract.
+    unsafe { core::slice::from_raw_parts(start, length) }
+}
+
+/// A caller's buffer.
+///
+/// # Safety
+/// As for [`bytes`], and nobody else may look at it.
+unsafe fn buffer<'a>(start: *mut u8, length: usize) -> &'a mut [u8] {
+    if length == 0 {
+        return &mut [];
+    }
+    // SAFETY: the caller's contract.
+    unsafe { core::slice::from_raw_parts_mut(start, length) }
+}
+
+extern "sysv64" fn pages_map(pages: usize) -> *mut u8 {
+    let mapped = service(|| domain::current().map_pages(pages));
+    match mapped {
+        Ok(start) => start,
+        Err(PagesError::NoMemory) => core::ptr::null_mut(),
+        Err(PagesError::Quota) => death::end_current(DeathCause::MemoryQuota, b""),
+    }
+}
+
+unsafe extern "sysv64" fn pages_unmap(start: *mut u8, _pages: usize) {
+    service(|| domain::current().unmap_pages(start));
+}
+
+unsafe extern "sysv64" fn exchange_allocate(request: *const ExchangeRequest) -> *mut u8 {
+    // SAFETY: the caller passes its request; the allocator keeps pre-emption off.
+    unsafe { exchange::allocate(&*request, domain::current().id()) }
+}
+
+unsafe extern "sysv64" fn exchange_free(payload: *mut u8) {
+    // SAFETY: the caller owns the object and gives it up.
+    unsafe { exchange::free(payload) }
+}
+
+unsafe extern "sysv64" fn proxy_export(
+    data: *const (),
+    vtable: *const (),
+    drop_export: DropExport,
+    fingerprint: u64,
+) -> *mut ProxyObject {
+    // SAFETY: passed on from trusted code of the domain.
+    service(|| unsafe { export::export(data, vtable, drop_export, fingerprint) })
+}
+
+unsafe extern "sysv64" fn proxy_clone(proxy: *const ProxyObject) -> *mut ProxyObject {
+    // SAFETY: the caller holds the proxy.
+    service(|| unsafe { export::clone(proxy) })
+}
+
+unsafe extern "sysv64" fn proxy_drop(proxy: *mut ProxyObject) {
+    // SAFETY: the caller gives its proxy up.
+    service(|| unsafe { export::release(proxy) });
+}
+
+unsafe extern "sysv64" fn panic(message: *const u8, length: usize) -> ! {
+    // SAFETY: the message lies on the panicking thread's stack.
+    death::panicked(unsafe { bytes(message, length) })
+}
+
+extern "sysv64" fn exit(_status: i32) -> ! {
+    death::end_current(DeathCause::Exit, b"")
+}
+
+unsafe extern "sysv64" fn thread_spawn(
+    function: ThreadFunction,
+    argument: *mut (),
+    name: *const Name,
+    priority: u32,
+) -> Answer {
+    answer(service(|| {
+        let home = domain::current();
+        // Reclaim, which runs at the highest priority, must come first.
+        let priority = priority.min(thread::PRIORITY_KERNEL - 1);
+        // SAFETY: the caller passes its name and a function of its own.
+        let spawned = unsafe {
+            thread::spawn(&thread::Spawn {
+                name: *name,
+                priority,
+                slot: home.slot(),
+                generation: home.generation(),
+                function,
+                argument,
+            })
+        };
+        spawned.map(|thread| u64::from(thread.number))
+    }))
+}
+
+extern "sysv64" fn thread_yield() {
+    service(scheduler::yield_now);
+}
+
+extern "sysv64" fn sleep_until(deadline_ns: u64) -> Answer {
+    done(service(|| scheduler::sleep_until(deadline_ns)))
+}
+
+unsafe extern "sysv64" fn wait_word(
+    word: *const AtomicU32,
+    expected: u32,
+    deadline_ns: u64,
+) -> Answer {
+    done(service(|| {
+        // SAFETY: the caller's word.
+        let word = unsafe { &*word };
+        wait::wait(word, expected, deadline_ns)
+    }))
+}
+
+unsafe extern "sysv64" fn wake_word(word: *const AtomicU32, count: u32) -> Answer {
+    answer(service(|| {
+        // SAFETY: the caller's word.
+        let word = unsafe { &*word };
+        Ok(u64::from(wait::wake(word, count)))
+    }))
+}
+
+extern "sysv64" fn clock_ns() -> u64 {
+    service(|| machine::get().now_ns())
+}
+
+extern "sysv64" fn wall_clock_ns() -> u64 {
+    service(|| machine::get().wall_clock_ns())
+}
+
+unsafe extern "sysv64" fn random(start: *mut u8, length: usize) -> Answer {
+    // SAFETY: the caller's buffer.
+    service(|| machine::get().random(unsafe { buffer(start, length) }));
+    0
+}
+
+unsafe extern "sysv64" fn log(level: u32, text: *const u8, length: usize) {
+    service(|| {
+        // SAFETY: the caller's text.
+        let text = core::str::from_utf8(unsafe { bytes(text, length) }).unwrap_or("(not UTF-8)");
+        let name = domain::current().with(|body| body.name);
+        let level = match level {
+            1 => log::Level::Error,
+            2 => log::Level::Warn,
+            _ => log::Level::Info,
+        };
+        crate::log::write_line(
+            level,
+            format_args!("{}: {text}", crate::record::name_text(&name)),
+        );
+    });
+}
+
+unsafe extern "sysv64" fn log_read(
+    from: u64,
+    start: *mut u8,
+    length: usize,
+    next: *mut u64,
+) -> Answer {
+    service(|| {
+        // SAFETY: the caller's buffer and word.
+        let (count, position) = crate::log::read(from, unsafe { buffer(start, length) });
+        // SAFETY: as above.
+        unsafe { next.write(position) };
+        count as Answer
+    })
+}
+
+unsafe extern "sysv64" fn console_write(text: *const u8, length: usize) -> Answer {
+    // SAFETY: the caller's text.
+    service(|| console::write(unsafe { bytes(text, length) }));
+    length as Answer
+}
+
+unsafe extern "sysv64" fn console_read(start: *mut u8, length: usize, deadline_ns: u64) -> Answer {
+    answer(service(|| {
+        // SAFETY: the caller's buffer.
+        let into = unsafe { buffer(start, length) };
+        console::read(into, deadline_ns).map(|count| count as u64)
+    }))
+}
+
+unsafe extern "sysv64" fn image_open(
+    start: *const u8,
+    length: usize,
+    message: *mut [u8; 160],
+) -> Answer {
+    // SAFETY: the caller's image and field.
+    answer(service(|| unsafe {
+        start::open_image(bytes(start, length), &mut *message)
+    }))
+}
+
+unsafe extern "sysv64" fn image_note(image: u64, note: *mut DomainNote) -> Answer {
+    done(service(|| {
+        let found = start::image_note(image)?;
+        // SAFETY: the caller's field.
+        unsafe { note.write(found) };
+        Ok(())
+    }))
+}
+
+extern "sysv64" fn image_close(image: u64) -> Answer {
+    done(service(|| start::close_image(image)))
+}
+
+unsafe extern "sysv64" fn domain_start(request: *mut StartRequest) -> Answer {
+    done(service(|| {
+        // SAFETY: the caller's request and the grants it names.
+        let (request, grants) = unsafe {
+            let request = &mut *request;
+            let grants = match request.grant_count {
+                0 => &[],
+                count => core::slice::from_raw_parts(request.grants, count),
+            };
+            (request, grants)
+        };
+        start::start(request, grants)
+    }))
+}
+
+extern "sysv64" fn domain_kill(id: u64, cause: u32) -> Answer {
+    done(service(|| {
+        let domain = domain::find(id).ok_or(ServiceError::NotFound)?;
+        let cause = DeathCause::from_number(cause).ok_or(ServiceError::Invalid)?;
+        death::begin(domain, cause, None);
+        Ok(())
+    }))
+}
+
+extern "sysv64" fn domain_inject(id: u64, fault: u32) -> Answer {
+    done(service(|| {
+        fault::inject(domain::find(id).ok_or(ServiceError::NotFound)?, fault)
+    }))
+}
+
+unsafe extern "sysv64" fn domain_list(list: *mut DomainInfo, capacity: usize) -> Answer {
+    service(|| {
+        let domains = domain::living();
+        for (index, domain) in domains.iter().take(capacity).enumerate() {
+            // SAFETY: the caller's list has room for `capacity` entries.
+            unsafe { list.add(index).write(domain.info()) };
+        }
+        domains.len() as Answer
+    })
+}
+
+unsafe extern "sysv64" fn domain_wait_death(
+    id: u64,
+    deadline_ns: u64,
+    notice: *mut DeathNotice,
+) -> Answer {
+    done(service(|| {
+        let found = death::wait_death(id, deadline_ns)?;
+        // SAFETY: the caller's field.
+        unsafe { notice.write(found) };
+        Ok(())
+    }))
+}
+
+unsafe extern "sysv64" fn crash_record(sequence: u64, start: *mut u8, length: usize) -> Answer {
+    // SAFETY: the caller's buffer.
+    service(|| crate::record::read(sequence, unsafe { buffer(start, length) }) as Answer)
+}
+
+unsafe extern "sysv64" fn audit(into: *mut Audit) -> Answer {
+    // SAFETY: the caller's field.
+    service(|| unsafe { into.write(crate::audit::take()) });
+    0
+}
+
+extern "sysv64" fn power_off(status: i32) -> ! {
+    service(|| {
+        log::info!("redleaf: exit status {status}");
+        machine::get().power_off(status)
+    })
+}
+
+unsafe extern "sysv64" fn boot_archive(start: *mut *const u8, length: *mut usize) -> Answer {
+    let archive = crate::boot::archive();
+    // SAFETY: the caller's fields.
+    unsafe {
+        start.write(archive.as_ptr());
+        length.write(archive.len());
+    }
+    0
+}
+
+unsafe extern "sysv64" fn pci_list(index: usize, info: *mut PciInfo) -> Answer {
+    done(service(|| {
+        let found = crate::pci::list(index).ok_or(ServiceError::NotFound)?;
+        // SAFETY: the caller's field.
+        unsafe { info.write(found) };
+        Ok(())
+    }))
+}
+
+extern "sysv64" fn pci_claim(address: u32) -> Answer {
+    done(service(|| device::claim(address, domain::current().id())))
+}
+
+extern "sysv64" fn pci_read(address: u32, register: u32) -> Answer {
+    answer(service(|| {
+        crate::pci::read_register(address, domain::current().id(), register).map(u64::from)
+    }))
+}
+
+extern "sysv64" fn pci_map_bar(address: u32, bar: u32) -> *mut u8 {
+    service(|| device::map_bar(address, domain::current().id(), bar))
+        .unwrap_or(core::ptr::null_mut())
+}
+
+extern "sysv64" fn interrupt_bind(address: u32, index: u32) -> Answer {
+    answer(service(|| {
+        device::bind_interrupt(address, domain::current().id(), index).map(|vector| vector as u64)
+    }))
+}
+
+extern "sysv64" fn interrupt_wait(handle: u64, seen: u64, deadline_ns: u64) -> Answer {
+    answer(service(|| {
+        device::wait_interrupt(handle, domain::current().id(), seen, deadline_ns)
+    }))
+}
+
+extern "sysv64" fn physical_address(address: *const u8) -> u64 {
+    service(|| memory::translate(address as usize).unwrap_or(0))
+}
+
+extern "sysv64" fn dma_allocate(pages: usize) -> *mut u8 {
+    service(|| device::allocate_dma(domain::current().id(), pages))
+}
+
+unsafe extern "sysv64" fn dma_free(start: *mut u8, _pages: usize) {
+    service(|| device::free_dma(domain::current().id(), start));
+}
+
+fn host_file(file: u64, request: HostFileRequest<'_>) -> Answer {
+    answer(service(|| {
+        machine::get()
+            .host_file(file, request)
+            .ok_or(ServiceError::Io)
+    }))
+}
+
+extern "sysv64" fn host_file_size(file: u64) -> Answer {
+    host_file(file, HostFileRequest::Size)
+}
+
+unsafe extern "sysv64" fn host_file_read(
+    file: u64,
+    offset: u64,
+    start: *mut u8,
+    length: usize,
+) -> Answer {
+    // SAFETY: the caller's buffer.
+    host_file(
+        file,
+        HostFileRequest::Read(offset, unsafe { buffer(start, length) }),
+    )
+}
+
+unsafe extern "sysv64" fn host_file_write(
+    file: u64,
+    offset: u64,
+    start: *const u8,
+    length: usize,
+) -> Answer {
+    // SAFETY: the caller's bytes.
+    host_file(
+        file,
+        HostFileRequest::Write(offset, unsafe { bytes(start, length) }),
+    )
+}
+
+extern "sysv64" fn host_file_sync(file: u64) -> Answer {
+    host_file(file, HostFileRequest::Sync)
+}
+
+static TABLE: Services = Services {
+    abi_version: abi::ABI_VERSION,
+    reserved: 0,
+    pages_map,
+    pages_unmap,
+    exchange_allocate,
+    exchange_free,
+    proxy_export,
+    proxy_clone,
+    proxy_drop,
+    panic,
+    exit,
+    thread_spawn,
+    thread_yield,
+    sleep_until,
+    wait: wait_word,
+    wake: wake_word,
+    clock_ns,
+    wall_clock_ns,
+    random,
+    log,
+    log_read,
+    console_write,
+    console_read,
+    image_open,
+    image_note,
+    image_close,
+    domain_start,
+    domain_kill,
+    domain_inject,
+    domain_list,
+    domain_wait_death,
+    crash_record,
+    audit,
+    power_off,
+    boot_archive,
+    pci_list,
+    pci_claim,
+    pci_read,
+    pci_map_bar,
+    interrupt_bind,
+    interrupt_wait,
+    physical_address,
+    dma_allocate,
+    dma_free,
+    host_file_size,
+    host_file_read,
+    host_file_write,
+    host_file_sync,
+};
+
+/// The table every control block points to.
+#[must_use]
+pub fn table() -> *const Services {
+    &raw const TABLE
+}

@@ -1,0 +1,267 @@
+//! Starting a domain: checks what it is given, enters it, takes what it gives.
+
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use core::sync::atomic::Ordering;
+
+use abi::death::DeathCause;
+use abi::exchange::ProxyObject;
+use abi::grant::{Grant, GrantKind, StartFrame, StartResult};
+use abi::note::{DomainNote, ParameterNote};
+use abi::services::StartRequest;
+use abi::status::ServiceError;
+use abi::thread::CrossStatus;
+
+use crate::domain::{self, Creation, Domain};
+use crate::image::Image;
+use crate::record::name_text;
+use crate::sync::SpinLock;
+use crate::{crossing, death, export};
+
+static IMAGES: SpinLock<(u64, BTreeMap<u64, Arc<Image>>)> = SpinLock::new((1, BTreeMap::new()));
+
+/// Verifies an image and keeps it; its handle.
+///
+/// # Errors
+/// `BadImage`, with the reason in `message`.
+pub fn open_image(file: &[u8], message: &mut [u8; 160]) -> Result<u64, ServiceError> {
+    match Image::open(file) {
+        Ok(image) => {
+            let mut images = IMAGES.lock();
+            let handle = images.0;
+            images.0 += 1;
+            images.1.insert(handle, Arc::new(image));
+            Ok(handle)
+        }
+        Err(error) => {
+            write_message(message, format_args!("{error}"));
+            log::warn!("image refused: {error}");
+            Err(ServiceError::BadImage)
+        }
+    }
+}
+
+/// Copies an image's note.
+///
+/// # Errors
+/// `NotFound` for a handle that is not open.
+pub fn image_note(handle: u64) -> Result<DomainNote, ServiceError> {
+    image(handle).map(|image| *image.note())
+}
+
+/// Forgets an image.
+///
+/// # Errors
+/// `NotFound` for a handle that is not open.
+pub fn close_image(handle: u64) -> Result<(), ServiceError> {
+    let closed = IMAGES.lock().1.remove(&handle);
+    closed.map(drop).ok_or(ServiceError::NotFound)
+}
+
+fn image(handle: u64) -> Result<Arc<Image>, ServiceError> {
+    IMAGES
+        .lock()
+        .1
+        .get(&handle)
+        .cloned()
+        .ok_or(ServiceError::NotFound)
+}
+
+/// Writes a line into a fixed field, cut where it ends; its length.
+fn write_message(into: &mut [u8; 160], text: core::fmt::Arguments<'_>) -> u32 {
+    struct Field<'a>(&'a mut [u8; 160], usize);
+    impl core::fmt::Write for Field<'_> {
+        fn write_str(&mut self, text: &str) -> core::fmt::Result {
+            let count = text.len().min(self.0.len() - self.1);
+            self.0[self.1..self.1 + count].copy_from_slice(&text.as_bytes()[..count]);
+            self.1 += count;
+            Ok(())
+        }
+    }
+    into.fill(0);
+    let mut field = Field(into, 0);
+    // Writing to a field cannot fail.
+    let _ = core::fmt::write(&mut field, text);
+    u32::try_from(field.1).unwrap_or(160)
+}
+
+/// Checks grants against what the image declares.
+fn check_grants(
+    note: &DomainNote,
+    grants: &[Grant],
+    request: &mut StartRequest,
+) -> Result<(), ServiceError> {
+    let count = note.parameter_count as usize;
+    if grants.len() != count {
+        request.message_length = write_message(
+            &mut request.message,
+            format_args!(
+                "the image takes {count} parameters, {} were given",
+                grants.len()
+            ),
+        );
+        return Err(ServiceError::BadGrants);
+    }
+    for (grant, parameter) in grants.iter().zip(&note.parameters) {
+        if let Err(reason) = check_grant(grant, parameter) {
+            request.message_length = write_message(
+                &mut request.message,
+                format_args!("parameter {}: {reason}", name_text(&parameter.name)),
+            );
+            return Err(ServiceError::BadGrants);
+        }
+    }
+    Ok(())
+}
+
+fn check_grant(grant: &Grant, parameter: &ParameterNote) -> Result<(), &'static str> {
+    let kind =
+        GrantKind::from_number(grant.kind).ok_or("a capability of unknown kind was given")?;
+    if kind == GrantKind::Absent {
+        return if parameter.optional == 0 {
+            Err("is missing")
+        } else {
+            Ok(())
+        };
+    }
+    if grant.kind != parameter.kind {
+        return Err("another kind of capability was given");
+    }
+    if kind != GrantKind::Proxy {
+        return Ok(());
+    }
+    let proxy = grant.first as *const ProxyObject;
+    // SAFETY: trusted code passes live proxies the caller owns.
+    let fingerprint = unsafe { (*proxy).fingerprint };
+    if fingerprint == parameter.fingerprint {
+        Ok(())
+    } else {
+        Err("the object given implements another interface or another version of it")
+    }
+}
+
+fn move_proxies(grants: &[Grant], owner: u64) {
+    for grant in grants
+        .iter()
+        .filter(|grant| grant.kind == GrantKind::Proxy as u32)
+    {
+        let header = export::header(grant.first as *mut ProxyObject);
+        // SAFETY: checked proxies have their header in front.
+        unsafe { (*header).owner.store(owner, Ordering::Release) };
+    }
+}
+
+struct EnterFrame {
+    entry: abi::grant::Entry,
+    start: *mut StartFrame,
+}
+
+unsafe extern "sysv64" fn enter(frame: *mut ()) {
+    // SAFETY: `start` passes its own frame; the entry is the image's.
+    unsafe {
+        let frame = &*frame.cast::<EnterFrame>();
+        (frame.entry)(frame.start);
+    }
+}
+
+/// Starts a domain and runs its entry on this thread.
+///
+/// # Errors
+/// `NotFound`, `BadGrants`, `NoMemory`; `StartFailed` and `Dead` when its code
+/// says so or ends.
+pub fn start(request: &mut StartRequest, grants: &[Grant]) -> Result<(), ServiceError> {
+    let image = image(request.image)?;
+    check_grants(image.note(), grants, request)?;
+    let starter = domain::current().id();
+    let creation = Creation {
+        name: request.name,
+        parent: starter,
+        detached: request.detached != 0,
+        memory_quota: request.memory_quota,
+        watchdog_ns: request.watchdog_ns,
+        image: &image,
+    };
+    let domain = domain::create(&creation).ok_or(ServiceError::NoMemory)?;
+    request.id = domain.id();
+    let entry = domain.with(|body| body.image.as_ref().map(crate::image::LoadedImage::entry));
+    let Some(entry) = entry else {
+        death::begin(domain, DeathCause::StartFailed, None);
+        return Err(ServiceError::NoMemory);
+    };
+    move_proxies(grants, domain.id());
+    let mut frame = StartFrame {
+        grants: grants.as_ptr(),
+        grant_count: grants.len(),
+        result: StartResult::Running as u32,
+        exit_status: 0,
+        object: core::ptr::null_mut(),
+        error_length: 0,
+        error: [0; 160],
+    };
+    let mut enter_frame = EnterFrame {
+        entry,
+        start: &raw mut frame,
+    };
+    let id = domain.id();
+    // SAFETY: the entry belongs to the domain's checked image.
+    let status = unsafe {
+        crossing::cross_from_kernel(
+            domain.slot(),
+            domain.generation(),
+            enter,
+            (&raw mut enter_frame).cast(),
+        )
+    };
+    finish(domain, id, status, &frame, starter, request)
+}
+
+fn finish(
+    domain: &'static Domain,
+    id: u64,
+    status: CrossStatus,
+    frame: &StartFrame,
+    starter: u64,
+    request: &mut StartRequest,
+) -> Result<(), ServiceError> {
+    request.result = frame.result;
+    request.exit_status = frame.exit_status;
+    if status == CrossStatus::NoStack {
+        death::begin(domain, DeathCause::StartFailed, None);
+        death::try_reclaim(domain);
+        return Err(ServiceError::NoMemory);
+    }
+    if status != CrossStatus::Done {
+        request.cause = death::cause_of(id).unwrap_or(DeathCause::Killed) as u32;
+        return Err(ServiceError::Dead);
+    }
+    if frame.result == StartResult::Provides as u32 {
+        let header = export::header(frame.object.cast());
+        // SAFETY: the entry of a checked image returns a proxy it owns.
+        unsafe { (*header).owner.store(starter, Ordering::Release) };
+        request.object = frame.object.cast();
+        domain.set_running();
+        return Ok(());
+    }
+    if frame.result == StartResult::Stays as u32 {
+        domain.set_running();
+        return Ok(());
+    }
+    let failed = frame.result != StartResult::Exited as u32;
+    if failed {
+        let text = frame.error.get(..frame.error_length).unwrap_or(&[]);
+        let text = core::str::from_utf8(text).unwrap_or("its error text is not UTF-8");
+        request.message_length = write_message(&mut request.message, format_args!("{text}"));
+    }
+    let cause = if failed {
+        DeathCause::StartFailed
+    } else {
+        DeathCause::Exit
+    };
+    death::begin(domain, cause, None);
+    death::try_reclaim(domain);
+    if failed {
+        Err(ServiceError::StartFailed)
+    } else {
+        Ok(())
+    }
+}

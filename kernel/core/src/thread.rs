@@ -1,0 +1,335 @@
+//! Threads: their control blocks, stacks and states.
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use core::cell::UnsafeCell;
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+
+use abi::note::Name;
+use abi::status::ServiceError;
+use abi::thread::{DomainSlot, ThreadControl};
+
+use crate::memory::Stack;
+use crate::sync::SpinLock;
+
+/// Bytes of stack below which no crossing or service starts: what the kernel's
+/// deepest service and the interrupt trampoline need.
+pub const STACK_RESERVE: usize = 24 * 1024;
+
+/// Bytes of stack of a thread that does not ask for another size.
+pub const STACK_BYTES: usize = 128 * 1024;
+
+/// Scheduling priorities, 0 the lowest.
+pub const PRIORITIES: usize = 4;
+
+/// Priority of a thread that does not ask for another.
+pub const PRIORITY_NORMAL: u32 = 1;
+
+/// Highest priority: kernel threads that reclaim and clean up.
+pub const PRIORITY_KERNEL: u32 = 3;
+
+/// The current thread's control block.
+#[inline]
+#[must_use]
+pub fn control() -> *mut ThreadControl {
+    let control: *mut ThreadControl;
+    // SAFETY: gs points to the control block, whose first word is its address.
+    unsafe {
+        core::arch::asm!("mov {}, qword ptr gs:[0]", out(reg) control, options(nostack, preserves_flags, readonly));
+    }
+    control
+}
+
+/// Where a thread stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+pub enum ThreadState {
+    /// On a CPU.
+    Running = 1,
+    /// In a run queue.
+    Ready = 2,
+    /// Waits to be woken.
+    Blocked = 3,
+    /// Ended; the reaper frees it.
+    Ended = 4,
+}
+
+/// A thread. The control block comes first, so its address is the thread's.
+#[repr(C)]
+pub struct Thread {
+    control: UnsafeCell<ThreadControl>,
+    /// Stack pointer while switched out.
+    pub(crate) saved_rsp: UnsafeCell<usize>,
+    state: AtomicU32,
+    /// Somebody woke the thread before it blocked.
+    pub(crate) notified: AtomicBool,
+    /// A CPU still executes on its stack.
+    pub(crate) on_cpu: AtomicBool,
+    /// CPU whose queue it goes to.
+    pub(crate) cpu: AtomicUsize,
+    /// Priority, below [`PRIORITIES`].
+    pub priority: u32,
+    /// Number, unique since boot.
+    pub number: u32,
+    /// Owner id of the domain that made it; 0 for the kernel.
+    pub home: u64,
+    /// Name for listings.
+    pub name: Name,
+    stack: Option<Stack>,
+    start: UnsafeCell<Option<Start>>,
+    /// What an exception handler saw, for the crash record.
+    pub(crate) crash: UnsafeCell<crate::death::RawCrash>,
+    /// An `InjectedFault` to commit at the next chance; 0: none.
+    pub(crate) injected: AtomicU32,
+    /// Newest continuation when the watchdog last looked, and since when.
+    pub(crate) watched_chain: AtomicU64,
+    pub(crate) watched_since: AtomicU64,
+    /// Nanoseconds it ran.
+    pub(crate) cpu_ns: AtomicU64,
+    /// When it was last switched to.
+    pub(crate) since_ns: AtomicU64,
+}
+
+// SAFETY: cells are touched by the running thread itself or by the scheduler
+// while the thread is switched out; everything else is atomic or constant.
+unsafe impl Sync for Thread {}
+// SAFETY: see `Sync`; nothing is bound to the CPU that made it.
+unsafe impl Send for Thread {}
+
+/// What a new thread runs.
+struct Start {
+    slot: &'static DomainSlot,
+    generation: u64,
+    function: unsafe extern "sysv64" fn(*mut ()),
+    argument: *mut (),
+}
+
+static NEXT_NUMBER: AtomicU32 = AtomicU32::new(1);
+static THREADS: SpinLock<BTreeMap<u32, &'static Thread>> = SpinLock::new(BTreeMap::new());
+
+impl Thread {
+    fn new(
+        name: Name,
+        priority: u32,
+        home: u64,
+        stack: Option<Stack>,
+        start: Option<Start>,
+    ) -> Self {
+        let limit = stack
+            .as_ref()
+            .map_or(0, |stack| stack.bottom() + STACK_RESERVE);
+        let number = NEXT_NUMBER.fetch_add(1, Ordering::Relaxed);
+        Self {
+            control: UnsafeCell::new(ThreadControl {
+                this: core::ptr::null(),
+                chain: core::ptr::null(),
+                current: crate::domain::kernel_slot(),
+                stack_limit: limit,
+                preempt_off: 1,
+                kernel_depth: 0,
+                work_pending: AtomicU32::new(0),
+                thread: number,
+                cross: crate::crossing::stub_address(),
+                services: crate::services::table(),
+                cpu: core::ptr::null_mut(),
+                kernel: core::ptr::null_mut(),
+                crossings: 0,
+            }),
+            saved_rsp: UnsafeCell::new(0),
+            state: AtomicU32::new(ThreadState::Ready as u32),
+            notified: AtomicBool::new(false),
+            on_cpu: AtomicBool::new(false),
+            cpu: AtomicUsize::new(0),
+            priority: priority.min(PRIORITY_KERNEL),
+            number,
+            home,
+            name,
+            stack,
+            start: UnsafeCell::new(start),
+            crash: UnsafeCell::new(crate::death::RawCrash::EMPTY),
+            injected: AtomicU32::new(0),
+            watched_chain: AtomicU64::new(0),
+            watched_since: AtomicU64::new(0),
+            cpu_ns: AtomicU64::new(0),
+            since_ns: AtomicU64::new(0),
+        }
+    }
+
+    fn publish(self) -> &'static Self {
+        let thread: &'static Self = Box::leak(Box::new(self));
+        let address = core::ptr::from_ref(thread);
+        // SAFETY: nobody else knows the thread yet.
+        unsafe {
+            (*thread.control.get()).this = address.cast();
+            (*thread.control.get()).kernel = address.cast_mut().cast();
+        }
+        THREADS.lock().insert(thread.number, thread);
+        thread
+    }
+
+    /// The control block.
+    #[must_use]
+    pub fn control(&self) -> *mut ThreadControl {
+        self.control.get()
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub fn state(&self) -> ThreadState {
+        match self.state.load(Ordering::Acquire) {
+            1 => ThreadState::Running,
+            2 => ThreadState::Ready,
+            3 => ThreadState::Blocked,
+            _ => ThreadState::Ended,
+        }
+    }
+
+    pub(crate) fn set_state(&self, state: ThreadState) {
+        self.state.store(state as u32, Ordering::Release);
+    }
+
+    /// Changes the state if it is `from`; whether it was.
+    pub(crate) fn change_state(&self, from: ThreadState, to: ThreadState) -> bool {
+        self.state
+            .compare_exchange(from as u32, to as u32, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok()
+    }
+
+    /// Address range of the stack, empty for a boot thread's.
+    #[must_use]
+    pub fn stack_range(&self) -> core::ops::Range<usize> {
+        self.stack.as_ref().map_or(0..0, Stack::range)
+    }
+
+    /// Whether it has yet to enter the domain with this owner id.
+    ///
+    /// # Safety
+    /// The thread must not be running, or be the current one.
+    pub(crate) unsafe fn starts_in(&self, id: u64) -> bool {
+        // SAFETY: the caller's contract.
+        unsafe { (*self.start.get()).is_some() && self.home == id }
+    }
+
+    /// Whether `address` lies in the guard below the stack.
+    #[must_use]
+    pub fn is_in_guard(&self, address: usize) -> bool {
+        self.stack
+            .as_ref()
+            .is_some_and(|stack| stack.is_in_guard(address))
+    }
+}
+
+/// The current thread.
+#[must_use]
+pub fn current() -> &'static Thread {
+    // SAFETY: the control block is the first field of a `Thread`, which lives
+    // as long as it runs.
+    unsafe { &*control().cast::<Thread>() }
+}
+
+/// Makes the boot context of a CPU into that CPU's idle thread.
+pub fn adopt_boot_thread(cpu: usize) -> &'static Thread {
+    let thread = Thread::new(abi::note::name("idle"), 0, 0, None, None).publish();
+    thread.cpu.store(cpu, Ordering::Relaxed);
+    thread.on_cpu.store(true, Ordering::Relaxed);
+    thread.set_state(ThreadState::Running);
+    thread
+}
+
+/// What to start a thread with.
+pub struct Spawn {
+    /// Name for listings.
+    pub name: Name,
+    /// Priority, below [`PRIORITIES`].
+    pub priority: u32,
+    /// Domain to run in.
+    pub slot: &'static DomainSlot,
+    /// That domain's generation.
+    pub generation: u64,
+    /// What to run.
+    pub function: unsafe extern "sysv64" fn(*mut ()),
+    /// Passed to `function`.
+    pub argument: *mut (),
+}
+
+/// Starts a thread.
+///
+/// # Errors
+/// `NoMemory` when there is no room for its stack.
+///
+/// # Safety
+/// `function` must be sound to call with `argument` in the domain's context.
+pub unsafe fn spawn(spawn: &Spawn) -> Result<&'static Thread, ServiceError> {
+    let stack = Stack::new(STACK_BYTES).ok_or(ServiceError::NoMemory)?;
+    let top = stack.range().end;
+    let home = spawn.slot.id.load(Ordering::Acquire);
+    let start = Start {
+        slot: spawn.slot,
+        generation: spawn.generation,
+        function: spawn.function,
+        argument: spawn.argument,
+    };
+    let thread = Thread::new(spawn.name, spawn.priority, home, Some(stack), Some(start)).publish();
+    // SAFETY: the stack is fresh and `top` its aligned end; the thread is not
+    // running yet.
+    unsafe {
+        *thread.saved_rsp.get() = crate::context::prepare(top, first_steps);
+    }
+    crate::scheduler::enqueue_new(thread);
+    Ok(thread)
+}
+
+/// Where every thread starts, on its own stack with pre-emption off.
+extern "sysv64" fn first_steps() -> ! {
+    crate::scheduler::finish_switch();
+    let thread = current();
+    // SAFETY: `start` is the thread's own; the control block too. Nothing is
+    // held, so pre-emption may go on.
+    unsafe {
+        (*control()).preempt_off = 0;
+        if let Some(start) = (*thread.start.get()).take() {
+            crate::crossing::cross_from_kernel(
+                start.slot,
+                start.generation,
+                start.function,
+                start.argument,
+            );
+        }
+    }
+    end_current()
+}
+
+/// Ends the current thread. Its frames must hold nothing.
+pub fn end_current() -> ! {
+    let preempt = crate::sync::PreemptOff::new();
+    core::mem::forget(preempt);
+    let thread = current();
+    thread.set_state(ThreadState::Ended);
+    crate::death::thread_ended(thread);
+    crate::scheduler::switch_away();
+    unreachable!("an ended thread is never scheduled again")
+}
+
+/// Frees an ended thread.
+///
+/// # Safety
+/// The thread must be ended, switched out, and known to nobody else.
+pub(crate) unsafe fn free(thread: &'static Thread) {
+    THREADS.lock().remove(&thread.number);
+    // SAFETY: it came from `Box::leak`; the caller vouches that no reference
+    // is left.
+    drop(unsafe { Box::from_raw(core::ptr::from_ref(thread).cast_mut()) });
+}
+
+/// Calls `visit` with every thread. The list is locked meanwhile.
+pub fn for_each(mut visit: impl FnMut(&'static Thread)) {
+    for thread in THREADS.lock().values() {
+        visit(thread);
+    }
+}
+
+/// Number of threads.
+#[must_use]
+pub fn count() -> usize {
+    THREADS.lock().len()
+}
