@@ -1,0 +1,95 @@
+//! Memory that driver and device share: queues, lists, descriptors.
+
+use core::sync::atomic::{AtomicU64, Ordering, fence};
+
+/// Physically contiguous memory shared with a device, as 64-bit words.
+///
+/// It is never freed while the domain lives: the kernel takes it back after it
+/// has quiesced the domain's devices, so no driver can free what its device
+/// still writes to.
+#[derive(Debug)]
+pub struct DmaRegion {
+    words: &'static [AtomicU64],
+    physical: u64,
+}
+
+impl DmaRegion {
+    /// A region from its words, which the device sees at `physical`.
+    pub(crate) const fn new(words: &'static [AtomicU64], physical: u64) -> Self {
+        Self { words, physical }
+    }
+
+    /// Bytes in the region.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.words.len() * 8
+    }
+
+    /// Address of the region as the device sees it; page-aligned.
+    #[must_use]
+    pub const fn physical(&self) -> u64 {
+        self.physical
+    }
+
+    /// Reads a word by its number.
+    ///
+    /// # Panics
+    /// Outside the region, as all methods.
+    #[inline]
+    #[must_use]
+    pub fn read(&self, word: usize) -> u64 {
+        self.words[word].load(Ordering::Relaxed)
+    }
+
+    /// Reads a word by its number; what the device stored before it stored this
+    /// word is visible to what is read afterwards.
+    #[inline]
+    #[must_use]
+    pub fn read_acquire(&self, word: usize) -> u64 {
+        self.words[word].load(Ordering::Acquire)
+    }
+
+    /// Writes a word.
+    #[inline]
+    pub fn write(&self, word: usize, value: u64) {
+        self.words[word].store(value, Ordering::Relaxed);
+    }
+
+    /// Writes consecutive words from number `first` on.
+    #[inline]
+    pub fn write_all<const N: usize>(&self, first: usize, values: &[u64; N]) {
+        for (word, value) in self.words[first..first + N].iter().zip(values) {
+            word.store(*value, Ordering::Relaxed);
+        }
+    }
+
+    /// Zeroes the region.
+    pub fn clear(&self) {
+        for word in self.words {
+            word.store(0, Ordering::Relaxed);
+        }
+        fence(Ordering::Release);
+    }
+
+    /// Copies bytes out, from byte `offset` (a multiple of 8) on.
+    pub fn copy_to(&self, offset: usize, into: &mut [u8]) {
+        assert!(offset.is_multiple_of(8), "copies start at whole words");
+        let words = &self.words[offset / 8..][..into.len().div_ceil(8)];
+        for (chunk, word) in into.chunks_mut(8).zip(words) {
+            let bytes = word.load(Ordering::Relaxed).to_le_bytes();
+            chunk.copy_from_slice(&bytes[..chunk.len()]);
+        }
+    }
+
+    /// Copies bytes in, from byte `offset` (a multiple of 8) on; the last word
+    /// is filled with zeros.
+    pub fn copy_from(&self, offset: usize, from: &[u8]) {
+        assert!(offset.is_multiple_of(8), "copies start at whole words");
+        let words = &self.words[offset / 8..][..from.len().div_ceil(8)];
+        for (chunk, word) in from.chunks(8).zip(words) {
+            let mut bytes = [0; 8];
+            bytes[..chunk.len()].copy_from_slice(chunk);
+            word.store(u64::from_le_bytes(bytes), Ordering::Relaxed);
+        }
+    }
+}

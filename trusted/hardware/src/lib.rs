@@ -1,0 +1,68 @@
+//! What drivers may touch: PCI functions, registers, interrupts, DMA memory.
+//!
+//! A driver is safe Rust. It is handed a [`PciFunction`] (or a [`HostFile`])
+//! when it starts, and reaches everything else through it: [`Mmio`] registers
+//! behind a base address register, an [`Interrupt`], memory the device shares
+//! ([`DmaRegion`]), and buffers the device fills or empties in place ([`Lent`]
+//! for the length of a call, [`InFlight`] for as long as a request lasts).
+//!
+//! Driver logic is written against the traits [`Registers`], [`Platform`] and
+//! [`InterruptLine`], so that the same code drives a modelled device in a test
+//! on the host (feature `host`, [`host::HostMemory`]).
+//!
+//! **What this crate cannot promise:** a device writes where its driver tells
+//! it to. Types keep a buffer out of everybody's hands while the device has it,
+//! but that the driver passes *these* addresses and no others, and calls
+//! `finish` only when the device is done, is the driver's word until an IOMMU
+//! enforces it; see `docs/threat-model.md`.
+#![no_std]
+
+#[cfg(all(redleaf_image, feature = "host"))]
+compile_error!("feature `host` is for tests on the host; an image must not enable it");
+
+#[cfg(any(test, feature = "host"))]
+extern crate std;
+
+mod dma;
+#[cfg(any(test, feature = "host"))]
+pub mod host;
+mod host_file;
+mod interrupt;
+mod mmio;
+mod pci;
+mod transfer;
+
+pub use abi::status::ServiceError;
+pub use dma::DmaRegion;
+pub use host_file::HostFile;
+pub use interrupt::{Interrupt, InterruptLine};
+pub use mmio::{Mmio, Registers};
+pub use pci::PciFunction;
+pub use transfer::{Direction, FromDevice, InFlight, Lent, PageRun, ToDevice, Towards, pages_of};
+
+/// What driver logic asks of the machine besides its device's registers.
+pub trait Platform {
+    /// Zeroed, physically contiguous, page-aligned memory to share with the
+    /// device. `None`: there is none.
+    fn allocate(&self, pages: usize) -> Option<DmaRegion>;
+
+    /// Physical address of a byte. It holds to the end of the byte's page; for
+    /// exchange objects, to the end of the object. `None`: not mapped.
+    fn physical_address(&self, byte: *const u8) -> Option<u64>;
+
+    /// A device is about to use these bytes; an IOMMU would map them.
+    fn open(&self, start: *const u8, bytes: usize, direction: Direction) {
+        let _ = (start, bytes, direction);
+    }
+
+    /// The device is done with these bytes; an IOMMU would unmap them.
+    fn close(&self, start: *const u8, bytes: usize, direction: Direction) {
+        let _ = (start, bytes, direction);
+    }
+
+    /// Monotonic nanoseconds.
+    fn now_ns(&self) -> u64;
+
+    /// Lets other threads run until the clock shows `deadline_ns`.
+    fn sleep_until(&self, deadline_ns: u64);
+}

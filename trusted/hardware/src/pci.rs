@@ -1,0 +1,130 @@
+//! `PciFunction`: the capability to drive one function of a PCI device.
+
+use core::ptr::NonNull;
+use core::sync::atomic::AtomicU64;
+
+use abi::PAGE_SIZE;
+use abi::device::PciInfo;
+use abi::status::{ServiceError, check};
+use exchange::thread::services;
+
+use crate::{DmaRegion, Interrupt, Mmio, Platform};
+
+/// A PCI function that this domain, and no other, drives.
+///
+/// When the domain ends the kernel turns the function's bus mastering off and
+/// resets it, before it reclaims any memory.
+#[derive(Debug)]
+pub struct PciFunction {
+    info: PciInfo,
+}
+
+impl PciFunction {
+    /// Claims the function: memory access and bus mastering go on.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such function, `Busy` while another domain
+    /// drives it.
+    pub(crate) fn claim(address: u32) -> Result<Self, ServiceError> {
+        let info = find(address)?;
+        // SAFETY: the caller decoded a grant for this function.
+        let services = unsafe { services() };
+        check((services.pci_claim)(address))?;
+        Ok(Self { info })
+    }
+
+    /// What the function is, and its base address registers.
+    #[must_use]
+    pub const fn info(&self) -> &PciInfo {
+        &self.info
+    }
+
+    /// Reads a 32-bit configuration register; `register` is a multiple of 4.
+    ///
+    /// # Errors
+    /// `Invalid` outside configuration space.
+    pub fn read_register(&self, register: u32) -> Result<u32, ServiceError> {
+        // SAFETY: holding `self` is the right to read this function.
+        let services = unsafe { services() };
+        let value = check((services.pci_read)(self.info.address, register))?;
+        Ok(value as u32)
+    }
+
+    /// Maps the registers behind base address register `index`.
+    ///
+    /// # Errors
+    /// `NotFound` where there are none.
+    pub fn map(&self, index: u32) -> Result<Mmio, ServiceError> {
+        let bar = self.info.bars.get(index as usize);
+        let bytes = bar.map_or(0, |bar| bar.size) as usize;
+        // SAFETY: holding `self` is the right to use this function.
+        let services = unsafe { services() };
+        let start = NonNull::new((services.pci_map_bar)(self.info.address, index));
+        match start {
+            // SAFETY: the kernel mapped the whole BAR, whose size it reported,
+            // uncached and until the domain ends.
+            Some(start) if bytes != 0 => Ok(unsafe { Mmio::new(start, bytes) }),
+            _ => Err(ServiceError::NotFound),
+        }
+    }
+
+    /// Binds the function's interrupt vector `index`.
+    ///
+    /// # Errors
+    /// `Invalid` for a vector it does not have, `NoMemory` when the machine has
+    /// no vector left, `Unsupported` when it cannot interrupt.
+    pub fn interrupt(&self, index: u32) -> Result<Interrupt, ServiceError> {
+        // SAFETY: holding `self` is the right to use this function.
+        let services = unsafe { services() };
+        check((services.interrupt_bind)(self.info.address, index)).map(Interrupt::new)
+    }
+}
+
+/// Looks a function up in the kernel's list.
+fn find(address: u32) -> Result<PciInfo, ServiceError> {
+    // SAFETY: the list tells what exists and gives no access.
+    let services = unsafe { services() };
+    for index in 0.. {
+        let mut info = PciInfo::default();
+        // SAFETY: `info` is valid for the call.
+        check(unsafe { (services.pci_list)(index, &raw mut info) })?;
+        if info.address == address {
+            return Ok(info);
+        }
+    }
+    Err(ServiceError::NotFound)
+}
+
+impl Platform for PciFunction {
+    fn allocate(&self, pages: usize) -> Option<DmaRegion> {
+        // SAFETY: holding a function is the right to memory for it.
+        let services = unsafe { services() };
+        let start = NonNull::new((services.dma_allocate)(pages))?;
+        let physical = self.physical_address(start.as_ptr())?;
+        let words = NonNull::slice_from_raw_parts(start.cast(), pages * PAGE_SIZE / 8);
+        // SAFETY: the pages are ours alone until the domain ends (they are never
+        // freed before), zeroed, page-aligned; atomics may be changed by a device.
+        let words: &'static [AtomicU64] = unsafe { words.as_ref() };
+        Some(DmaRegion::new(words, physical))
+    }
+
+    #[inline]
+    fn physical_address(&self, byte: *const u8) -> Option<u64> {
+        // SAFETY: holding a function is the right to learn addresses for it.
+        let services = unsafe { services() };
+        match (services.physical_address)(byte) {
+            0 => None,
+            address => Some(address),
+        }
+    }
+
+    fn now_ns(&self) -> u64 {
+        // SAFETY: the clock needs no capability.
+        (unsafe { services() }.clock_ns)()
+    }
+
+    fn sleep_until(&self, deadline_ns: u64) {
+        // SAFETY: sleeping needs no capability. Waking early is allowed.
+        let _ = (unsafe { services() }.sleep_until)(deadline_ns);
+    }
+}
