@@ -62,7 +62,17 @@ macro_rules! lent {
     )*};
 }
 
-lent!(#[T] &T, #[T] &mut T, #[T] &[T], #[T] &mut [T], &str);
+lent!(
+    #[T]
+    &T,
+    #[T]
+    &mut T,
+    #[T]
+    &[T],
+    #[T]
+    &mut [T],
+    &str
+);
 
 /// The arguments of a method: a tuple of [`Argument`]s.
 ///
@@ -131,7 +141,12 @@ impl<I: ?Sized + Interface> Proxy<I> {
         R: Exchangeable,
         F: Fn(&I, A) -> RpcResult<R> + Copy,
     {
-        const { assert!(size_of::<F>() == 0, "the function of a crossing captures nothing") };
+        const {
+            assert!(
+                size_of::<F>() == 0,
+                "the function of a crossing captures nothing"
+            )
+        };
         let _ = function;
         let mut frame = Frame {
             object: self.callee(),
@@ -143,7 +158,12 @@ impl<I: ?Sized + Interface> Proxy<I> {
         // SAFETY: slots live for ever; `run` gets the frame it expects, which
         // lives on this stack until the stub returns.
         let status = unsafe {
-            call_stub(target.slot, target.generation, run::<I, A, R, F>, (&raw mut frame).cast())
+            call_stub(
+                target.slot,
+                target.generation,
+                run::<I, A, R, F>,
+                (&raw mut frame).cast(),
+            )
         };
         if status == CrossStatus::Done as u32 {
             // SAFETY: `run` came to its end and wrote the result.

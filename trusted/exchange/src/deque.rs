@@ -41,14 +41,24 @@ impl<T: Exchangeable, const N: usize> RRefDeque<T, N> {
     /// # Errors
     /// [`ExchangeFull`] when there is no room.
     pub fn try_new() -> Result<Self, ExchangeFull<()>> {
-        const { assert!(N > 0 && N <= 1 << 20, "a deque has room for 1 to 2^20 values") };
+        const {
+            assert!(
+                N > 0 && N <= 1 << 20,
+                "a deque has room for 1 to 2^20 values"
+            )
+        };
         let ring = object::allocate::<T>(N).ok_or(ExchangeFull(()))?;
         if T::HAS_REFERENCES {
             // SAFETY: the fresh object has `N` places. Zeroed, their references
             // are null, as those of vacant places must be.
             unsafe { ring.write_bytes(0, N) };
         }
-        Ok(Self { ring, head: 0, length: 0, owns: PhantomData })
+        Ok(Self {
+            ring,
+            head: 0,
+            length: 0,
+            owns: PhantomData,
+        })
     }
 
     /// Number of values in the queue.
@@ -130,7 +140,10 @@ impl<T: Exchangeable, const N: usize> RRefDeque<T, N> {
     /// The values from front to back.
     #[must_use]
     pub const fn iter(&self) -> Iter<'_, T, N> {
-        Iter { deque: self, next: 0 }
+        Iter {
+            deque: self,
+            next: 0,
+        }
     }
 
     /// The place of the `index`-th value, `index` at most `N`.
@@ -147,7 +160,13 @@ impl<T: Exchangeable, const N: usize> RRefDeque<T, N> {
 unsafe fn vacate<T: Exchangeable>(place: NonNull<T>) {
     for slot in T::LAYOUT.slots {
         // SAFETY: a slot is a nullable pointer inside the place.
-        unsafe { place.cast::<u8>().add(slot.offset).cast::<*mut u8>().write(core::ptr::null_mut()) };
+        unsafe {
+            place
+                .cast::<u8>()
+                .add(slot.offset)
+                .cast::<*mut u8>()
+                .write(core::ptr::null_mut())
+        };
     }
 }
 

@@ -91,7 +91,10 @@ pub struct SlotList {
 impl SlotList {
     /// No references.
     pub const NONE: Self = Self {
-        slots: [ReferenceSlot { offset: 0, target: None }; MAX_SLOTS],
+        slots: [ReferenceSlot {
+            offset: 0,
+            target: None,
+        }; MAX_SLOTS],
         count: 0,
     };
 
@@ -117,7 +120,10 @@ impl SlotList {
                 "a value holds at most 32 references; put them into an RRefSlice"
             );
             let slot = part.slots[index];
-            self.slots[self.count] = ReferenceSlot { offset: offset + slot.offset, target: slot.target };
+            self.slots[self.count] = ReferenceSlot {
+                offset: offset + slot.offset,
+                target: slot.target,
+            };
             self.count += 1;
             index += 1;
         }

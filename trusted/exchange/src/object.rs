@@ -72,7 +72,13 @@ pub(crate) unsafe fn give_object<T>(
     for index in 0..header.length {
         // SAFETY: the payload holds `length` values of `layout`; vacant places
         // of a deque hold null references.
-        unsafe { give_value(payload.cast::<u8>().as_ptr().add(index * layout.size), layout, owner) }
+        unsafe {
+            give_value(
+                payload.cast::<u8>().as_ptr().add(index * layout.size),
+                layout,
+                owner,
+            )
+        }
     }
 }
 

@@ -100,7 +100,10 @@ impl<I: ?Sized + Interface> Proxy<I> {
     /// fingerprint), and nobody else has a handle on it.
     #[must_use]
     pub const unsafe fn from_object(object: NonNull<ProxyObject>) -> Self {
-        Self { object, interface: PhantomData }
+        Self {
+            object,
+            interface: PhantomData,
+        }
     }
 
     /// Gives up the handle; the proxy object stays.

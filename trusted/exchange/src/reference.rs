@@ -51,7 +51,10 @@ impl<T: Exchangeable> RRef<T> {
         };
         // SAFETY: fresh memory for one `T`.
         unsafe { payload.write(value) };
-        Ok(Self { payload, owns: PhantomData })
+        Ok(Self {
+            payload,
+            owns: PhantomData,
+        })
     }
 
     /// Takes the value off the exchange heap.

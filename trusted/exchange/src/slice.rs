@@ -109,7 +109,10 @@ impl<T: Exchangeable> RRefSlice<T> {
     /// This domain owns the object, its values are initialised, and nobody else
     /// has a handle on it.
     pub(crate) unsafe fn from_first(first: NonNull<T>) -> Self {
-        Self { first, owns: PhantomData }
+        Self {
+            first,
+            owns: PhantomData,
+        }
     }
 }
 
@@ -119,7 +122,9 @@ impl<T: Exchangeable> Deref for RRefSlice<T> {
     #[inline]
     fn deref(&self) -> &[T] {
         // SAFETY: it owns a live array with as many values as its header says.
-        unsafe { NonNull::slice_from_raw_parts(self.first, object::header(self.first).length).as_ref() }
+        unsafe {
+            NonNull::slice_from_raw_parts(self.first, object::header(self.first).length).as_ref()
+        }
     }
 }
 
@@ -127,7 +132,9 @@ impl<T: Exchangeable> DerefMut for RRefSlice<T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut [T] {
         // SAFETY: as for `deref`, and `&mut self` is the only handle.
-        unsafe { NonNull::slice_from_raw_parts(self.first, object::header(self.first).length).as_mut() }
+        unsafe {
+            NonNull::slice_from_raw_parts(self.first, object::header(self.first).length).as_mut()
+        }
     }
 }
 

@@ -18,7 +18,25 @@ macro_rules! plain {
     )*};
 }
 
-plain!(u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize, f32, f64, bool, char, ());
+plain!(
+    u8,
+    u16,
+    u32,
+    u64,
+    u128,
+    usize,
+    i8,
+    i16,
+    i32,
+    i64,
+    i128,
+    isize,
+    f32,
+    f64,
+    bool,
+    char,
+    ()
+);
 
 // SAFETY: an array's elements lie at multiples of their size.
 unsafe impl<T: Exchangeable, const N: usize> Exchangeable for [T; N] {
@@ -27,7 +45,7 @@ unsafe impl<T: Exchangeable, const N: usize> Exchangeable for [T; N] {
     const SLOTS: SlotList = {
         let mut list = SlotList::NONE;
         let mut index = 0;
-        while index < N && T::SLOTS_AS_REF.as_slice().len() != 0 {
+        while index < N && !T::SLOTS_AS_REF.as_slice().is_empty() {
             list = list.and(index * size_of::<T>(), T::SLOTS_AS_REF);
             index += 1;
         }

@@ -1,9 +1,10 @@
 //! Crossings between domains of the stand-in kernel.
+#![expect(missing_docs, reason = "a test has no readers of documentation")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use exchange::host::{Domain, die_here, objects_of, reclaim};
+use exchange::host::{Domain, adopt, die_here, objects_of, reclaim};
 use exchange::{Exchangeable, Proxy, RRef, RRefDeque, RRefSlice, RpcResult, interface};
 
 #[derive(Exchangeable, Clone, Copy, PartialEq, Eq, Debug)]
@@ -35,7 +36,10 @@ pub trait Counter {
     fn sum(&self, values: &[u32], into: &mut [u8], name: &str) -> RpcResult<u64>;
     fn point(&self, point: &Point) -> RpcResult<Result<Point, CounterError>>;
     fn keep(&self, value: RRef<Point>) -> RpcResult<()>;
-    fn batch(&self, batch: RRefDeque<Request, 4>) -> RpcResult<Result<RRefDeque<Request, 4>, CounterError>>;
+    fn batch(
+        &self,
+        batch: RRefDeque<Request, 4>,
+    ) -> RpcResult<Result<RRefDeque<Request, 4>, CounterError>>;
     fn die(&self, value: RRef<Point>) -> RpcResult<RRef<Point>>;
     fn other(&self, call: Proxy<dyn Counter>) -> RpcResult<Proxy<dyn Counter>>;
 }
@@ -57,13 +61,19 @@ impl Counter for Adder {
         if point.x > 10 {
             return Ok(Err(CounterError::TooBig(point.x)));
         }
-        Ok(Ok(Point { x: point.x + 1, y: point.y }))
+        Ok(Ok(Point {
+            x: point.x + 1,
+            y: point.y,
+        }))
     }
     fn keep(&self, value: RRef<Point>) -> RpcResult<()> {
         std::mem::forget(value);
         Ok(())
     }
-    fn batch(&self, mut batch: RRefDeque<Request, 4>) -> RpcResult<Result<RRefDeque<Request, 4>, CounterError>> {
+    fn batch(
+        &self,
+        mut batch: RRefDeque<Request, 4>,
+    ) -> RpcResult<Result<RRefDeque<Request, 4>, CounterError>> {
         let mut first = batch.pop_front().unwrap();
         first.data[0] += 1;
         drop(first.more.take());
@@ -80,7 +90,7 @@ impl Counter for Adder {
 }
 
 fn counter_in(domain: Domain) -> Proxy<dyn Counter> {
-    domain.run(|| Proxy::export(Arc::new(Adder::default()) as Arc<dyn Counter>))
+    adopt(domain.run(|| Proxy::export(Arc::new(Adder::default()) as Arc<dyn Counter>)))
 }
 
 #[test]
@@ -93,8 +103,14 @@ fn plain_calls() {
         let mut buffer = [0; 5];
         assert_eq!(counter.sum(&[1, 2, 3], &mut buffer, "abcd"), Ok(10));
         assert_eq!(buffer, [7; 5]);
-        assert_eq!(counter.point(&Point { x: 1, y: 2 }), Ok(Ok(Point { x: 2, y: 2 })));
-        assert_eq!(counter.point(&Point { x: 11, y: 2 }), Ok(Err(CounterError::TooBig(11))));
+        assert_eq!(
+            counter.point(&Point { x: 1, y: 2 }),
+            Ok(Ok(Point { x: 2, y: 2 }))
+        );
+        assert_eq!(
+            counter.point(&Point { x: 11, y: 2 }),
+            Ok(Err(CounterError::TooBig(11)))
+        );
     });
 }
 
@@ -109,12 +125,23 @@ fn ownership_moves_with_arguments_and_results() {
         let mut batch = RRefDeque::new();
         for id in 0..3 {
             let more = Some(RRef::new(Point { x: 0, y: id }));
-            assert!(batch.push_back(Request { id, data: RRefSlice::zeroed(9), more }).is_ok());
+            assert!(
+                batch
+                    .push_back(Request {
+                        id,
+                        data: RRefSlice::zeroed(9),
+                        more
+                    })
+                    .is_ok()
+            );
         }
         assert_eq!(objects_of(caller.id()), 7);
         let batch = counter.batch(batch).unwrap().unwrap();
         assert_eq!(objects_of(caller.id()), 6);
-        assert_eq!(batch.iter().map(|request| request.id).collect::<Vec<_>>(), [1, 2, 0]);
+        assert_eq!(
+            batch.iter().map(|request| request.id).collect::<Vec<_>>(),
+            [1, 2, 0]
+        );
         assert_eq!(batch.get(2).unwrap().data[0], 1);
     });
     assert_eq!(objects_of(caller.id()), 0);
@@ -138,7 +165,7 @@ fn death_during_a_call_takes_what_was_moved() {
 #[test]
 fn a_dead_callee_leaves_arguments_to_the_caller_who_drops_them() {
     let (caller, callee) = (Domain::new(), Domain::new());
-    let counter = callee.run(|| counter_in(callee));
+    let counter = counter_in(callee);
     callee.die();
     caller.run(|| {
         assert!(counter.add(1).unwrap_err().is_domain_dead());

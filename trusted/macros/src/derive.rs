@@ -69,7 +69,10 @@ fn representation(item: &DeriveInput) -> syn::Result<String> {
 }
 
 fn structure(item: &DeriveInput, fields: &Fields) -> syn::Result<TokenStream> {
-    let types = fields.iter().map(|field| field.ty.clone()).collect::<Vec<_>>();
+    let types = fields
+        .iter()
+        .map(|field| field.ty.clone())
+        .collect::<Vec<_>>();
     check_types(&types)?;
     let members = fields.members().collect::<Vec<Member>>();
     let name = &item.ident;
@@ -142,13 +145,17 @@ fn check_types(types: &[Type]) -> syn::Result<()> {
 /// than `repr`, combined with the fields' fingerprints.
 fn common(item: &DeriveInput, types: &[Type]) -> TokenStream {
     let mut bare = item.clone();
-    bare.attrs.retain(|attribute| attribute.path().is_ident("repr"));
+    bare.attrs
+        .retain(|attribute| attribute.path().is_ident("repr"));
     match &mut bare.data {
         Data::Struct(data) => data.fields.iter_mut().for_each(|field| field.attrs.clear()),
         Data::Enum(data) => {
             for variant in &mut data.variants {
                 variant.attrs.clear();
-                variant.fields.iter_mut().for_each(|field| field.attrs.clear());
+                variant
+                    .fields
+                    .iter_mut()
+                    .for_each(|field| field.attrs.clear());
             }
         }
         Data::Union(_) => {}

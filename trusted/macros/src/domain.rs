@@ -7,7 +7,10 @@ use syn::{Error, FnArg, GenericArgument, ItemFn, Pat, PathArguments, ReturnType,
 
 pub fn expand_domain(arguments: TokenStream, item: TokenStream) -> syn::Result<TokenStream> {
     if !arguments.is_empty() {
-        return Err(Error::new_spanned(arguments, "`#[domain]` takes no arguments"));
+        return Err(Error::new_spanned(
+            arguments,
+            "`#[domain]` takes no arguments",
+        ));
     }
     let item: ItemFn = syn::parse2(item)?;
     check_function(&item)?;
@@ -31,7 +34,10 @@ pub fn expand_domain(arguments: TokenStream, item: TokenStream) -> syn::Result<T
 
 pub fn expand_program(arguments: TokenStream, item: TokenStream) -> syn::Result<TokenStream> {
     let interface: Type = syn::parse2(arguments).map_err(|error| {
-        Error::new(error.span(), "name the interface of the process: `#[program(dyn Process)]`")
+        Error::new(
+            error.span(),
+            "name the interface of the process: `#[program(dyn Process)]`",
+        )
     })?;
     let item: ItemFn = syn::parse2(item)?;
     check_function(&item)?;
@@ -72,14 +78,20 @@ fn check_function(item: &ItemFn) -> syn::Result<()> {
 /// Names and types of the parameters.
 fn parameters(item: &ItemFn) -> syn::Result<Vec<(String, Type)>> {
     if item.sig.inputs.len() > 12 {
-        return Err(Error::new(item.sig.inputs.span(), "a domain takes at most 12 parameters"));
+        return Err(Error::new(
+            item.sig.inputs.span(),
+            "a domain takes at most 12 parameters",
+        ));
     }
     item.sig
         .inputs
         .iter()
         .map(|input| {
             let FnArg::Typed(input) = input else {
-                return Err(Error::new(input.span(), "the entry of a domain is a free function"));
+                return Err(Error::new(
+                    input.span(),
+                    "the entry of a domain is a free function",
+                ));
             };
             let Pat::Ident(pattern) = &*input.pat else {
                 return Err(Error::new(
@@ -89,7 +101,10 @@ fn parameters(item: &ItemFn) -> syn::Result<Vec<(String, Type)>> {
             };
             let name = pattern.ident.to_string().trim_start_matches('_').to_owned();
             if name.is_empty() || name.len() > 31 {
-                return Err(Error::new(pattern.span(), "a parameter's name has 1 to 31 characters"));
+                return Err(Error::new(
+                    pattern.span(),
+                    "a parameter's name has 1 to 31 characters",
+                ));
             }
             Ok((name, (*input.ty).clone()))
         })

@@ -19,7 +19,10 @@ struct Method<'a> {
 
 pub fn expand(arguments: TokenStream, item: TokenStream) -> syn::Result<TokenStream> {
     if !arguments.is_empty() {
-        return Err(Error::new_spanned(arguments, "`#[interface]` takes no arguments"));
+        return Err(Error::new_spanned(
+            arguments,
+            "`#[interface]` takes no arguments",
+        ));
     }
     let mut item: ItemTrait = syn::parse2(item)?;
     check_trait(&item)?;
@@ -44,10 +47,16 @@ pub fn expand(arguments: TokenStream, item: TokenStream) -> syn::Result<TokenStr
 
 fn check_trait(item: &ItemTrait) -> syn::Result<()> {
     if let Some(token) = &item.unsafety {
-        return Err(Error::new(token.span(), "an interface cannot be unsafe: the caller is not trusted"));
+        return Err(Error::new(
+            token.span(),
+            "an interface cannot be unsafe: the caller is not trusted",
+        ));
     }
     if let Some(token) = &item.auto_token {
-        return Err(Error::new(token.span(), "an interface cannot be an auto trait"));
+        return Err(Error::new(
+            token.span(),
+            "an interface cannot be an auto trait",
+        ));
     }
     if !item.generics.params.is_empty() || item.generics.where_clause.is_some() {
         return Err(Error::new(
@@ -80,13 +89,19 @@ fn method(item: &TraitItem) -> syn::Result<Method<'_>> {
     let signature = &item.sig;
     let refuse = |at: &dyn ToTokens, message: &str| Err(Error::new_spanned(at, message));
     if let Some(token) = &signature.asyncness {
-        return refuse(token, "a crossing is a call on the caller's thread and cannot be async; use a plain method");
+        return refuse(
+            token,
+            "a crossing is a call on the caller's thread and cannot be async; use a plain method",
+        );
     }
     if let Some(token) = &signature.constness {
         return refuse(token, "an interface method cannot be const");
     }
     if let Some(token) = &signature.unsafety {
-        return refuse(token, "an interface method cannot be unsafe: the caller is not trusted");
+        return refuse(
+            token,
+            "an interface method cannot be unsafe: the caller is not trusted",
+        );
     }
     if let Some(abi) = &signature.abi {
         return refuse(abi, "an interface method has no ABI of its own");
@@ -100,19 +115,37 @@ fn method(item: &TraitItem) -> syn::Result<Method<'_>> {
     let mut inputs = signature.inputs.iter();
     match inputs.next() {
         Some(FnArg::Receiver(receiver))
-            if receiver.reference.as_ref().is_some_and(|(_, lifetime)| lifetime.is_none())
+            if receiver
+                .reference
+                .as_ref()
+                .is_some_and(|(_, lifetime)| lifetime.is_none())
                 && receiver.mutability.is_none()
                 && receiver.colon_token.is_none() => {}
         Some(FnArg::Receiver(receiver)) => {
-            return refuse(receiver, "an interface method takes `&self`: its object is shared by its callers");
+            return refuse(
+                receiver,
+                "an interface method takes `&self`: its object is shared by its callers",
+            );
         }
-        _ => return refuse(&signature.ident, "an interface method takes `&self` as its first parameter"),
+        _ => {
+            return refuse(
+                &signature.ident,
+                "an interface method takes `&self` as its first parameter",
+            );
+        }
     }
     let arguments = inputs.map(argument).collect::<syn::Result<Vec<_>>>()?;
     if arguments.len() > 8 {
-        return refuse(&signature.ident, "an interface method takes at most 8 arguments; put them into a struct");
+        return refuse(
+            &signature.ident,
+            "an interface method takes at most 8 arguments; put them into a struct",
+        );
     }
-    Ok(Method { item, arguments, output: output(item)? })
+    Ok(Method {
+        item,
+        arguments,
+        output: output(item)?,
+    })
 }
 
 fn argument(input: &FnArg) -> syn::Result<(Ident, &Type, Passing)> {
@@ -122,7 +155,11 @@ fn argument(input: &FnArg) -> syn::Result<(Ident, &Type, Passing)> {
     let Pat::Ident(pattern) = &*input.pat else {
         return Err(Error::new(input.pat.span(), "an argument has a plain name"));
     };
-    Ok((pattern.ident.clone(), &*input.ty, types::argument(&input.ty)?))
+    Ok((
+        pattern.ident.clone(),
+        &*input.ty,
+        types::argument(&input.ty)?,
+    ))
 }
 
 /// The `T` of `RpcResult<T>`.
@@ -187,7 +224,11 @@ fn crossing(method: &Method<'_>) -> TokenStream {
             }
         }
     }
-    let attributes = method.item.attrs.iter().filter(|attribute| attribute.path().is_ident("cfg"));
+    let attributes = method
+        .item
+        .attrs
+        .iter()
+        .filter(|attribute| attribute.path().is_ident("cfg"));
     quote! {
         #(#attributes)*
         #[inline]
@@ -211,7 +252,9 @@ fn fingerprint(item: &ItemTrait, methods: &[Method<'_>]) -> TokenStream {
     bare.attrs.retain(|attribute| !is_documentation(attribute));
     for item in &mut bare.items {
         if let TraitItem::Fn(method) = item {
-            method.attrs.retain(|attribute| !is_documentation(attribute));
+            method
+                .attrs
+                .retain(|attribute| !is_documentation(attribute));
         }
     }
     let text = bare.to_token_stream().to_string();
@@ -219,7 +262,9 @@ fn fingerprint(item: &ItemTrait, methods: &[Method<'_>]) -> TokenStream {
     for method in methods {
         for (_, ty, passing) in &method.arguments {
             match passing {
-                Passing::Value => parts.push(quote!(<#ty as ::exchange::Exchangeable>::FINGERPRINT)),
+                Passing::Value => {
+                    parts.push(quote!(<#ty as ::exchange::Exchangeable>::FINGERPRINT))
+                }
                 Passing::Lent(Some(plain)) => {
                     parts.push(quote!(::exchange::generated::plain_fingerprint::<#plain>()));
                 }

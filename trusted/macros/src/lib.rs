@@ -47,5 +47,7 @@ pub fn program(arguments: TokenStream, item: TokenStream) -> TokenStream {
 }
 
 fn finish(result: syn::Result<proc_macro2::TokenStream>) -> TokenStream {
-    result.unwrap_or_else(|error| error.into_compile_error()).into()
+    result
+        .unwrap_or_else(|error| error.into_compile_error())
+        .into()
 }

@@ -31,7 +31,10 @@ pub fn argument(ty: &Type) -> syn::Result<Passing> {
         }
         Type::Path(path) if path.path.is_ident("str") => {
             if reference.mutability.is_some() {
-                return Err(Error::new(ty.span(), "text is lent as `&str` only; use `&mut [u8]`"));
+                return Err(Error::new(
+                    ty.span(),
+                    "text is lent as `&str` only; use `&mut [u8]`",
+                ));
             }
             Ok(Passing::Lent(None))
         }
@@ -70,17 +73,60 @@ impl Check {
 
 /// Types of a private heap, cells and the like: name, and what to use.
 const REFUSED: &[(&[&str], &str)] = &[
-    (&["Vec", "VecDeque", "LinkedList", "BinaryHeap"], "`Vec` and its like lie on a private heap; use `RRefSlice<T>` or `RRefDeque<T, N>`, or lend `&[T]`"),
+    (
+        &["Vec", "VecDeque", "LinkedList", "BinaryHeap"],
+        "`Vec` and its like lie on a private heap; use `RRefSlice<T>` or `RRefDeque<T, N>`, or lend `&[T]`",
+    ),
     (&["Box"], "`Box` lies on a private heap; use `RRef<T>`"),
-    (&["String", "CString", "OsString", "PathBuf"], "`String` lies on a private heap; lend `&str`, or pass `RRefSlice<u8>` or `[u8; N]`"),
-    (&["Arc", "Rc", "Weak"], "a counted reference lies on a private heap; pass an interface's object as `Proxy<dyn Trait>` and data as `RRef<T>`"),
-    (&["HashMap", "HashSet", "BTreeMap", "BTreeSet"], "a map lies on a private heap; pass its entries as `RRefSlice<(K, V)>`"),
-    (&["Cell", "RefCell", "UnsafeCell", "OnceCell", "LazyCell"], "a cell can change while it is shared; pass plain values"),
-    (&["Mutex", "RwLock", "Condvar", "Once", "OnceLock", "LazyLock"], "a lock is shared memory; put an interface method in its place"),
-    (&["AtomicBool", "AtomicU8", "AtomicU16", "AtomicU32", "AtomicU64", "AtomicUsize", "AtomicI8", "AtomicI16", "AtomicI32", "AtomicI64", "AtomicIsize", "AtomicPtr"], "an atomic can change while it is shared; pass plain integers"),
-    (&["NonNull"], "a raw pointer means nothing in another domain; use `RRef<T>`"),
-    (&["PhantomData", "PhantomPinned"], "a marker type carries no data; leave it out"),
-    (&["Cow", "Pin", "ManuallyDrop", "MaybeUninit"], "a wrapper of memory may not cross; pass the plain value or an `RRef<T>`"),
+    (
+        &["String", "CString", "OsString", "PathBuf"],
+        "`String` lies on a private heap; lend `&str`, or pass `RRefSlice<u8>` or `[u8; N]`",
+    ),
+    (
+        &["Arc", "Rc", "Weak"],
+        "a counted reference lies on a private heap; pass an interface's object as `Proxy<dyn Trait>` and data as `RRef<T>`",
+    ),
+    (
+        &["HashMap", "HashSet", "BTreeMap", "BTreeSet"],
+        "a map lies on a private heap; pass its entries as `RRefSlice<(K, V)>`",
+    ),
+    (
+        &["Cell", "RefCell", "UnsafeCell", "OnceCell", "LazyCell"],
+        "a cell can change while it is shared; pass plain values",
+    ),
+    (
+        &["Mutex", "RwLock", "Condvar", "Once", "OnceLock", "LazyLock"],
+        "a lock is shared memory; put an interface method in its place",
+    ),
+    (
+        &[
+            "AtomicBool",
+            "AtomicU8",
+            "AtomicU16",
+            "AtomicU32",
+            "AtomicU64",
+            "AtomicUsize",
+            "AtomicI8",
+            "AtomicI16",
+            "AtomicI32",
+            "AtomicI64",
+            "AtomicIsize",
+            "AtomicPtr",
+        ],
+        "an atomic can change while it is shared; pass plain integers",
+    ),
+    (
+        &["NonNull"],
+        "a raw pointer means nothing in another domain; use `RRef<T>`",
+    ),
+    (
+        &["PhantomData", "PhantomPinned"],
+        "a marker type carries no data; leave it out",
+    ),
+    (
+        &["Cow", "Pin", "ManuallyDrop", "MaybeUninit"],
+        "a wrapper of memory may not cross; pass the plain value or an `RRef<T>`",
+    ),
 ];
 
 impl<'ast> Visit<'ast> for Check {
@@ -115,9 +161,14 @@ impl<'ast> Visit<'ast> for Check {
             self.refuse(path, "write the type itself, not a projection of another");
             return;
         }
-        let Some(last) = path.path.segments.last() else { return };
+        let Some(last) = path.path.segments.last() else {
+            return;
+        };
         if path.path.is_ident("Self") {
-            self.refuse(path, "`Self` is not known to callers; pass `Proxy<dyn Trait>`");
+            self.refuse(
+                path,
+                "`Self` is not known to callers; pass `Proxy<dyn Trait>`",
+            );
             return;
         }
         let name = last.ident.to_string();
@@ -127,7 +178,9 @@ impl<'ast> Visit<'ast> for Check {
                 return;
             }
         }
-        let PathArguments::AngleBracketed(arguments) = &last.arguments else { return };
+        let PathArguments::AngleBracketed(arguments) = &last.arguments else {
+            return;
+        };
         for argument in &arguments.args {
             match argument {
                 // `Proxy<dyn Trait>`: the one place for a trait object.
@@ -138,7 +191,10 @@ impl<'ast> Visit<'ast> for Check {
                 }
                 GenericArgument::Type(inner) => self.visit_type(inner),
                 GenericArgument::Const(_) => {}
-                other => self.refuse(other, "only types and numbers may be arguments of a type here"),
+                other => self.refuse(
+                    other,
+                    "only types and numbers may be arguments of a type here",
+                ),
             }
         }
     }

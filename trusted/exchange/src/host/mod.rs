@@ -112,13 +112,25 @@ impl Default for Domain {
     }
 }
 
+/// Makes what was made in another domain's name the property of the domain that
+/// runs here, as the kernel does with the object a new domain provides.
+#[must_use]
+pub fn adopt<T: crate::Exchangeable>(value: T) -> T {
+    // SAFETY: the value is moved to this domain; nobody disturbs a test thread.
+    unsafe { value.give(crate::thread::current_domain()) };
+    value
+}
+
 /// Ends the domain whose code runs, inside a crossing: does not return, the
 /// crossing does, with `DomainDead`.
 pub fn die_here() -> ! {
     let control = control();
     // SAFETY: the block is this thread's own; its slot is live for ever.
     unsafe {
-        assert!(!(*control).chain.is_null(), "die_here is for code inside a crossing");
+        assert!(
+            !(*control).chain.is_null(),
+            "die_here is for code inside a crossing"
+        );
         (*(*control).current).live.store(0, Ordering::SeqCst);
         stub::unwind()
     }

@@ -40,7 +40,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Objects that `owner` owns.
 #[must_use]
 pub fn objects_of(owner: u64) -> usize {
-    with_objects(|objects| objects.keys().filter(|&&payload| owner_of(payload) == owner).count())
+    with_objects(|objects| {
+        objects
+            .keys()
+            .filter(|&&payload| owner_of(payload) == owner)
+            .count()
+    })
 }
 
 /// Objects of all owners.
@@ -53,7 +58,11 @@ pub fn total_objects() -> usize {
 /// many there were.
 pub fn reclaim(owner: u64) -> usize {
     let dead: Vec<usize> = with_objects(|objects| {
-        objects.keys().copied().filter(|&payload| owner_of(payload) == owner).collect()
+        objects
+            .keys()
+            .copied()
+            .filter(|&payload| owner_of(payload) == owner)
+            .collect()
     });
     for &payload in &dead {
         // SAFETY: the object is live and its owner is gone.
@@ -142,7 +151,10 @@ unsafe extern "sysv64" fn proxy_export(
     drop_export: DropExport,
     fingerprint: u64,
 ) -> *mut ProxyObject {
-    let export = std::boxed::Box::new(Export { proxies: AtomicU64::new(0), drop_export });
+    let export = std::boxed::Box::new(Export {
+        proxies: AtomicU64::new(0),
+        drop_export,
+    });
     // SAFETY: this thread's own block.
     let slot = unsafe { &*(*control()).current };
     new_proxy(ProxyObject {
@@ -167,7 +179,9 @@ fn new_proxy(proxy: ProxyObject) -> *mut ProxyObject {
     let place = allocate(&request, ObjectKind::Proxy).cast::<ProxyObject>();
     // SAFETY: a fresh object of this size; the export is live.
     unsafe {
-        (*proxy.export.cast::<Export>()).proxies.fetch_add(1, Ordering::SeqCst);
+        (*proxy.export.cast::<Export>())
+            .proxies
+            .fetch_add(1, Ordering::SeqCst);
         place.write(proxy);
     }
     place
@@ -181,7 +195,14 @@ unsafe extern "sysv64" fn proxy_clone(proxy: *const ProxyObject) -> *mut ProxyOb
 unsafe extern "sysv64" fn proxy_drop(proxy: *mut ProxyObject) {
     // SAFETY: the caller's promise: a live proxy, hence a live export.
     unsafe {
-        let ProxyObject { slot, generation, data, vtable, export, .. } = proxy.read();
+        let ProxyObject {
+            slot,
+            generation,
+            data,
+            vtable,
+            export,
+            ..
+        } = proxy.read();
         exchange_free(proxy.cast());
         let export = export.cast_mut().cast::<Export>();
         if (*export).proxies.fetch_sub(1, Ordering::SeqCst) == 1 {
@@ -198,7 +219,13 @@ unsafe extern "sysv64" fn proxy_drop(proxy: *mut ProxyObject) {
 extern "sysv64" fn pages_map(pages: usize) -> *mut u8 {
     Layout::from_size_align(pages * abi::PAGE_SIZE, abi::PAGE_SIZE)
         // SAFETY: not empty where it matters; zero pages are answered by null.
-        .map_or(ptr::null_mut(), |layout| if pages == 0 { ptr::null_mut() } else { unsafe { alloc_zeroed(layout) } })
+        .map_or(ptr::null_mut(), |layout| {
+            if pages == 0 {
+                ptr::null_mut()
+            } else {
+                unsafe { alloc_zeroed(layout) }
+            }
+        })
 }
 
 unsafe extern "sysv64" fn pages_unmap(start: *mut u8, pages: usize) {
@@ -251,7 +278,11 @@ unsafe extern "sysv64" fn wait(word: *const AtomicU32, expected: u32, deadline_n
     let (_parked, time_out) = WOKEN
         .wait_timeout(parked, left.min(Duration::from_secs(3600)))
         .unwrap_or_else(PoisonError::into_inner);
-    if time_out.timed_out() { ServiceError::TimedOut as Answer } else { 0 }
+    if time_out.timed_out() {
+        ServiceError::TimedOut as Answer
+    } else {
+        0
+    }
 }
 
 unsafe extern "sysv64" fn wake(_word: *const AtomicU32, _count: u32) -> Answer {
@@ -266,7 +297,9 @@ extern "sysv64" fn clock_ns() -> u64 {
 }
 
 extern "sysv64" fn wall_clock_ns() -> u64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
@@ -275,7 +308,10 @@ unsafe extern "sysv64" fn random(buffer: *mut u8, length: usize) -> Answer {
     // SAFETY: the caller's promise: room for `length` bytes.
     let bytes = unsafe { std::slice::from_raw_parts_mut(buffer, length) };
     for chunk in bytes.chunks_mut(8) {
-        let word = std::hash::RandomState::new().build_hasher().finish().to_ne_bytes();
+        let word = std::hash::RandomState::new()
+            .build_hasher()
+            .finish()
+            .to_ne_bytes();
         chunk.copy_from_slice(&word[..chunk.len()]);
     }
     0

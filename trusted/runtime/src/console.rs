@@ -1,0 +1,50 @@
+//! The console, for whoever was granted it.
+
+use abi::status::{ServiceError, check};
+use exchange::thread::services;
+
+use crate::time::Instant;
+
+/// The right to read and write the console.
+#[derive(Debug)]
+pub struct Console {
+    _granted: (),
+}
+
+impl Console {
+    pub(crate) const fn granted() -> Self {
+        Self { _granted: () }
+    }
+
+    /// Writes all bytes.
+    ///
+    /// # Errors
+    /// [`ServiceError::Io`] when the console is gone.
+    pub fn write(&self, text: &[u8]) -> Result<(), ServiceError> {
+        let mut rest = text;
+        while !rest.is_empty() {
+            // SAFETY: the console was granted; the bytes live for the call.
+            let written = check(unsafe { (services().console_write)(rest.as_ptr(), rest.len()) })?;
+            let written = usize::try_from(written)
+                .unwrap_or(usize::MAX)
+                .min(rest.len());
+            rest = &rest[written..];
+        }
+        Ok(())
+    }
+
+    /// Reads at least one byte, waiting at most until `deadline`; how many.
+    /// 0: input has ended.
+    ///
+    /// # Errors
+    /// [`ServiceError::TimedOut`]; [`ServiceError::Interrupted`] at shutdown.
+    pub fn read(&self, buffer: &mut [u8], deadline: Instant) -> Result<usize, ServiceError> {
+        // SAFETY: the console was granted; the buffer is writable for the call.
+        let answer = unsafe {
+            (services().console_read)(buffer.as_mut_ptr(), buffer.len(), deadline.nanoseconds())
+        };
+        Ok(usize::try_from(check(answer)?)
+            .unwrap_or(usize::MAX)
+            .min(buffer.len()))
+    }
+}

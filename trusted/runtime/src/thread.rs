@@ -1,0 +1,79 @@
+//! Threads of this domain.
+
+use alloc::boxed::Box;
+
+use abi::status::{ServiceError, check};
+use exchange::thread::services;
+
+use crate::time::{Duration, Instant};
+
+/// How urgently a thread runs, compared with others that are ready.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+#[repr(u32)]
+pub enum Priority {
+    /// Only when nothing else is ready.
+    Idle = 0,
+    /// The ordinary case.
+    #[default]
+    Normal = 1,
+    /// Serves a device.
+    High = 2,
+}
+
+/// A thread's number, unique since boot.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct ThreadId(pub u64);
+
+/// Starts a thread that runs `code`. It ends when `code` returns.
+///
+/// # Errors
+/// [`ServiceError::NoMemory`] when there is none for another stack.
+pub fn spawn(
+    name: &str,
+    priority: Priority,
+    code: impl FnOnce() + Send + 'static,
+) -> Result<ThreadId, ServiceError> {
+    let code: Box<Code> = Box::new(Box::new(code));
+    let argument = Box::into_raw(code);
+    let name = abi::note::name(name);
+    // SAFETY: every domain may start threads; `enter` takes this argument back,
+    // once, on the new thread; the name lives for the call.
+    let answer = unsafe {
+        (services().thread_spawn)(enter, argument.cast(), &raw const name, priority as u32)
+    };
+    check(answer).map(ThreadId).inspect_err(|_| {
+        // SAFETY: no thread was started, so the argument is still ours.
+        drop(unsafe { Box::from_raw(argument) });
+    })
+}
+
+type Code = Box<dyn FnOnce() + Send>;
+
+/// First function of a new thread.
+///
+/// # Safety
+/// `argument` is a `Box<Code>` given up for this thread.
+unsafe extern "sysv64" fn enter(argument: *mut ()) {
+    // SAFETY: the caller's promise.
+    let code = unsafe { Box::from_raw(argument.cast::<Code>()) };
+    code();
+}
+
+/// Lets another ready thread run.
+pub fn yield_now() {
+    // SAFETY: every domain may yield.
+    (unsafe { services() }.thread_yield)();
+}
+
+/// Sleeps at least for `length`.
+pub fn sleep(length: Duration) {
+    sleep_until(Instant::now() + length);
+}
+
+/// Sleeps until the monotonic clock shows `deadline`.
+pub fn sleep_until(deadline: Instant) {
+    while Instant::now() < deadline {
+        // SAFETY: every domain may sleep.
+        let _early = (unsafe { services() }.sleep_until)(deadline.nanoseconds());
+    }
+}
