@@ -280,7 +280,7 @@ fn free_large(payload: *mut u8) {
 }
 
 /// Calls `visit` with every live object's header.
-fn for_each(visit: &mut dyn FnMut(&'static ObjectHeader)) {
+pub(crate) fn for_each(visit: &mut dyn FnMut(&'static ObjectHeader)) {
     let (slabs, large) = {
         let pool = POOL.lock();
         let large: Vec<usize> = pool.large.keys().copied().collect();

@@ -6,6 +6,7 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use abi::exchange::{ObjectHeader, ObjectKind, ProxyObject};
 use abi::services::{DropExport, ExchangeRequest};
+use abi::status::ServiceError;
 use abi::thread::{CrossStatus, DomainSlot};
 
 use crate::sync::SpinLock;
@@ -28,6 +29,10 @@ unsafe impl Send for Export {}
 static COUNT: AtomicU64 = AtomicU64::new(0);
 /// Exports whose last proxy went where their owner could not be called.
 static FORLORN: SpinLock<Vec<Export>> = SpinLock::new(Vec::new());
+
+/// Taken by whoever frees, copies or redirects proxies: none of them sees a
+/// proxy half redirected or freed under its hands. Calls do not take it.
+static CHANGES: SpinLock<()> = SpinLock::new(());
 
 /// Exported objects there are.
 #[must_use]
@@ -108,6 +113,7 @@ pub unsafe fn export(
 /// # Safety
 /// `proxy` must be a live proxy.
 pub unsafe fn clone(proxy: *const ProxyObject) -> *mut ProxyObject {
+    let _changes = CHANGES.lock();
     // SAFETY: a live proxy refers to a live export.
     let (from, export) = unsafe { (&*proxy, &*(*proxy).export.cast::<Export>()) };
     let object = ProxyObject {
@@ -128,17 +134,17 @@ pub unsafe fn clone(proxy: *const ProxyObject) -> *mut ProxyObject {
 /// # Safety
 /// `proxy` must be a live proxy that nobody uses any more.
 pub unsafe fn release(proxy: *mut ProxyObject) {
-    // SAFETY: the caller's contract.
-    let export = unsafe {
-        let export = (*proxy).export.cast_mut().cast::<Export>();
-        exchange::free(proxy.cast());
-        export
-    };
-    // SAFETY: as above; the last proxy owns the export.
-    unsafe {
-        if (*export).proxies.fetch_sub(1, Ordering::AcqRel) == 1 {
-            finish(*Box::from_raw(export));
+    let last = {
+        let _changes = CHANGES.lock();
+        // SAFETY: the caller's contract; the last proxy owns the export.
+        unsafe {
+            let export = (*proxy).export.cast_mut().cast::<Export>();
+            exchange::free(proxy.cast());
+            drop_reference(export, 1)
         }
+    };
+    if let Some(export) = last {
+        finish(export);
     }
 }
 
@@ -147,13 +153,81 @@ pub unsafe fn release(proxy: *mut ProxyObject) {
 /// # Safety
 /// As for [`release`]; the object itself was freed by the caller.
 pub unsafe fn forsake(object: &ProxyObject) {
-    let export = object.export.cast_mut().cast::<Export>();
+    let _changes = CHANGES.lock();
     // SAFETY: a proxy refers to a live export; the last one owns it.
-    unsafe {
-        if (*export).proxies.fetch_sub(1, Ordering::AcqRel) == 1 {
-            FORLORN.lock().push(*Box::from_raw(export));
-        }
+    if let Some(export) = unsafe { drop_reference(object.export.cast_mut().cast(), 1) } {
+        FORLORN.lock().push(export);
     }
+}
+
+/// Takes `count` proxies from an export; the export if those were the last.
+///
+/// # Safety
+/// The export must be live and have as many proxies that refer to it no more.
+unsafe fn drop_reference(export: *mut Export, count: u32) -> Option<Export> {
+    // SAFETY: the caller's contract; without proxies the export is ours.
+    unsafe {
+        let was_last = (*export).proxies.fetch_sub(count, Ordering::AcqRel) == count;
+        was_last.then(|| *Box::from_raw(export))
+    }
+}
+
+/// Makes every proxy for the object of `from`, whoever holds it, one for the
+/// object of `to`; how many there were. `from` itself and `to` stay as they are.
+///
+/// A crossing reads generation, slot, object in this order (x86 keeps it), and
+/// they are written in the opposite one: a caller that sees the new generation
+/// sees all of it, one that sees an old one calls nobody or the new object.
+///
+/// # Errors
+/// `Invalid` unless the interfaces are the same and the old owner is dead.
+///
+/// # Safety
+/// Both must be live proxies held by the caller.
+pub unsafe fn redirect(
+    from: *mut ProxyObject,
+    to: *const ProxyObject,
+) -> Result<u64, ServiceError> {
+    let changes = CHANGES.lock();
+    // SAFETY: the caller's contract.
+    let (old, new) = unsafe { (&*from, &*to) };
+    // SAFETY: slots are never freed.
+    let old_lives = unsafe { (*old.slot).live.load(Ordering::Acquire) == old.generation };
+    if old.fingerprint != new.fingerprint || old_lives || core::ptr::eq(old.export, new.export) {
+        return Err(ServiceError::Invalid);
+    }
+    let (old_export, new_export) = (old.export, new.export);
+    let mut moved = 0;
+    exchange::for_each(&mut |header| {
+        let payload = core::ptr::from_ref(header)
+            .wrapping_add(1)
+            .cast_mut()
+            .cast::<ProxyObject>();
+        let is_proxy = header.kind.load(Ordering::Acquire) == ObjectKind::Proxy as u32;
+        // SAFETY: the kind says what the payload is; proxies are not freed
+        // while `CHANGES` is held.
+        if !is_proxy || core::ptr::eq(payload, from) || unsafe { (*payload).export } != old_export {
+            return;
+        }
+        // SAFETY: as above; calls read the fields one by one, see above.
+        unsafe {
+            (&raw mut (*payload).data).write_volatile(new.data);
+            (&raw mut (*payload).vtable).write_volatile(new.vtable);
+            (&raw mut (*payload).slot).write_volatile(new.slot);
+            (&raw mut (*payload).generation).write_volatile(new.generation);
+            (*payload).export = new_export;
+        }
+        moved += 1;
+    });
+    // SAFETY: `to` keeps the new export, `from` the old one.
+    unsafe {
+        (*new_export.cast::<Export>())
+            .proxies
+            .fetch_add(moved, Ordering::AcqRel);
+        drop_reference(old_export.cast_mut().cast(), moved);
+    }
+    drop(changes);
+    Ok(u64::from(moved))
 }
 
 /// Gives exports back that [`forsake`] left; called by a kernel thread that

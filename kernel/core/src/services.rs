@@ -131,6 +131,11 @@ unsafe extern "sysv64" fn proxy_drop(proxy: *mut ProxyObject) {
     service(|| unsafe { export::release(proxy) });
 }
 
+unsafe extern "sysv64" fn proxy_redirect(from: *mut ProxyObject, to: *const ProxyObject) -> Answer {
+    // SAFETY: the caller holds both proxies.
+    answer(service(|| unsafe { export::redirect(from, to) }))
+}
+
 unsafe extern "sysv64" fn panic(message: *const u8, length: usize) -> ! {
     // SAFETY: the message lies on the panicking thread's stack.
     death::panicked(unsafe { bytes(message, length) })
@@ -459,6 +464,7 @@ static TABLE: Services = Services {
     proxy_export,
     proxy_clone,
     proxy_drop,
+    proxy_redirect,
     panic,
     exit,
     thread_spawn,

@@ -17,7 +17,7 @@ use crate::sync::SpinLock;
 pub const STACK_RESERVE: usize = 24 * 1024;
 
 /// Bytes of stack of a thread that does not ask for another size.
-pub const STACK_BYTES: usize = 128 * 1024;
+pub const STACK_BYTES: usize = 256 * 1024;
 
 /// Scheduling priorities, 0 the lowest.
 pub const PRIORITIES: usize = 4;

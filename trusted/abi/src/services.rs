@@ -179,6 +179,13 @@ pub struct Services {
     /// Drops a proxy; the last one gives the object back to its domain.
     pub proxy_drop: unsafe extern "sysv64" fn(proxy: *mut ProxyObject),
 
+    /// Makes every proxy for the object of `from`, whoever holds it, one for
+    /// the object of `to`; how many. The owner of the old object must be dead
+    /// and the interfaces the same, else `Invalid`. `from` and `to` stay as
+    /// they are. (Capability `DomainControl`.)
+    pub proxy_redirect:
+        unsafe extern "sysv64" fn(from: *mut ProxyObject, to: *const ProxyObject) -> Answer,
+
     // Ends
     /// Ends the current domain with a panic message and the place it happened.
     pub panic: unsafe extern "sysv64" fn(message: *const u8, length: usize) -> !,
