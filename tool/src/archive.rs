@@ -1,0 +1,105 @@
+//! The boot archive: a tar file with the plan, the images and boot settings.
+//!
+//! | entry | content |
+//! |---|---|
+//! | `plan` | the supervisor's plan, `manifest::SystemPlan` |
+//! | `boot` | settings of this run, `key=value` lines |
+//! | `images/init` | signed image of the supervisor, which the kernel starts |
+//! | `images/NAME` | signed images of the other domains |
+
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+
+use crate::build::Built;
+use crate::error::ToolError;
+
+/// Name of the image that the kernel starts.
+const SUPERVISOR: &str = "init";
+
+/// Settings of one run, the archive's `boot` entry.
+#[derive(Clone, Debug, Default)]
+pub struct BootSettings {
+    /// Commands for the shell; `None`: it is interactive.
+    pub exec: Option<String>,
+    /// Width of the terminal in characters, if there is one.
+    pub columns: Option<u16>,
+    /// Height of the terminal in lines, if there is one.
+    pub rows: Option<u16>,
+}
+
+impl BootSettings {
+    /// The settings as lines. Newlines, tabs and backslashes in a value are
+    /// escaped as `\n`, `\t` and `\\`.
+    fn to_text(&self) -> String {
+        let mut text = format!("interactive={}\n", u8::from(self.exec.is_none()));
+        if let Some(exec) = &self.exec {
+            let exec = exec.replace('\\', "\\\\").replace('\n', "\\n");
+            text += &format!("exec={}\n", exec.replace('\t', "\\t"));
+        }
+        for (key, value) in [("columns", self.columns), ("rows", self.rows)] {
+            if let Some(value) = value {
+                text += &format!("{key}={value}\n");
+            }
+        }
+        text
+    }
+}
+
+/// Writes the archive.
+///
+/// # Errors
+/// [`ToolError::File`] if a file cannot be read or the archive not written.
+pub fn write(path: &Path, built: &Built, settings: &BootSettings) -> Result<(), ToolError> {
+    let failed = ToolError::file("write", path);
+    let mut archive =
+        tar::Builder::new(File::create(path).map_err(ToolError::file("write", path))?);
+    let plan = std::fs::read(&built.plan).map_err(ToolError::file("read", &built.plan))?;
+    append(&mut archive, path, "boot", settings.to_text().as_bytes())?;
+    append(&mut archive, path, "plan", &plan)?;
+    for (name, image) in &built.images {
+        let bytes = std::fs::read(image).map_err(ToolError::file("read", image))?;
+        let name = match name == &built.supervisor {
+            true => SUPERVISOR,
+            false => name,
+        };
+        append(&mut archive, path, &format!("images/{name}"), &bytes)?;
+    }
+    archive
+        .into_inner()
+        .and_then(|mut file| file.flush())
+        .map_err(failed)
+}
+
+fn append(
+    archive: &mut tar::Builder<File>,
+    path: &Path,
+    name: &str,
+    bytes: &[u8],
+) -> Result<(), ToolError> {
+    let mut header = tar::Header::new_ustar();
+    header.set_size(bytes.len() as u64);
+    header.set_mode(0o444);
+    archive
+        .append_data(&mut header, name, bytes)
+        .map_err(ToolError::file("write", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_stay_on_their_line() {
+        let settings = BootSettings {
+            exec: Some("echo a\necho 'b\\c'".to_owned()),
+            columns: Some(80),
+            rows: None,
+        };
+        assert_eq!(
+            settings.to_text(),
+            "interactive=0\nexec=echo a\\necho 'b\\\\c'\ncolumns=80\n"
+        );
+        assert_eq!(BootSettings::default().to_text(), "interactive=1\n");
+    }
+}

@@ -1,0 +1,170 @@
+//! From sources to signed images, a kernel and the supervisor's plan.
+//!
+//! Domains and programs are ordinary packages whose binaries are linked as
+//! position-independent images without the standard library ([`cargo`]). The
+//! build refuses what it does not trust ([`trust`], [`wrapper`]), then signs
+//! every image ([`sign`]) with a key made for this checkout ([`keys`]), whose
+//! public half is compiled into the kernels.
+
+mod cargo;
+mod keys;
+mod sign;
+pub mod trust;
+pub mod wrapper;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use crate::cli::{BuildOptions, Machine};
+use crate::error::ToolError;
+use crate::progress::Step;
+use crate::system::{self, Images};
+use crate::tree::Tree;
+
+pub use cargo::{Package, Workspace, start_error};
+
+/// Everything a machine is booted with, but the disk.
+#[derive(Clone, Debug)]
+pub struct Built {
+    /// The kernel.
+    pub kernel: PathBuf,
+    /// The supervisor's plan, encoded.
+    pub plan: PathBuf,
+    /// Name of the image that the kernel starts.
+    pub supervisor: String,
+    /// Signed images of the boot archive by name.
+    pub images: BTreeMap<String, PathBuf>,
+    /// Signed images of programs by name.
+    pub programs: BTreeMap<String, PathBuf>,
+}
+
+/// Why a build failed.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// Cargo failed; it has printed why.
+    #[error("cannot build {what}: see the messages above")]
+    Cargo {
+        /// What was built.
+        what: String,
+    },
+    /// Cargo's description of the workspace cannot be read.
+    #[error("cannot read the workspace: {0}")]
+    Metadata(String),
+    /// A package that does not exist is asked for.
+    #[error("there is no package for image {0:?}: expected one of that name under domains/")]
+    NoPackage(String),
+    /// A rule of trust is broken.
+    #[error(transparent)]
+    Trust(#[from] trust::TrustError),
+    /// A file that was built is not an image.
+    #[error("{}: {error}", path.display())]
+    Image {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: domain_image::ImageError,
+    },
+}
+
+/// Carries out `./redleaf build`.
+///
+/// # Errors
+/// Any [`ToolError`] of a build.
+pub fn command(tree: &Tree, options: &BuildOptions) -> Result<u8, ToolError> {
+    for machine in [Machine::Pc, Machine::Hosted] {
+        let built = build(tree, &options.system, machine)?;
+        println!("{}: {}", machine.name(), built.kernel.display());
+    }
+    Ok(0)
+}
+
+/// Builds a system for a machine, or finds that nothing changed.
+///
+/// # Errors
+/// Any [`ToolError`] of a build.
+pub fn build(tree: &Tree, system: &str, machine: Machine) -> Result<Built, ToolError> {
+    let source = system::Source::read(tree, system)?;
+    let fingerprint = tree.fingerprint().to_string();
+    let stamp = tree
+        .make_target("stamps")?
+        .join(format!("{system}-{}", machine.name()));
+    let listed = Built {
+        kernel: cargo::kernel_path(tree, machine),
+        plan: tree
+            .make_target("plans")?
+            .join(format!("{system}-{}", machine.name())),
+        supervisor: source.supervisor.clone(),
+        images: BTreeMap::new(),
+        programs: sign::listed(tree, "programs")?,
+    };
+    if fs::read_to_string(&stamp).is_ok_and(|old| old == fingerprint) && listed.kernel.is_file() {
+        let names = image_names(&source, machine);
+        let mut images = sign::listed(tree, "domains")?;
+        images.retain(|name, _| names.contains(name));
+        if images.len() == names.len() {
+            return Ok(Built { images, ..listed });
+        }
+    }
+    let _ = fs::remove_file(&stamp);
+    let built = build_changed(tree, &source, machine, listed)?;
+    fs::write(&stamp, fingerprint).map_err(ToolError::file("write", &stamp))?;
+    Ok(built)
+}
+
+/// Builds, signs and plans everything.
+fn build_changed(
+    tree: &Tree,
+    source: &system::Source,
+    machine: Machine,
+    listed: Built,
+) -> Result<Built, ToolError> {
+    let workspace = Workspace::read(tree)?;
+    let key = keys::Keys::load_or_make(tree)?;
+    let environment = cargo::Environment::new(tree, &key)?;
+
+    let names = image_names(source, machine);
+    let packages = image_packages(&workspace, &names)?;
+    trust::check(tree, &workspace, &packages)?;
+    let step = Step::start("building domains and programs");
+    let executables = cargo::build_images(tree, &environment, &packages, &step)?;
+    drop(step);
+    let images = sign::sign_domains(tree, &key, &executables, &names)?;
+    let programs = sign::sign_programs(tree, &key, &executables)?;
+
+    let plan = source.compile(machine, &Images::read(&images)?)?;
+    fs::write(&listed.plan, plan).map_err(ToolError::file("write", &listed.plan))?;
+    let step = Step::start("building the kernel");
+    cargo::build_kernel(tree, &environment, machine, &step)?;
+    drop(step);
+    Ok(Built {
+        images,
+        programs,
+        ..listed
+    })
+}
+
+/// Names of the images in the boot archive.
+fn image_names(source: &system::Source, machine: Machine) -> Vec<String> {
+    let mut names = source.image_names(machine);
+    names.push(source.supervisor.clone());
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// The packages that the images and all programs are built from.
+fn image_packages<'a>(
+    workspace: &'a Workspace,
+    names: &[String],
+) -> Result<Vec<&'a Package>, BuildError> {
+    let mut packages = Vec::new();
+    for name in names {
+        let package = workspace.image_package(name);
+        packages.push(package.ok_or_else(|| BuildError::NoPackage(name.clone()))?);
+    }
+    packages.extend(workspace.program_packages());
+    packages.sort_by(|a, b| a.name.cmp(&b.name));
+    packages.dedup_by(|a, b| a.name == b.name);
+    Ok(packages)
+}

@@ -1,0 +1,175 @@
+//! The command line, exactly as scripts rely on it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// RedLeaf: an operating system of signed, safe-Rust domains.
+#[derive(Parser, Debug)]
+#[command(
+    name = "redleaf",
+    bin_name = "./redleaf",
+    version,
+    arg_required_else_help = true,
+    after_help = EXAMPLES
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  ./redleaf run                              a shell in QEMU; Ctrl-A X leaves
+  ./redleaf run --machine hosted             the same system as a Linux process
+  ./redleaf run --exec 'ls -l /bin; uptime'  run commands, power off
+  ./redleaf test --quick                     host tests and the quick scenarios";
+
+/// The subcommands.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Build a system and run it.
+    Run(RunOptions),
+    /// Build a system without running it.
+    Build(BuildOptions),
+}
+
+/// What a system runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Machine {
+    /// x86-64 hardware, emulated by QEMU.
+    Pc,
+    /// A Linux process.
+    Hosted,
+}
+
+impl Machine {
+    /// Its name on the command line and in manifests.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pc => "pc",
+            Self::Hosted => "hosted",
+        }
+    }
+}
+
+/// Options of `run`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Examples:
+  ./redleaf run --disk my.img          work on an ext2 image of your own
+  ./redleaf run --exec 'sha256sum /bin/sh' --timeout 60
+  ./redleaf run --gdb                  wait for gdb on port 1234
+
+With --exec, standard output carries only what the commands print, the log goes
+to standard error, and the exit status is the last command's: 124 on time-out,
+125 if the system itself failed.")]
+pub struct RunOptions {
+    /// System to run: a file of systems/, without .toml.
+    #[arg(long, value_name = "NAME", default_value = "rv6")]
+    pub system: String,
+    /// What to run it on.
+    #[arg(long, value_enum, default_value = "pc")]
+    pub machine: Machine,
+    /// Number of processors.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub cpus: u32,
+    /// Memory of the machine, such as 256M or 2GiB.
+    #[arg(long, value_name = "SIZE", default_value = "512M", value_parser = parse_memory)]
+    pub memory: u64,
+    /// An ext2 image to work on; without it a fresh one is made.
+    #[arg(long, value_name = "FILE")]
+    pub disk: Option<PathBuf>,
+    /// Size of the fresh disk, such as 64M or 1GiB.
+    #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = parse_size, conflicts_with = "disk")]
+    pub disk_size: u64,
+    /// Commands for the shell; then the system powers off.
+    #[arg(long, value_name = "COMMANDS")]
+    pub exec: Option<String>,
+    /// End the system after this many seconds with exit status 124.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub timeout: Option<u64>,
+    /// Stop at the first instruction and wait for gdb on port 1234.
+    #[arg(long)]
+    pub gdb: bool,
+}
+
+/// Options of `build`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Examples:
+  ./redleaf build                    kernels, domains and programs of rv6")]
+pub struct BuildOptions {
+    /// System to build: a file of systems/, without .toml.
+    #[arg(long, value_name = "NAME", default_value = "rv6")]
+    pub system: String,
+}
+
+/// Reads a size with a unit: `64K`, `16MiB`, `2g`; without one, bytes.
+pub fn parse_size(text: &str) -> Result<u64, SizeError> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let shift = match unit.to_ascii_lowercase().as_str() {
+        "" | "b" => 0,
+        "k" | "kib" => 10,
+        "m" | "mib" => 20,
+        "g" | "gib" => 30,
+        _ => return Err(SizeError::Unit),
+    };
+    let number: u64 = number.parse().map_err(|_| SizeError::Number)?;
+    number
+        .checked_mul(1 << shift)
+        .filter(|size| *size > 0)
+        .ok_or(SizeError::Range)
+}
+
+/// Reads the size of a machine's memory, at least 32 MiB in whole MiB.
+fn parse_memory(text: &str) -> Result<u64, SizeError> {
+    let size = parse_size(text)?;
+    if size < 32 << 20 || size % (1 << 20) != 0 {
+        return Err(SizeError::Memory);
+    }
+    Ok(size)
+}
+
+/// Why a text is not a size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SizeError {
+    /// It does not start with a number.
+    #[error("expected a number and K, M or G, such as 256M")]
+    Number,
+    /// The unit is unknown.
+    #[error("unknown unit; expected K, M or G, such as 256M")]
+    Unit,
+    /// Zero, or more than 64 bits hold.
+    #[error("expected a size between 1 byte and 16 EiB")]
+    Range,
+    /// Too little memory, or not whole MiB.
+    #[error("expected at least 32M, in whole MiB")]
+    Memory,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_are_read_with_their_unit() {
+        assert_eq!(parse_size("512"), Ok(512));
+        assert_eq!(parse_size("64k"), Ok(64 << 10));
+        assert_eq!(parse_size("256MiB"), Ok(256 << 20));
+        assert_eq!(parse_size("2G"), Ok(2 << 30));
+        assert_eq!(parse_size("0"), Err(SizeError::Range));
+        assert_eq!(parse_size("99999999999G"), Err(SizeError::Range));
+        assert_eq!(parse_size("G"), Err(SizeError::Number));
+        assert_eq!(parse_size("1T"), Err(SizeError::Unit));
+        assert_eq!(parse_memory("8M"), Err(SizeError::Memory));
+    }
+}

@@ -1,0 +1,69 @@
+//! What can go wrong in the tool: one line each, and the exit status.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::build::BuildError;
+use crate::disk::DiskError;
+use crate::run::RunError;
+use crate::system::SystemError;
+
+/// Any failure of the tool.
+#[derive(Debug, thiserror::Error)]
+pub enum ToolError {
+    /// A file of ours could not be read or written.
+    #[error("cannot {action} {}: {source}", path.display())]
+    File {
+        /// What was tried: read, write, …
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A program could not be started.
+    #[error("cannot start {program}: {source}; is it installed?")]
+    Start {
+        /// The program.
+        program: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The tool was not started through `./redleaf`.
+    #[error("{} is not the RedLeaf tree: start the tool as ./redleaf", .0.display())]
+    NotTheTree(PathBuf),
+    /// The build failed or refused.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// A system manifest is wrong.
+    #[error(transparent)]
+    System(#[from] SystemError),
+    /// The disk image is unusable.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// The system could not be run.
+    #[error(transparent)]
+    Run(#[from] RunError),
+}
+
+impl ToolError {
+    /// For `map_err`: the failure of an action on a file.
+    pub fn file(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::File {
+            action,
+            path,
+            source,
+        }
+    }
+
+    /// Exit status of the tool: 2 for what the caller asked wrongly, else 1;
+    /// 125 when a system failed while it ran.
+    pub const fn exit_status(&self) -> u8 {
+        match self {
+            Self::System(_) | Self::Disk(_) => 2,
+            Self::Run(_) => 125,
+            _ => 1,
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! The host tool behind `./redleaf`: build, sign, run, test, check, bench.
+//!
+//! One module per subcommand ([`run`], …) and the steps they share:
+//!
+//! - [`tree`]: where everything lies, and whether anything changed;
+//! - [`build`]: cargo with the right flags, the trust rules, signatures;
+//! - [`system`]: `systems/NAME.toml` → the supervisor's plan, every wire checked;
+//! - [`archive`], [`disk`]: what a machine is booted with;
+//! - [`progress`], [`error`]: what the person at the terminal sees.
+//!
+//! The tool is also cargo's compiler wrapper while it builds images
+//! ([`build::wrapper`]): that is how `unsafe` is refused whatever a crate says.
+
+#![forbid(unsafe_code)]
+
+mod archive;
+mod build;
+mod cli;
+mod disk;
+mod error;
+mod progress;
+mod run;
+mod system;
+mod tree;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command};
+use error::ToolError;
+use tree::Tree;
+
+fn main() -> ExitCode {
+    if build::wrapper::is_wanted() {
+        return build::wrapper::run();
+    }
+    match dispatch(Cli::parse().command) {
+        Ok(status) => ExitCode::from(status),
+        Err(error) => {
+            eprintln!("redleaf: {error}");
+            ExitCode::from(error.exit_status())
+        }
+    }
+}
+
+/// Carries out a subcommand; the exit status.
+fn dispatch(command: Command) -> Result<u8, ToolError> {
+    let tree = Tree::find()?;
+    match command {
+        Command::Run(options) => run::run(&tree, &options),
+        Command::Build(options) => build::command(&tree, &options),
+    }
+}

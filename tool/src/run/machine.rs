@@ -1,0 +1,140 @@
+//! The command line of a machine: QEMU, or the kernel as a Linux process.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::cli::Machine;
+
+/// What a machine is booted with.
+#[derive(Clone, Debug)]
+pub struct Boot {
+    /// What runs.
+    pub machine: Machine,
+    /// The kernel.
+    pub kernel: PathBuf,
+    /// The boot archive.
+    pub archive: PathBuf,
+    /// The disk image.
+    pub disk: PathBuf,
+    /// Number of processors.
+    pub cpus: u32,
+    /// Bytes of memory.
+    pub memory_bytes: u64,
+    /// Whether to stop at the first instruction for gdb.
+    pub waits_for_gdb: bool,
+}
+
+impl Boot {
+    /// The command that runs the machine, without its streams.
+    pub fn command(&self) -> Command {
+        let mut command = match self.machine {
+            Machine::Pc => self.qemu(),
+            Machine::Hosted => self.hosted(),
+        };
+        // The machine ends with the tool, even if the tool is killed.
+        if let Some(setpriv) = find_program("setpriv") {
+            let mut wrapped = Command::new(setpriv);
+            wrapped.args(["--pdeathsig", "KILL", "--"]);
+            wrapped.arg(command.get_program()).args(command.get_args());
+            command = wrapped;
+        }
+        command
+    }
+
+    fn qemu(&self) -> Command {
+        let mut command = Command::new("qemu-system-x86_64");
+        command
+            .args(["-machine", "q35", "-cpu", "max", "-accel", accelerator()])
+            .args(["-smp", &self.cpus.to_string()])
+            .args(["-m", &format!("{}M", self.memory_bytes >> 20)])
+            .arg("-kernel")
+            .arg(&self.kernel)
+            .arg("-initrd")
+            .arg(&self.archive)
+            .args([
+                "-nodefaults",
+                "-no-user-config",
+                "-display",
+                "none",
+                "-no-reboot",
+            ])
+            .args(["-device", "isa-debug-exit,iobase=0x501,iosize=2"])
+            // First serial line: the console. Second: the kernel's log.
+            .args([
+                "-chardev",
+                "stdio,id=console,signal=off",
+                "-serial",
+                "chardev:console",
+            ])
+            .args([
+                "-chardev",
+                "file,id=log,path=/dev/stderr,append=on",
+                "-serial",
+                "chardev:log",
+            ])
+            .arg("-drive")
+            .arg(format!(
+                "file={},format=raw,if=none,id=disk0,cache=writeback",
+                escape_commas(&self.disk.display().to_string())
+            ))
+            .args(["-device", "nvme,serial=redleaf0,drive=disk0"]);
+        if self.waits_for_gdb {
+            command.args(["-gdb", "tcp:127.0.0.1:1234", "-S"]);
+        }
+        command
+    }
+
+    fn hosted(&self) -> Command {
+        let mut command = if self.waits_for_gdb {
+            let mut command = Command::new("gdbserver");
+            command.args(["--once", "127.0.0.1:1234"]).arg(&self.kernel);
+            command
+        } else {
+            Command::new(&self.kernel)
+        };
+        command.arg("--archive").arg(&self.archive);
+        command.arg("--disk").arg(&self.disk);
+        command.args(["--cpus", &self.cpus.to_string()]);
+        command.args(["--memory", &self.memory_bytes.to_string()]);
+        command
+    }
+}
+
+/// KVM where the processor really has it, else emulation.
+///
+/// There are hosts whose `/dev/kvm` opens although the processor shows no
+/// virtualisation; they interpret ring 0 and stop at its first SSE
+/// instruction. So both are asked.
+pub fn accelerator() -> &'static str {
+    let flags = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let has_extension = flags
+        .lines()
+        .filter(|line| line.starts_with("flags"))
+        .flat_map(str::split_whitespace)
+        .any(|flag| flag == "vmx" || flag == "svm");
+    let opens = || {
+        File::options()
+            .read(true)
+            .write(true)
+            .open("/dev/kvm")
+            .is_ok()
+    };
+    if has_extension && opens() {
+        "kvm"
+    } else {
+        "tcg"
+    }
+}
+
+/// QEMU separates options by commas; a doubled one stands for itself.
+fn escape_commas(text: &str) -> String {
+    text.replace(',', ",,")
+}
+
+fn find_program(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(name))
+        .find(|file| file.is_file())
+}

@@ -1,0 +1,124 @@
+//! `./redleaf run`: builds a system, boots it, and is its console.
+//!
+//! Both machines are a child process with the same contract: standard input
+//! and output are the console, standard error is the kernel's log, and the log
+//! says `redleaf: exit status N` before the end. [`machine`] makes the command
+//! line, [`session`] watches the child, [`terminal`] lends it the terminal.
+
+pub mod machine;
+pub mod session;
+mod terminal;
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::archive::{self, BootSettings};
+use crate::build::{self, Built};
+use crate::cli::RunOptions;
+use crate::disk;
+use crate::error::ToolError;
+use crate::tree::Tree;
+
+use machine::Boot;
+use session::{Ending, Mode};
+
+/// Exit status when the time is up.
+const TIMED_OUT: u8 = 124;
+
+/// Why a system could not be run to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// It ended without saying with which status.
+    #[error(
+        "the system failed: it ended without an exit status; its last words are in the log above"
+    )]
+    NoStatus,
+    /// The machine could not be watched.
+    #[error("the system failed: {0}")]
+    Watch(std::io::Error),
+}
+
+/// Carries out `./redleaf run`.
+///
+/// # Errors
+/// Any [`ToolError`] of building, of the disk and of the run.
+pub fn run(tree: &Tree, options: &RunOptions) -> Result<u8, ToolError> {
+    if let Some(disk) = &options.disk {
+        disk::check(disk)?;
+    }
+    let built = build::build(tree, &options.system, options.machine)?;
+    let room = RunFolder::make(tree)?;
+    let boot = prepare(tree, options, &built, &room)?;
+    let mode = match options.exec {
+        Some(_) => Mode::Commands,
+        None => Mode::Interactive,
+    };
+    let limit = options.timeout.map(Duration::from_secs);
+    match session::watch(boot.command(), mode, limit)? {
+        Ending::Status(status) => Ok(status),
+        Ending::Left => Ok(0),
+        Ending::TimedOut => {
+            eprintln!(
+                "redleaf: the time is up: ended the system after {} s",
+                limit.unwrap_or_default().as_secs()
+            );
+            Ok(TIMED_OUT)
+        }
+        Ending::NoStatus => Err(RunError::NoStatus.into()),
+    }
+}
+
+/// Writes archive and disk of a run.
+fn prepare(
+    tree: &Tree,
+    options: &RunOptions,
+    built: &Built,
+    room: &RunFolder,
+) -> Result<Boot, ToolError> {
+    let size = terminal::size();
+    let settings = BootSettings {
+        exec: options.exec.clone(),
+        columns: size.map(|(columns, _)| columns),
+        rows: size.map(|(_, rows)| rows),
+    };
+    let archive = room.path.join("archive.tar");
+    archive::write(&archive, built, &settings)?;
+    let disk = match &options.disk {
+        Some(disk) => disk.clone(),
+        None => {
+            let pristine = disk::pristine(tree, &options.system, built, options.disk_size)?;
+            let copy = room.path.join("disk.ext2");
+            disk::copy(&pristine, &copy)?;
+            copy
+        }
+    };
+    Ok(Boot {
+        machine: options.machine,
+        kernel: built.kernel.clone(),
+        archive,
+        disk,
+        cpus: options.cpus,
+        memory_bytes: options.memory,
+        waits_for_gdb: options.gdb,
+    })
+}
+
+/// A folder for the files of one run, removed at its end.
+struct RunFolder {
+    path: PathBuf,
+}
+
+impl RunFolder {
+    fn make(tree: &Tree) -> Result<Self, ToolError> {
+        let path = tree.make_target(&format!("runs/{}", std::process::id()))?;
+        Ok(Self { path })
+    }
+}
+
+impl Drop for RunFolder {
+    fn drop(&mut self) {
+        // What cannot be removed stays under target/; the run is over.
+        let _ = fs::remove_dir_all(&self.path);
+    }
+}

@@ -1,0 +1,299 @@
+//! Watches a machine from start to end: console, log, time and exit status.
+//!
+//! Each stream has a thread that reports to the one that waits, so that the
+//! end is decided in one place whatever happens first: the child's end, the
+//! time-out, Ctrl-A X, or a signal to the tool.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use super::RunError;
+use super::terminal::RawTerminal;
+use crate::error::ToolError;
+
+/// How the log announces the exit status.
+const STATUS_LINE: &str = "redleaf: exit status ";
+
+/// Ctrl-A: the next key is for the tool.
+const ESCAPE: u8 = 0x01;
+
+/// What the console is connected to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// The terminal; Ctrl-A X leaves.
+    Interactive,
+    /// Standard output only.
+    Commands,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The system said with which status.
+    Status(u8),
+    /// The person at the terminal left it, or a signal ended the tool.
+    Left,
+    /// The time was up.
+    TimedOut,
+    /// It ended without a word.
+    NoStatus,
+}
+
+/// What a thread reports.
+enum Event {
+    /// The console's output ended.
+    ConsoleEnded,
+    /// The log ended; the exit status it named.
+    LogEnded(Option<u8>),
+    /// Ctrl-A X.
+    Leave,
+    /// A signal to end.
+    Signal,
+}
+
+/// Starts the command and stays with it to its end.
+///
+/// # Errors
+/// [`ToolError::Start`] or [`RunError::Watch`].
+pub fn watch(
+    mut command: Command,
+    mode: Mode,
+    limit: Option<Duration>,
+) -> Result<Ending, ToolError> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let input = match mode {
+        Mode::Interactive => Stdio::piped(),
+        Mode::Commands => Stdio::null(),
+    };
+    let mut child = command
+        .stdin(input)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(crate::build::start_error(&program))?;
+    let terminal = match mode {
+        Mode::Interactive => RawTerminal::enter().map_err(RunError::Watch)?,
+        Mode::Commands => None,
+    };
+    let events = start_threads(&mut child, terminal.is_some())?;
+    let ending = wait(&events, limit.map(|limit| Instant::now() + limit));
+    // Already ended, or to be ended: both are fine.
+    let _ = child.kill();
+    child.wait().map_err(RunError::Watch)?;
+    drop(terminal);
+    Ok(ending)
+}
+
+/// Waits for whatever ends the run.
+fn wait(events: &Receiver<Event>, deadline: Option<Instant>) -> Ending {
+    let mut is_console_open = true;
+    let mut status = None;
+    loop {
+        let event = match deadline {
+            Some(deadline) => {
+                events.recv_timeout(deadline.saturating_duration_since(Instant::now()))
+            }
+            None => events.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        };
+        match event {
+            Ok(Event::Leave | Event::Signal) => return Ending::Left,
+            Ok(Event::ConsoleEnded) => is_console_open = false,
+            Ok(Event::LogEnded(found)) => status = Some(found),
+            Err(RecvTimeoutError::Timeout) => return Ending::TimedOut,
+            Err(RecvTimeoutError::Disconnected) => return Ending::NoStatus,
+        }
+        // Both streams end with the child, and nothing printed may be lost.
+        if let (false, Some(status)) = (is_console_open, status) {
+            return status.map_or(Ending::NoStatus, Ending::Status);
+        }
+    }
+}
+
+/// Starts a thread for each stream and one for signals.
+fn start_threads(child: &mut Child, is_raw: bool) -> Result<Receiver<Event>, ToolError> {
+    let (sender, events) = mpsc::channel();
+    if let Some(console) = child.stdout.take() {
+        let sender = sender.clone();
+        thread::spawn(move || {
+            copy_console(console, io::stdout());
+            let _ = sender.send(Event::ConsoleEnded);
+        });
+    }
+    if let Some(log) = child.stderr.take() {
+        let sender = sender.clone();
+        thread::spawn(move || {
+            let status = copy_log(log, is_raw);
+            let _ = sender.send(Event::LogEnded(status));
+        });
+    }
+    if let Some(console) = child.stdin.take() {
+        let sender = sender.clone();
+        thread::spawn(move || {
+            if copy_keys(io::stdin(), console, is_raw) {
+                let _ = sender.send(Event::Leave);
+            }
+        });
+    }
+    watch_signals(sender).map_err(RunError::Watch)?;
+    Ok(events)
+}
+
+fn watch_signals(sender: Sender<Event>) -> io::Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+    thread::spawn(move || {
+        if signals.forever().next().is_some() {
+            let _ = sender.send(Event::Signal);
+        }
+    });
+    Ok(())
+}
+
+/// Copies the console's output at once, byte for byte.
+fn copy_console(mut from: impl Read, mut to: impl Write) {
+    let mut buffer = [0; 4096];
+    loop {
+        match from.read(&mut buffer) {
+            Ok(0) => return,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return,
+            // A closed output loses what nobody reads; the child goes on.
+            Ok(count) => {
+                let _ = to.write_all(&buffer[..count]).and_then(|()| to.flush());
+            }
+        }
+    }
+}
+
+/// Copies the log to standard error; the exit status it names.
+fn copy_log(from: impl Read, is_raw: bool) -> Option<u8> {
+    let mut from = BufReader::new(from);
+    let mut status = None;
+    let mut line = Vec::new();
+    while from
+        .read_until(b'\n', &mut line)
+        .is_ok_and(|count| count > 0)
+    {
+        let text = String::from_utf8_lossy(&line);
+        let text = text.trim_end();
+        status = parse_status(text).or(status);
+        // A raw terminal does not return to the start of the line by itself.
+        let end = if is_raw { "\r\n" } else { "\n" };
+        let _ = write!(io::stderr(), "{text}{end}");
+        line.clear();
+    }
+    status
+}
+
+/// The exit status that a line of the log names; above 255 counts as 255.
+fn parse_status(line: &str) -> Option<u8> {
+    let (_, number) = line.split_once(STATUS_LINE)?;
+    let number: u32 = number.trim().parse().ok()?;
+    Some(u8::try_from(number).unwrap_or(u8::MAX))
+}
+
+/// Copies keys to the console; true when the person wants to leave.
+fn copy_keys(mut from: impl Read, mut to: impl Write, is_raw: bool) -> bool {
+    let mut filter = KeyFilter::default();
+    let mut buffer = [0; 256];
+    loop {
+        let count = match from.read(&mut buffer) {
+            Ok(0) => return false,
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(_) => return false,
+        };
+        let keys = &buffer[..count];
+        let keys = if is_raw {
+            match filter.pass(keys) {
+                Some(keys) => keys,
+                None => return true,
+            }
+        } else {
+            keys.to_vec()
+        };
+        if to.write_all(&keys).and_then(|()| to.flush()).is_err() {
+            return false;
+        }
+    }
+}
+
+/// Takes Ctrl-A X out of what is typed; Ctrl-A Ctrl-A passes one Ctrl-A.
+#[derive(Default)]
+struct KeyFilter {
+    is_escaped: bool,
+}
+
+impl KeyFilter {
+    /// The keys that are for the system; `None` after Ctrl-A X.
+    fn pass(&mut self, keys: &[u8]) -> Option<Vec<u8>> {
+        let mut passed = Vec::with_capacity(keys.len());
+        for &key in keys {
+            match (self.is_escaped, key) {
+                (true, b'x' | b'X') => return None,
+                (true, _) => {
+                    if key != ESCAPE {
+                        passed.push(ESCAPE);
+                    }
+                    passed.push(key);
+                    self.is_escaped = false;
+                }
+                (false, ESCAPE) => self.is_escaped = true,
+                (false, _) => passed.push(key),
+            }
+        }
+        Some(passed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    #[test]
+    fn the_log_names_the_exit_status() {
+        let script = "echo out; echo 'redleaf: exit status 3' >&2";
+        let ending = watch(shell(script), Mode::Commands, None).unwrap();
+        assert_eq!(ending, Ending::Status(3));
+    }
+
+    #[test]
+    fn an_end_without_status_is_a_failure() {
+        let ending = watch(shell("echo lost >&2; exit 0"), Mode::Commands, None).unwrap();
+        assert_eq!(ending, Ending::NoStatus);
+    }
+
+    #[test]
+    fn the_time_limit_ends_it() {
+        let limit = Some(Duration::from_millis(50));
+        let ending = watch(shell("exec sleep 60"), Mode::Commands, limit).unwrap();
+        assert_eq!(ending, Ending::TimedOut);
+    }
+
+    #[test]
+    fn ctrl_a_x_leaves_and_other_keys_pass() {
+        let mut filter = KeyFilter::default();
+        assert_eq!(filter.pass(b"ls\x01"), Some(b"ls".to_vec()));
+        assert_eq!(filter.pass(b"\x01b\x01c"), Some(b"\x01b\x01c".to_vec()));
+        assert_eq!(filter.pass(b"a\x01x"), None);
+    }
+
+    #[test]
+    fn status_lines_are_read_from_anywhere_in_a_line() {
+        assert_eq!(parse_status("[1.2] redleaf: exit status 7"), Some(7));
+        assert_eq!(parse_status("redleaf: exit status 300"), Some(255));
+        assert_eq!(parse_status("redleaf: exit status x"), None);
+        assert_eq!(parse_status("exit status 7"), None);
+    }
+}

@@ -1,0 +1,265 @@
+//! A system manifest as it is written.
+//!
+//! ```toml
+//! supervisor = "init"            # default; tests of the kernel have their own
+//!
+//! [[domain]]
+//! name = "files"                 # unique on each machine
+//! image = "ext2fs"               # default: the name
+//! machine = "pc"                 # default: every machine
+//! on_death = "restart"           # "stop" (default), "restart", "transparent"
+//! backoff_ms = 10                # pause before the first restart
+//! limit = 5                      # restarts in a row
+//! memory = "4MiB"                # most private memory
+//! watchdog_ms = 1000             # longest time in one call
+//! priority = 1
+//!
+//! [domain.grants]                # parameter of the image = source
+//! disk = { domain = ["nvme", "filedisk"] }   # the one this machine has
+//! ```
+//!
+//! Sources: `domain`, `pci = { class = "01:08:02" }` or `{ device =
+//! "8086:10fb", index = 1 }`, `console = true`, `control = true`,
+//! `boot_archive = true`, `host_file = "disk"`, `text = "…"`, and `options =
+//! { … }`, which becomes text of `key=value` lines.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::SystemError;
+use crate::cli::Machine;
+use crate::error::ToolError;
+use crate::tree::Tree;
+
+/// A manifest.
+#[derive(Debug)]
+pub struct Source {
+    /// Name of the system.
+    pub name: String,
+    /// Image the kernel starts, `images/init` in the boot archive.
+    pub supervisor: String,
+    /// Its domains as written.
+    pub domains: Vec<DomainSource>,
+}
+
+/// The file's top level.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileSource {
+    #[serde(default = "default_supervisor")]
+    supervisor: String,
+    #[serde(default)]
+    domain: Vec<DomainSource>,
+}
+
+/// The supervisor of every system but those that test the kernel.
+fn default_supervisor() -> String {
+    "init".to_owned()
+}
+
+/// A `[[domain]]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DomainSource {
+    /// Name in the system.
+    pub name: String,
+    /// Name of the image, if it is another.
+    pub image: Option<String>,
+    /// Only there.
+    pub machine: Option<MachineName>,
+    /// What the supervisor does when it dies.
+    #[serde(default)]
+    pub on_death: OnDeath,
+    /// Pause before the first restart.
+    pub backoff_ms: Option<u64>,
+    /// Most restarts in a row.
+    pub limit: Option<u32>,
+    /// Most private memory.
+    pub memory: Option<String>,
+    /// Longest time in one call.
+    pub watchdog_ms: Option<u64>,
+    /// Priority of its threads.
+    #[serde(default)]
+    pub priority: u32,
+    /// Parameter of the image → source.
+    #[serde(default)]
+    pub grants: BTreeMap<String, GrantText>,
+}
+
+/// A machine by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MachineName {
+    /// [`Machine::Pc`].
+    Pc,
+    /// [`Machine::Hosted`].
+    Hosted,
+}
+
+/// What the supervisor does when a domain dies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnDeath {
+    /// Nothing.
+    #[default]
+    Stop,
+    /// Starts it again.
+    Restart,
+    /// Starts it again behind a shadow.
+    Transparent,
+}
+
+/// A source of a grant; exactly one of the fields is given.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GrantText {
+    /// The object of another domain, or of the first that the machine has.
+    pub domain: Option<OneOrMore>,
+    /// A PCI function.
+    pub pci: Option<PciText>,
+    /// The console.
+    pub console: Option<bool>,
+    /// Control of domains.
+    pub control: Option<bool>,
+    /// The boot archive.
+    pub boot_archive: Option<bool>,
+    /// A file of the host.
+    pub host_file: Option<String>,
+    /// Text as it is.
+    pub text: Option<String>,
+    /// Options, one `key=value` line each.
+    pub options: Option<BTreeMap<String, OptionValue>>,
+}
+
+/// A name, or several to choose from.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub enum OneOrMore {
+    /// One.
+    One(String),
+    /// Several.
+    More(Vec<String>),
+}
+
+impl OneOrMore {
+    /// All of them.
+    pub fn names(&self) -> &[String] {
+        match self {
+            Self::One(name) => std::slice::from_ref(name),
+            Self::More(names) => names,
+        }
+    }
+}
+
+/// Which PCI function.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PciText {
+    /// `class:subclass:interface` in hexadecimal digits.
+    pub class: Option<String>,
+    /// `vendor:device` in hexadecimal digits.
+    pub device: Option<String>,
+    /// Which of those that match.
+    #[serde(default)]
+    pub index: u32,
+}
+
+/// The value of an option.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub enum OptionValue {
+    /// Text.
+    Text(String),
+    /// A number.
+    Number(i64),
+    /// Yes or no.
+    Switch(bool),
+}
+
+impl std::fmt::Display for OptionValue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Number(number) => number.fmt(f),
+            Self::Switch(switch) => switch.fmt(f),
+        }
+    }
+}
+
+impl Source {
+    /// Reads the manifest of a system.
+    ///
+    /// # Errors
+    /// [`SystemError::Unknown`], [`SystemError::Syntax`] or [`ToolError::File`].
+    pub fn read(tree: &Tree, name: &str) -> Result<Self, ToolError> {
+        let folder = tree.path("systems");
+        let path = folder.join(format!("{name}.toml"));
+        let is_name = !name.is_empty() && !name.contains(['/', '.']);
+        if !is_name || !path.is_file() {
+            let (name, known) = (name.to_owned(), known_systems(&folder));
+            return Err(SystemError::Unknown { name, known }.into());
+        }
+        let text = fs::read_to_string(&path).map_err(ToolError::file("read", &path))?;
+        let shown = path.strip_prefix(tree.root()).unwrap_or(&path);
+        Ok(Self::parse(name, shown, &text)?)
+    }
+
+    /// Reads the text of a manifest; `path` stands in messages.
+    pub fn parse(name: &str, path: &Path, text: &str) -> Result<Self, SystemError> {
+        let file: FileSource = toml::from_str(text).map_err(|error| {
+            let offset = error.span().map_or(0, |span| span.start);
+            let before = text.get(..offset).unwrap_or_default();
+            SystemError::Syntax {
+                path: path.to_owned(),
+                line: before.matches('\n').count() + 1,
+                column: before.chars().rev().take_while(|c| *c != '\n').count() + 1,
+                message: error.message().replace('\n', ", "),
+            }
+        })?;
+        Ok(Self {
+            name: name.to_owned(),
+            supervisor: file.supervisor,
+            domains: file.domain,
+        })
+    }
+
+    /// The domains that a machine has.
+    pub fn domains_on(&self, machine: Machine) -> impl Iterator<Item = &DomainSource> {
+        self.domains.iter().filter(move |domain| {
+            domain.machine.is_none_or(|only| match only {
+                MachineName::Pc => machine == Machine::Pc,
+                MachineName::Hosted => machine == Machine::Hosted,
+            })
+        })
+    }
+
+    /// Names of the images that a machine needs, with repetitions.
+    pub fn image_names(&self, machine: Machine) -> Vec<String> {
+        self.domains_on(machine)
+            .map(|domain| domain.image_name().to_owned())
+            .collect()
+    }
+}
+
+impl DomainSource {
+    /// Name of the image.
+    pub fn image_name(&self) -> &str {
+        self.image.as_deref().unwrap_or(&self.name)
+    }
+}
+
+/// The systems there are, for a message.
+fn known_systems(folder: &Path) -> String {
+    let mut names: Vec<String> = fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter_map(|name| name.strip_suffix(".toml").map(str::to_owned))
+        .collect();
+    names.sort();
+    names.join(", ")
+}

@@ -1,0 +1,133 @@
+//! Where everything lies, and whether anything changed since the last build.
+
+use std::collections::hash_map::DefaultHasher;
+use std::fs;
+use std::hash::{Hash, Hasher};
+use std::path::{Path, PathBuf};
+
+use crate::error::ToolError;
+
+/// Folders and files that decide what a build makes.
+const SOURCES: [&str; 12] = [
+    "Cargo.toml",
+    "Cargo.lock",
+    "rust-toolchain.toml",
+    "vetted.toml",
+    "domains",
+    "interfaces",
+    "kernel",
+    "lib",
+    "programs",
+    "systems",
+    "tests",
+    "trusted",
+];
+
+/// The checkout and the folder for everything built.
+#[derive(Clone, Debug)]
+pub struct Tree {
+    root: PathBuf,
+    target: PathBuf,
+}
+
+impl Tree {
+    /// Finds the tree: `REDLEAF_ROOT` as `./redleaf` sets it, else the current
+    /// folder. Built files go where cargo puts them, `target/` by default.
+    ///
+    /// # Errors
+    /// [`ToolError::NotTheTree`] if the folder has no `vetted.toml`.
+    pub fn find() -> Result<Self, ToolError> {
+        let root =
+            std::env::var_os("REDLEAF_ROOT").map_or_else(|| PathBuf::from("."), PathBuf::from);
+        let root = fs::canonicalize(&root).map_err(ToolError::file("find", &root))?;
+        if !root.join("vetted.toml").is_file() {
+            return Err(ToolError::NotTheTree(root));
+        }
+        let target =
+            std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+        Ok(Self { root, target })
+    }
+
+    /// The checkout.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// A file or folder of the checkout.
+    pub fn path(&self, relative: &str) -> PathBuf {
+        self.root.join(relative)
+    }
+
+    /// A file or folder among everything built.
+    pub fn target(&self, relative: &str) -> PathBuf {
+        self.target.join(relative)
+    }
+
+    /// Makes a folder among everything built, if it is not there.
+    ///
+    /// # Errors
+    /// [`ToolError::File`] if that is impossible.
+    pub fn make_target(&self, relative: &str) -> Result<PathBuf, ToolError> {
+        let path = self.target(relative);
+        fs::create_dir_all(&path).map_err(ToolError::file("make", &path))?;
+        Ok(path)
+    }
+
+    /// A number that changes when a source file is added, removed or written.
+    pub fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        for source in SOURCES {
+            hash_path(&self.path(source), &mut hasher);
+        }
+        if let Ok(tool) = std::env::current_exe() {
+            hash_path(&tool, &mut hasher);
+        }
+        hasher.finish()
+    }
+}
+
+/// Hashes name, time and size of a file, or of all files in a folder.
+///
+/// A path that vanishes meanwhile counts as absent: the next build sees it.
+fn hash_path(path: &Path, hasher: &mut DefaultHasher) {
+    let Ok(metadata) = fs::symlink_metadata(path) else {
+        return;
+    };
+    path.hash(hasher);
+    if metadata.is_dir() {
+        let mut entries: Vec<PathBuf> = fs::read_dir(path)
+            .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
+            .unwrap_or_default();
+        entries.sort();
+        for entry in &entries {
+            hash_path(entry, hasher);
+        }
+    } else {
+        metadata.len().hash(hasher);
+        metadata.modified().ok().hash(hasher);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hash(path: &Path) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        hash_path(path, &mut hasher);
+        hasher.finish()
+    }
+
+    #[test]
+    fn a_new_or_longer_file_changes_the_fingerprint() {
+        let folder = tempfile::tempdir().unwrap();
+        let empty = hash(folder.path());
+        fs::write(folder.path().join("a"), "1").unwrap();
+        let one = hash(folder.path());
+        fs::write(folder.path().join("a"), "12").unwrap();
+        let longer = hash(folder.path());
+        assert_ne!(empty, one);
+        assert_ne!(one, longer);
+        assert_eq!(longer, hash(folder.path()));
+    }
+}
