@@ -1,0 +1,320 @@
+//! The fixed ACPI tables (ACPI 6.5, chapter 5): CPUs, interrupt controllers,
+//! PCI configuration space, power.
+//!
+//! A reader of our own: the `acpi` crate asks for a handler of two dozen
+//! methods that serve its AML interpreter, which is more code than this. AML is
+//! not interpreted here; the one object needed, `\_S5`, is found by its name.
+
+use crate::bytes::{u8_at, u16_at, u32_at, u64_at};
+use crate::cpu::MAX_CPUS;
+
+/// Most I/O APICs, interrupt overrides and PCI segments that are kept.
+const MAX_ENTRIES: usize = 16;
+/// Bytes of a table header; section 5.2.6.
+const HEADER_SIZE: usize = 36;
+/// Largest table that is believed.
+const MAX_TABLE_SIZE: usize = 16 << 20;
+/// Where a BIOS keeps the root pointer; section 5.2.5.1.
+const BIOS_AREA: core::ops::Range<u64> = 0xe_0000..0x10_0000;
+
+/// A list with room for a few.
+#[derive(Clone, Copy, Debug)]
+pub struct List<T, const N: usize = MAX_ENTRIES> {
+    items: [T; N],
+    count: usize,
+}
+
+impl<T: Copy + Default, const N: usize> Default for List<T, N> {
+    fn default() -> Self {
+        Self {
+            items: [T::default(); N],
+            count: 0,
+        }
+    }
+}
+
+impl<T, const N: usize> List<T, N> {
+    /// What is in the list.
+    pub fn as_slice(&self) -> &[T] {
+        &self.items[..self.count]
+    }
+
+    fn push(&mut self, item: T) {
+        if self.count < N {
+            self.items[self.count] = item;
+            self.count += 1;
+        }
+    }
+}
+
+/// An I/O APIC; MADT entry type 1.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct IoApic {
+    /// Physical address of its registers.
+    pub address: u64,
+    /// Global system interrupt of its first input.
+    pub first_interrupt: u32,
+}
+
+/// An ISA interrupt that is wired differently; MADT entry type 2.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct InterruptOverride {
+    /// ISA interrupt number.
+    pub line: u8,
+    /// Global system interrupt.
+    pub interrupt: u32,
+    /// Polarity in bits 0 and 1, trigger mode in bits 2 and 3.
+    pub flags: u16,
+}
+
+/// Memory-mapped PCI configuration space; an MCFG entry.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct ConfigurationSpace {
+    /// Physical address of bus 0, whether or not it is in the range.
+    pub address: u64,
+    /// PCI segment.
+    pub segment: u16,
+    /// First and last bus.
+    pub first_bus: u8,
+    /// Last bus.
+    pub last_bus: u8,
+}
+
+/// A register in memory or I/O space.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Register {
+    /// A physical address.
+    Memory(u64),
+    /// An I/O port.
+    Port(u16),
+}
+
+/// What the FADT says about power and clocks.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Power {
+    /// PM1a and PM1b control ports; 0: none. Section 4.8.3.2.
+    pub control_ports: [u16; 2],
+    /// The sleep control register of hardware-reduced ACPI. Section 4.8.3.7.
+    pub sleep_control: Option<Register>,
+    /// The sleep types of state S5, from `\_S5`.
+    pub soft_off: Option<[u8; 2]>,
+    /// Port and value that take the machine into ACPI mode; port 0: none.
+    pub enable: (u16, u8),
+    /// Register and value that reset the machine.
+    pub reset: Option<(Register, u8)>,
+    /// Port of the PM timer and whether it counts 32 bits instead of 24.
+    pub timer: Option<(u16, bool)>,
+    /// CMOS index of the century, 0: none.
+    pub century: u8,
+}
+
+/// What the tables say.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Platform {
+    /// Local APIC ids of the usable CPUs.
+    pub cpus: List<u32, MAX_CPUS>,
+    /// Physical address of the local APIC registers.
+    pub local_apic: u64,
+    /// I/O APICs.
+    pub io_apics: List<IoApic>,
+    /// Interrupts wired differently than by number.
+    pub overrides: List<InterruptOverride>,
+    /// PCI configuration spaces.
+    pub configuration_spaces: List<ConfigurationSpace>,
+    /// Power and clocks.
+    pub power: Power,
+}
+
+/// Physical memory, as far as it can be read: address and length.
+pub type Memory<'a> = dyn Fn(u64, usize) -> Option<&'static [u8]> + 'a;
+
+impl Platform {
+    /// Reads the tables from the root pointer on, which is searched for if
+    /// `rsdp` is none. `None` without usable tables.
+    pub fn read(rsdp: Option<u64>, memory: &Memory<'_>) -> Option<Self> {
+        let root = RootTable::find(rsdp, memory)?;
+        let mut platform = Self::default();
+        for address in root.tables() {
+            let Some(table) = read_table(address, memory) else {
+                continue;
+            };
+            // A damaged entry ends its own table only.
+            let _ = match &table[..4] {
+                b"APIC" => platform.read_madt(table),
+                b"MCFG" => platform.read_mcfg(table),
+                b"FACP" => platform.read_fadt(table, memory),
+                _ => None,
+            };
+        }
+        Some(platform)
+    }
+
+    /// Section 5.2.12.
+    fn read_madt(&mut self, table: &[u8]) -> Option<()> {
+        const USABLE: u32 = 1;
+        self.local_apic = u32_at(table, HEADER_SIZE)?.into();
+        let mut at = HEADER_SIZE + 8;
+        while let (Some(kind), Some(length)) = (u8_at(table, at), u8_at(table, at + 1)) {
+            let entry = table.get(at..at + usize::from(length))?;
+            match kind {
+                0 if u32_at(entry, 4)? & USABLE != 0 => self.cpus.push(u8_at(entry, 3)?.into()),
+                1 => self.io_apics.push(IoApic {
+                    address: u32_at(entry, 4)?.into(),
+                    first_interrupt: u32_at(entry, 8)?,
+                }),
+                2 => self.overrides.push(InterruptOverride {
+                    line: u8_at(entry, 3)?,
+                    interrupt: u32_at(entry, 4)?,
+                    flags: u16_at(entry, 8)?,
+                }),
+                5 => self.local_apic = u64_at(entry, 4)?,
+                9 if u32_at(entry, 8)? & USABLE != 0 => self.cpus.push(u32_at(entry, 4)?),
+                _ => (),
+            }
+            at += usize::from(length.max(2));
+        }
+        Some(())
+    }
+
+    /// PCI firmware specification 3.3, section 4.1.2.
+    fn read_mcfg(&mut self, table: &[u8]) -> Option<()> {
+        for entry in table.get(HEADER_SIZE + 8..)?.chunks_exact(16) {
+            self.configuration_spaces.push(ConfigurationSpace {
+                address: u64_at(entry, 0)?,
+                segment: u16_at(entry, 8)?,
+                first_bus: u8_at(entry, 10)?,
+                last_bus: u8_at(entry, 11)?,
+            });
+        }
+        Some(())
+    }
+
+    /// Section 5.2.9. Fields that an old, short table lacks are absent.
+    fn read_fadt(&mut self, table: &[u8], memory: &Memory<'_>) -> Option<()> {
+        const TIMER_32_BIT: u32 = 1 << 8;
+        const HAS_RESET: u32 = 1 << 10;
+        let flags = u32_at(table, 112)?;
+        let port = |offset| u32_at(table, offset).map_or(0, |port| port as u16);
+        let power = &mut self.power;
+        power.enable = (port(48), u8_at(table, 52)?);
+        power.control_ports = [port(64), port(68)];
+        power.timer = (port(76) != 0).then(|| (port(76), flags & TIMER_32_BIT != 0));
+        power.century = u8_at(table, 108)?;
+        if flags & HAS_RESET != 0 {
+            power.reset = register_at(table, 116).zip(u8_at(table, 128));
+        }
+        power.sleep_control = register_at(table, 244);
+        let dsdt = match u64_at(table, 140) {
+            Some(address) if address != 0 => address,
+            _ => u32_at(table, 40)?.into(),
+        };
+        power.soft_off = find_soft_off(read_table(dsdt, memory)?);
+        Some(())
+    }
+}
+
+/// The table of tables: RSDT or XSDT.
+struct RootTable {
+    table: &'static [u8],
+    /// Bytes of an entry.
+    entry_size: usize,
+}
+
+impl RootTable {
+    /// Section 5.2.5.
+    fn find(rsdp: Option<u64>, memory: &Memory<'_>) -> Option<Self> {
+        let pointer = match rsdp {
+            Some(address) => memory(address, 36)?,
+            None => BIOS_AREA.step_by(16).find_map(|address| {
+                memory(address, 36)
+                    .filter(|bytes| bytes.starts_with(b"RSD PTR ") && has_zero_sum(&bytes[..20]))
+            })?,
+        };
+        if !pointer.starts_with(b"RSD PTR ") || !has_zero_sum(&pointer[..20]) {
+            return None;
+        }
+        let extended = if u8_at(pointer, 15)? >= 2 {
+            u64_at(pointer, 24)?
+        } else {
+            0
+        };
+        if extended != 0 {
+            Some(Self {
+                table: read_table(extended, memory)?,
+                entry_size: 8,
+            })
+        } else {
+            Some(Self {
+                table: read_table(u32_at(pointer, 16)?.into(), memory)?,
+                entry_size: 4,
+            })
+        }
+    }
+
+    fn tables(&self) -> impl Iterator<Item = u64> {
+        self.table[HEADER_SIZE..]
+            .chunks_exact(self.entry_size)
+            .map(|entry| {
+                entry
+                    .iter()
+                    .rev()
+                    .fold(0, |address, &byte| address << 8 | u64::from(byte))
+            })
+    }
+}
+
+/// A table with a valid header and checksum.
+fn read_table(address: u64, memory: &Memory<'_>) -> Option<&'static [u8]> {
+    let length = u32_at(memory(address, HEADER_SIZE)?, 4)? as usize;
+    if !(HEADER_SIZE..=MAX_TABLE_SIZE).contains(&length) {
+        return None;
+    }
+    memory(address, length).filter(|table| has_zero_sum(table))
+}
+
+fn has_zero_sum(bytes: &[u8]) -> bool {
+    bytes.iter().fold(0u8, |sum, &byte| sum.wrapping_add(byte)) == 0
+}
+
+/// A generic address structure; section 5.2.3.2.
+fn register_at(table: &[u8], offset: usize) -> Option<Register> {
+    let address = u64_at(table, offset + 4)?;
+    match u8_at(table, offset)? {
+        _ if address == 0 => None,
+        0 => Some(Register::Memory(address)),
+        1 => u16::try_from(address).ok().map(Register::Port),
+        _ => None,
+    }
+}
+
+/// Finds `Name (\_S5, Package {...})` in AML (sections 7.4.2.6 and 20.2) and
+/// reads the first two elements.
+fn find_soft_off(dsdt: &[u8]) -> Option<[u8; 2]> {
+    const NAME_OP: u8 = 0x08;
+    const PACKAGE_OP: u8 = 0x12;
+    let found = dsdt.windows(5).enumerate().find(|(at, window)| {
+        let before = at.checked_sub(1).map(|before| dsdt[before]);
+        let is_named =
+            before == Some(NAME_OP) || before == Some(b'\\') && *at >= 2 && dsdt[at - 2] == NAME_OP;
+        is_named && window.starts_with(b"_S5_") && window[4] == PACKAGE_OP
+    });
+    let mut at = found?.0 + 5;
+    // The upper two bits of the package length count the bytes that follow it;
+    // then comes the number of elements.
+    at += 1 + usize::from(u8_at(dsdt, at)? >> 6) + 1;
+    let mut types = [0; 2];
+    for kind in &mut types {
+        // Zero, One, a byte or a word constant.
+        (*kind, at) = match u8_at(dsdt, at)? {
+            small @ 0..=1 => (small, at + 1),
+            0x0a => (u8_at(dsdt, at + 1)?, at + 2),
+            0x0b => (u8_at(dsdt, at + 1)?, at + 3),
+            _ => return None,
+        };
+    }
+    Some(types)
+}
+
+#[cfg(test)]
+#[path = "acpi_tests.rs"]
+mod tests;

@@ -1,0 +1,118 @@
+//! Tables made by hand, as they are and damaged.
+
+use super::*;
+
+const BASE: u64 = 0xf_0000;
+
+fn seal(mut table: Vec<u8>, checksum_at: usize) -> Vec<u8> {
+    table[checksum_at] = 0;
+    let sum = table.iter().fold(0u8, |sum, &byte| sum.wrapping_add(byte));
+    table[checksum_at] = sum.wrapping_neg();
+    table
+}
+
+fn table(signature: &[u8; 4], content: &[u8]) -> Vec<u8> {
+    let mut table = signature.to_vec();
+    table.extend((HEADER_SIZE as u32 + content.len() as u32).to_le_bytes());
+    table.resize(HEADER_SIZE, 0);
+    table.extend(content);
+    seal(table, 9)
+}
+
+/// Root pointer, RSDT, MADT, MCFG, FADT and DSDT one after the other.
+fn firmware() -> Vec<u8> {
+    let mut madt = vec![0, 0, 0xe0, 0xfe, 0, 0, 0, 0];
+    madt.extend([0, 8, 0, 0, 1, 0, 0, 0]);
+    madt.extend([0, 8, 1, 1, 0, 0, 0, 0]);
+    madt.extend([1, 12, 0, 0, 0, 0, 0xc0, 0xfe, 0, 0, 0, 0]);
+    madt.extend([2, 10, 0, 9, 9, 0, 0, 0, 0x0d, 0]);
+    let mut mcfg = vec![0; 8];
+    mcfg.extend(0xb000_0000u64.to_le_bytes());
+    mcfg.extend([0, 0, 0, 255, 0, 0, 0, 0]);
+    let dsdt = b"\x10\x20_S5_\x08_S5_\x12\x07\x04\x0a\x05\x00\x00\x00";
+
+    let mut bytes = vec![0; 64];
+    let mut place = |table: Vec<u8>| {
+        let address = BASE as u32 + bytes.len() as u32;
+        bytes.extend(table);
+        address
+    };
+    let dsdt = place(table(b"DSDT", dsdt));
+    let mut fadt = vec![0; 276 - HEADER_SIZE];
+    let mut field = |offset: usize, value: u32| {
+        fadt[offset - HEADER_SIZE..][..4].copy_from_slice(&value.to_le_bytes());
+    };
+    field(40, dsdt);
+    field(64, 0x604);
+    field(76, 0x608);
+    field(112, 1 << 10);
+    field(116, 1);
+    field(120, 0xcf9);
+    field(128, 0x0f);
+    let tables = [
+        table(b"APIC", &madt),
+        table(b"MCFG", &mcfg),
+        table(b"FACP", &fadt),
+    ];
+    let entries: Vec<u8> = tables
+        .into_iter()
+        .flat_map(|t| place(t).to_le_bytes())
+        .collect();
+    let root = place(table(b"RSDT", &entries));
+    let mut pointer = b"RSD PTR \0OEMID \0".to_vec();
+    pointer.extend(root.to_le_bytes());
+    let pointer = seal(pointer, 8);
+    bytes[..pointer.len()].copy_from_slice(&pointer);
+    bytes
+}
+
+fn read(bytes: Vec<u8>, rsdp: Option<u64>) -> Option<Platform> {
+    let bytes: &'static [u8] = bytes.leak();
+    Platform::read(rsdp, &|address, length| {
+        bytes
+            .get(address.checked_sub(BASE)? as usize..)?
+            .get(..length)
+    })
+}
+
+#[test]
+fn tables_are_read() {
+    for rsdp in [None, Some(BASE)] {
+        let platform = read(firmware(), rsdp).expect("well formed");
+        assert_eq!(platform.cpus.as_slice(), [0]);
+        assert_eq!(platform.local_apic, 0xfee0_0000);
+        assert_eq!(platform.io_apics.as_slice()[0].address, 0xfec0_0000);
+        assert_eq!(platform.overrides.as_slice()[0].flags, 0x0d);
+        assert_eq!(platform.configuration_spaces.as_slice()[0].last_bus, 255);
+        let power = platform.power;
+        assert_eq!(power.control_ports, [0x604, 0]);
+        assert_eq!(power.soft_off, Some([5, 0]));
+        assert_eq!(power.timer, Some((0x608, false)));
+        assert_eq!(power.reset, Some((Register::Port(0xcf9), 0x0f)));
+        assert_eq!(power.sleep_control, None);
+    }
+}
+
+#[test]
+fn damage_is_survived() {
+    let good = firmware();
+    for at in 0..good.len() {
+        let mut bad = good.clone();
+        bad[at] ^= 0xff;
+        // Checksums notice; that it returns is what counts.
+        let _ = read(bad, Some(BASE));
+        let _ = read(good[..at].to_vec(), Some(BASE));
+    }
+    assert!(read(good, Some(BASE + 16)).is_none());
+}
+
+#[test]
+fn unsealed_nonsense_is_survived() {
+    let mut platform = Platform::default();
+    for fill in 0..=255 {
+        let table = [fill; 300];
+        let _ = platform.read_madt(&table);
+        let _ = platform.read_fadt(&table, &|_, _| None);
+        let _ = find_soft_off(&[b"\x08_S5_\x12".as_slice(), &[fill; 3]].concat());
+    }
+}

@@ -1,0 +1,237 @@
+//! [`kernel_core::machine::Machine`] for the PC.
+
+use core::cell::UnsafeCell;
+use core::mem::MaybeUninit;
+use core::ops::Range;
+use core::sync::atomic::{AtomicPtr, Ordering};
+
+use abi::device::PciAddress;
+use abi::thread::ThreadControl;
+use kernel_core::machine::{
+    BootInfo, HostFileRequest, Machine, MapError, Permission, PhysicalRange,
+};
+
+use crate::acpi::Platform;
+use crate::boot::LoaderInfo;
+use crate::memory::Ranges;
+use crate::{apic, clock, cpu, io_apic, paging, pci, power, random, serial, traps};
+
+/// The line of COM1.
+const CONSOLE_LINE: u8 = 4;
+/// MSI address of local APIC id 0, and where the id goes (SDM volume 3A,
+/// section 11.11.1); the data is the vector, fixed and edge-triggered.
+const MSI_ADDRESS: u64 = 0xfee0_0000;
+const MSI_ID_SHIFT: u32 = 12;
+/// Command line option: end QEMU through `isa-debug-exit`.
+const DEBUG_EXIT_OPTION: &str = "exit=debug";
+const SECOND_NS: u64 = 1_000_000_000;
+
+/// The machine: what was found at boot and never changes.
+pub struct Pc {
+    platform: Platform,
+    loader: LoaderInfo,
+    free: Ranges,
+    /// Time of day when the clock started.
+    wall_clock_base_ns: u64,
+    has_debug_exit: bool,
+}
+
+struct Storage(UnsafeCell<MaybeUninit<Pc>>);
+
+// SAFETY: `Pc::install` writes it once, before another CPU runs and before
+// `MACHINE` leads anybody to it.
+unsafe impl Sync for Storage {}
+
+static STORAGE: Storage = Storage(UnsafeCell::new(MaybeUninit::uninit()));
+static MACHINE: AtomicPtr<Pc> = AtomicPtr::new(core::ptr::null_mut());
+
+/// The machine, once it is installed.
+pub fn get() -> Option<&'static Pc> {
+    // SAFETY: the pointer is null or leads to the storage, which is written
+    // before the pointer is and never again.
+    unsafe { MACHINE.load(Ordering::Acquire).as_ref() }
+}
+
+/// What ACPI says about the machine.
+pub fn platform() -> &'static Platform {
+    &get()
+        .expect("interrupts are on only after the machine was installed")
+        .platform
+}
+
+impl Pc {
+    /// Makes this the machine.
+    ///
+    /// # Safety
+    /// Once, on the boot CPU, before others run; all devices are set up.
+    pub unsafe fn install(
+        platform: Platform,
+        loader: LoaderInfo,
+        free: Ranges,
+        wall_clock_s: u64,
+    ) -> &'static Self {
+        let has_debug_exit = loader
+            .options()
+            .split_ascii_whitespace()
+            .any(|option| option == DEBUG_EXIT_OPTION);
+        let machine = Self {
+            platform,
+            loader,
+            free,
+            wall_clock_base_ns: wall_clock_s.saturating_mul(SECOND_NS),
+            has_debug_exit,
+        };
+        // SAFETY: the caller's promise: nobody else looks at the storage yet.
+        let machine = unsafe { (*STORAGE.0.get()).write(machine) };
+        MACHINE.store(machine, Ordering::Release);
+        if io_apic::route_console(&machine.platform, CONSOLE_LINE) {
+            serial::enable_input();
+        }
+        machine
+    }
+
+    /// What the kernel core is started with.
+    pub fn boot_info(&'static self) -> BootInfo {
+        let text = paging::image::text();
+        BootInfo {
+            free_memory: self.free.as_slice(),
+            archive: bytes(self.loader.archive),
+            options: self.loader.options(),
+            kernel_text: (text.start as usize, text.end as usize),
+            kernel_image: None,
+        }
+    }
+}
+
+/// The boot archive, which is mapped read-only and never freed.
+fn bytes(range: PhysicalRange) -> &'static [u8] {
+    if range.start == range.end {
+        return &[];
+    }
+    // SAFETY: `start` has checked that the range is RAM, left it out of the free
+    // memory and mapped it read-only.
+    unsafe {
+        let length = (range.end - range.start) as usize;
+        core::slice::from_raw_parts(range.start as *const u8, length)
+    }
+}
+
+impl Machine for Pc {
+    /// Only the boot CPU runs; the others stay where the firmware parked them.
+    fn cpu_count(&self) -> usize {
+        1
+    }
+
+    fn direct_map(&self) -> usize {
+        0
+    }
+
+    fn mapping_area(&self) -> Range<usize> {
+        paging::MAPPING_AREA
+    }
+
+    fn map(
+        &self,
+        at: usize,
+        frame: u64,
+        pages: usize,
+        permission: Permission,
+    ) -> Result<(), MapError> {
+        paging::map_pages(at, frame, pages, permission)
+    }
+
+    fn unmap(&self, at: usize, pages: usize) {
+        paging::unmap_pages(at, pages);
+    }
+
+    fn now_ns(&self) -> u64 {
+        clock::now_ns()
+    }
+
+    fn wall_clock_ns(&self) -> u64 {
+        self.wall_clock_base_ns.saturating_add(clock::now_ns())
+    }
+
+    fn set_timer(&self, deadline_ns: u64) {
+        clock::set_timer(deadline_ns);
+    }
+
+    fn wake_cpu(&self, cpu: usize) {
+        apic::send(cpu, traps::WAKE);
+    }
+
+    fn idle(&self, work_pending: &dyn Fn() -> bool) {
+        cpu::disable_interrupts();
+        // SAFETY: the interrupt table is loaded, and the caller is a thread, in
+        // which interrupts are always on.
+        unsafe {
+            if work_pending() {
+                cpu::enable_interrupts();
+            } else {
+                cpu::enable_interrupts_and_halt();
+            }
+        }
+    }
+
+    unsafe fn load_thread(&self, thread: *const ThreadControl) {
+        // SAFETY: the caller's promise. Interrupts need a thread of the kernel
+        // core's, so the first one that it loads on a CPU turns them on.
+        unsafe {
+            cpu::set_gs_base(thread as u64);
+            cpu::enable_interrupts();
+        }
+    }
+
+    fn console_write(&self, text: &[u8]) {
+        serial::CONSOLE.write(text);
+    }
+
+    fn log_write(&self, text: &[u8]) {
+        serial::log_port().write(text);
+    }
+
+    fn console_read(&self, buffer: &mut [u8]) -> Option<usize> {
+        Some(serial::read_input(buffer))
+    }
+
+    fn random(&self, buffer: &mut [u8]) {
+        random::fill(buffer);
+    }
+
+    fn power_off(&self, status: i32) -> ! {
+        power::off(&self.platform, status, self.has_debug_exit)
+    }
+
+    fn pci_read(&self, address: PciAddress, register: u16) -> u32 {
+        pci::read(&self.platform, address, register)
+    }
+
+    fn pci_write(&self, address: PciAddress, register: u16, value: u32) {
+        pci::write(&self.platform, address, register, value);
+    }
+
+    fn pci_last_bus(&self) -> Option<u8> {
+        pci::last_bus(&self.platform)
+    }
+
+    fn device_vectors(&self) -> usize {
+        traps::DEVICE_VECTORS
+    }
+
+    fn msi_message(&self, cpu: usize, vector: usize) -> (u64, u32) {
+        let address = MSI_ADDRESS | u64::from(apic::id(cpu)) << MSI_ID_SHIFT;
+        (address, traps::device_vector(vector).into())
+    }
+
+    fn route_line(&self, line: u8, vector: usize) -> bool {
+        io_apic::route(&self.platform, line, vector)
+    }
+
+    fn mask_line(&self, line: u8, masked: bool) {
+        io_apic::mask(&self.platform, line, masked);
+    }
+
+    fn host_file(&self, _file: u64, _request: HostFileRequest<'_>) -> Option<u64> {
+        None
+    }
+}

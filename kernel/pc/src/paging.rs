@@ -1,0 +1,270 @@
+//! The kernel's page tables: all RAM at its physical address, and the mappings
+//! that the kernel core asks for.
+
+use core::ops::Range;
+
+use kernel_core::frames;
+use kernel_core::machine::{MapError, Permission, PhysicalRange};
+use kernel_core::page_table::{FrameAccess, PageSize, PageTable};
+use kernel_core::sync::SpinLock;
+
+use crate::acpi::{Platform, Register};
+use crate::boot::entry::BOOT_STACK;
+use crate::cpu;
+use crate::memory::{PAGE, Ranges};
+use crate::pci;
+
+/// Where the kernel core may place mappings: 64 TiB of the upper half.
+pub const MAPPING_AREA: Range<usize> = 0xffff_8000_0000_0000..0xffff_c000_0000_0000;
+/// The entry code maps this much, so tables must lie below until ours are in use.
+const BOOT_MAPPED: u64 = 4 << 30;
+/// Above so many pages, forgetting all translations is quicker.
+const MAX_SINGLE_INVALIDATIONS: usize = 64;
+/// Bytes of a local APIC's and an I/O APIC's registers.
+const APIC_SIZE: u64 = PAGE;
+
+static TABLES: SpinLock<Option<PageTable<Frames>>> = SpinLock::new(None);
+
+/// Where the parts of the kernel lie; the linker script sets the symbols.
+pub mod image {
+    use kernel_core::machine::PhysicalRange;
+
+    unsafe extern "C" {
+        static __kernel_start: u8;
+        static __rodata_end: u8;
+        static __text_end: u8;
+        static __kernel_end: u8;
+    }
+
+    /// All of it.
+    pub fn all() -> PhysicalRange {
+        range(&raw const __kernel_start, &raw const __kernel_end)
+    }
+
+    /// Constants.
+    pub fn constants() -> PhysicalRange {
+        range(&raw const __kernel_start, &raw const __rodata_end)
+    }
+
+    /// Code.
+    pub fn text() -> PhysicalRange {
+        range(&raw const __rodata_end, &raw const __text_end)
+    }
+
+    fn range(start: *const u8, end: *const u8) -> PhysicalRange {
+        PhysicalRange {
+            start: start as u64,
+            end: end as u64,
+        }
+    }
+}
+
+/// Where frames for tables come from.
+enum Frames {
+    /// The memory map, while the kernel core has no allocator.
+    Early(Ranges),
+    /// The kernel core.
+    Core,
+}
+
+impl FrameAccess for Frames {
+    fn allocate(&mut self) -> Option<u64> {
+        match self {
+            Self::Early(free) => free.take(1, BOOT_MAPPED),
+            Self::Core => frames::allocate_frame(),
+        }
+    }
+
+    fn free(&mut self, frame: u64) {
+        match self {
+            Self::Early(free) => free.add(PhysicalRange {
+                start: frame,
+                end: frame + PAGE,
+            }),
+            Self::Core => frames::free_frame(frame),
+        }
+    }
+
+    fn read(&self, frame: u64, index: usize) -> u64 {
+        // SAFETY: the frame holds a table, RAM is mapped at its physical
+        // address, and `index` is below 512. The processor may read it too.
+        unsafe { (frame as *const u64).add(index).read_volatile() }
+    }
+
+    fn write(&mut self, frame: u64, index: usize, entry: u64) {
+        // SAFETY: as in `read`; `PageTable` decides what is mapped.
+        unsafe { (frame as *mut u64).add(index).write_volatile(entry) }
+    }
+
+    /// Only one CPU runs: others will have to be told here, by [`crate::apic::send`],
+    /// before this returns.
+    fn invalidate(&mut self, range: Range<usize>) {
+        let pages = range.len() / PAGE as usize;
+        if pages > MAX_SINGLE_INVALIDATIONS {
+            // SAFETY: the same tables again.
+            unsafe { cpu::load_page_tables(cpu::page_tables()) };
+            return;
+        }
+        range.step_by(PAGE as usize).for_each(cpu::invalidate_page);
+    }
+}
+
+/// Why the kernel's own mappings could not be made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SetupError(MapError);
+
+impl From<MapError> for SetupError {
+    fn from(error: MapError) -> Self {
+        Self(error)
+    }
+}
+
+/// Makes the final tables out of `free` memory and switches to them.
+///
+/// # Errors
+/// If memory does not suffice or the firmware's tables contradict each other.
+///
+/// # Safety
+/// The entry code's tables must be in use; `ram` must hold all RAM that is used
+/// from now on, the kernel and the archive included.
+pub unsafe fn init(
+    ram: &Ranges,
+    free: Ranges,
+    archive: PhysicalRange,
+    platform: &Platform,
+) -> Result<(), SetupError> {
+    let mut tables = PageTable::new(Frames::Early(free)).ok_or(MapError::NoMemory)?;
+    for range in ram.as_slice() {
+        map(&mut tables, *range, Permission::ReadWrite)?;
+    }
+    protect(&mut tables, image::constants(), Permission::Read)?;
+    protect(&mut tables, image::text(), Permission::ReadExecute)?;
+    protect(&mut tables, archive, Permission::Read)?;
+    let guard = &raw const BOOT_STACK as usize;
+    tables.unmap(guard, PAGE as usize)?;
+    map_devices(&mut tables, platform)?;
+    // SAFETY: all RAM in use is mapped as before, the code executable, and
+    // the stack writable.
+    unsafe { cpu::load_page_tables(tables.root()) };
+    *TABLES.lock() = Some(tables);
+    Ok(())
+}
+
+/// Ends the use of early memory; what is left of it.
+pub fn hand_over() -> Ranges {
+    let mut tables = TABLES.lock();
+    match tables
+        .as_mut()
+        .map(|tables| core::mem::replace(tables.access(), Frames::Core))
+    {
+        Some(Frames::Early(free)) => free,
+        _ => Ranges::new(),
+    }
+}
+
+/// `count` stacks of `pages` pages each in early memory, a guard page below
+/// each. `None` without memory.
+pub fn guarded_stacks(count: u64, pages: u64) -> Option<usize> {
+    let mut tables = TABLES.lock();
+    let tables = tables.as_mut()?;
+    let Frames::Early(free) = tables.access() else {
+        return None;
+    };
+    let start = free.take(count * (pages + 1), BOOT_MAPPED)? as usize;
+    let stride = (pages + 1) as usize * PAGE as usize;
+    (0..count as usize)
+        .try_for_each(|stack| tables.unmap(start + stack * stride, PAGE as usize))
+        .ok()?;
+    Some(start)
+}
+
+/// See [`kernel_core::machine::Machine::map`]. Small pages only, so that
+/// [`unmap_pages`] never has to split one, which takes memory.
+pub fn map_pages(
+    at: usize,
+    frame: u64,
+    pages: usize,
+    permission: Permission,
+) -> Result<(), MapError> {
+    let length = pages.checked_mul(PAGE as usize).ok_or(MapError::BadRange)?;
+    let end = at.checked_add(length).ok_or(MapError::BadRange)?;
+    if at < MAPPING_AREA.start || end > MAPPING_AREA.end {
+        return Err(MapError::BadRange);
+    }
+    let mut tables = TABLES.lock();
+    let tables = tables.as_mut().ok_or(MapError::NoMemory)?;
+    tables.map(at, frame, length, permission, PageSize::Small)
+}
+
+/// See [`kernel_core::machine::Machine::unmap`].
+pub fn unmap_pages(at: usize, pages: usize) {
+    let is_inside = at >= MAPPING_AREA.start
+        && pages <= MAPPING_AREA.len() / PAGE as usize
+        && at + pages * PAGE as usize <= MAPPING_AREA.end;
+    if let (true, Some(tables)) = (is_inside, TABLES.lock().as_mut()) {
+        tables
+            .unmap(at, pages * PAGE as usize)
+            .expect("the area holds small pages, and the kernel core asks for whole ones");
+    }
+}
+
+fn map_devices(tables: &mut PageTable<Frames>, platform: &Platform) -> Result<(), SetupError> {
+    map_device(tables, platform.local_apic, APIC_SIZE)?;
+    for io_apic in platform.io_apics.as_slice() {
+        map_device(tables, io_apic.address, APIC_SIZE)?;
+    }
+    for space in platform.configuration_spaces.as_slice() {
+        map_device(tables, space.address, pci::memory_size(space))?;
+    }
+    let registers = [
+        platform.power.sleep_control,
+        platform.power.reset.map(|(reset, _)| reset),
+    ];
+    for register in registers.into_iter().flatten() {
+        if let Register::Memory(address) = register {
+            map_device(tables, address, 1)?;
+        }
+    }
+    Ok(())
+}
+
+/// Maps the pages of a device; two devices may share one.
+fn map_device(tables: &mut PageTable<Frames>, address: u64, size: u64) -> Result<(), SetupError> {
+    let (start, end) = (
+        address & !(PAGE - 1),
+        (address + size).next_multiple_of(PAGE),
+    );
+    if tables
+        .translate(start as usize)
+        .is_some_and(|(_, rights)| rights == Permission::Device)
+    {
+        return Ok(());
+    }
+    map(tables, PhysicalRange { start, end }, Permission::Device)
+}
+
+fn map(
+    tables: &mut PageTable<Frames>,
+    range: PhysicalRange,
+    permission: Permission,
+) -> Result<(), SetupError> {
+    let length = (range.end - range.start) as usize;
+    tables.map(
+        range.start as usize,
+        range.start,
+        length,
+        permission,
+        PageSize::Large,
+    )?;
+    Ok(())
+}
+
+fn protect(
+    tables: &mut PageTable<Frames>,
+    range: PhysicalRange,
+    permission: Permission,
+) -> Result<(), SetupError> {
+    let length = (range.end - range.start) as usize;
+    tables.protect(range.start as usize, length, permission)?;
+    Ok(())
+}

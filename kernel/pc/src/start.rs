@@ -1,0 +1,172 @@
+//! From the entry code to the kernel core: every part set up in its turn.
+
+use core::cell::UnsafeCell;
+use core::fmt::Arguments;
+use core::sync::atomic::AtomicU32;
+
+use abi::thread::ThreadControl;
+use kernel_core::machine::PhysicalRange;
+
+use crate::acpi::Platform;
+use crate::boot::{self, LoaderInfo};
+use crate::cpu::{self, Features};
+use crate::descriptors::{self, ALL_STACKS_PAGES, STACK_PAGES};
+use crate::machine::Pc;
+use crate::memory::{PAGE, Ranges};
+use crate::{apic, clock, io_apic, paging, power, random, report, rtc, serial, traps};
+
+/// The entry code maps this much.
+const BOOT_MAPPED: u64 = 4 << 30;
+/// Real-mode data, firmware, and where other CPUs will start.
+const LOW_MEMORY: PhysicalRange = PhysicalRange {
+    start: 0,
+    end: 1 << 20,
+};
+/// Exit status of a machine whose kernel failed.
+const FAILED: i32 = 125;
+
+/// The thread control block that locks look at until the core has its own.
+struct BootThread(UnsafeCell<ThreadControl>);
+
+// SAFETY: used by the boot CPU only, before any other runs.
+unsafe impl Sync for BootThread {}
+
+static BOOT_THREAD: BootThread = BootThread(UnsafeCell::new(ThreadControl {
+    this: core::ptr::null(),
+    chain: core::ptr::null(),
+    current: core::ptr::null(),
+    stack_limit: 0,
+    preempt_off: 1,
+    kernel_depth: 0,
+    work_pending: AtomicU32::new(0),
+    thread: 0,
+    cross: 0,
+    services: core::ptr::null(),
+    cpu: core::ptr::null_mut(),
+    kernel: core::ptr::null_mut(),
+    crossings: 0,
+}));
+
+/// What the entry code calls, with what the loader left in its registers.
+pub extern "sysv64" fn start(loader: u32, address: u32) -> ! {
+    load_boot_thread();
+    serial::init();
+    cpu::init();
+    // SAFETY: the entry code passes on what it got; nothing was written since.
+    let mut loader = match unsafe { boot::read(loader, address) } {
+        Ok(loader) => loader,
+        Err(error) => fail(format_args!(
+            "the boot loader's information is unusable: {error:?}"
+        )),
+    };
+    let features = Features::read();
+    let platform = find_platform(&loader);
+    set_up_memory(&mut loader, &platform);
+    set_up_interrupts(features, &platform);
+    clock::init(features, &platform.power);
+    if !random::init(features.rdrand) {
+        report!("random: no hardware generator, the clock's jitter has to do");
+    }
+    let wall_clock = rtc::read(platform.power.century).unwrap_or_else(|| {
+        report!("clock: no real-time clock, the day is 1970-01-01");
+        0
+    });
+    let free = paging::hand_over();
+    // SAFETY: everything is set up, and only the boot CPU runs.
+    let machine = unsafe { Pc::install(platform, loader, free, wall_clock) };
+    kernel_core::boot::start(machine, machine.boot_info())
+}
+
+/// Reports why the kernel cannot start, and ends.
+pub fn fail(message: Arguments<'_>) -> ! {
+    report!("redleaf: cannot start: {message}");
+    power::off(&Platform::default(), FAILED, true)
+}
+
+fn load_boot_thread() {
+    let thread = BOOT_THREAD.0.get();
+    // SAFETY: nobody else uses the block, which lives for ever.
+    unsafe {
+        (*thread).this = thread;
+        cpu::set_gs_base(thread as u64);
+    }
+}
+
+fn find_platform(loader: &LoaderInfo) -> Platform {
+    let platform = Platform::read(loader.rsdp, &|address, length| {
+        let end = address.checked_add(length as u64)?;
+        // SAFETY: the entry code's tables map this; firmware tables stay as
+        // they are while we read them.
+        (address != 0 && end <= BOOT_MAPPED)
+            .then(|| unsafe { core::slice::from_raw_parts(address as *const u8, length) })
+    });
+    let Some(platform) = platform.filter(|platform| platform.local_apic != 0) else {
+        fail(format_args!(
+            "no ACPI tables that describe the interrupt controllers"
+        ));
+    };
+    report!(
+        "acpi: {} CPU(s), {} I/O APIC(s), {} PCI segment(s)",
+        platform.cpus.as_slice().len(),
+        platform.io_apics.as_slice().len(),
+        platform.configuration_spaces.as_slice().len()
+    );
+    platform
+}
+
+/// Divides RAM up and switches to the final page tables.
+fn set_up_memory(loader: &mut LoaderInfo, platform: &Platform) {
+    let mut ram = loader.ram;
+    ram.remove(LOW_MEMORY);
+    ram.trim_to_pages();
+    let archive = page_range(loader.archive);
+    for part in [paging::image::all(), archive] {
+        if !is_inside(&ram, part) || part.end > BOOT_MAPPED {
+            fail(format_args!(
+                "{part:x?} should be RAM, but the memory map says it is not"
+            ));
+        }
+    }
+    let mut free = ram;
+    free.remove(paging::image::all());
+    free.remove(archive);
+    report!(
+        "memory: {} MiB, {} MiB free, archive of {} KiB",
+        ram.total() >> 20,
+        free.total() >> 20,
+        (loader.archive.end - loader.archive.start) >> 10
+    );
+    // SAFETY: `ram` holds the kernel and the archive, as just checked, and the
+    // entry code's tables are still in use.
+    if let Err(error) = unsafe { paging::init(&ram, free, archive, platform) } {
+        fail(format_args!("no page tables: {error:?}"));
+    }
+}
+
+fn set_up_interrupts(features: Features, platform: &Platform) {
+    let stacks = (ALL_STACKS_PAGES / (STACK_PAGES + 1), STACK_PAGES);
+    let Some(stacks) = paging::guarded_stacks(stacks.0, stacks.1) else {
+        fail(format_args!("no memory for interrupt stacks"));
+    };
+    traps::init();
+    // SAFETY: the table was just filled, and the stacks are this CPU's.
+    unsafe { descriptors::load(0, stacks) };
+    apic::disable_old_controllers();
+    apic::init(0, platform.local_apic, features);
+    io_apic::init(platform);
+}
+
+/// The whole pages that a range lies in.
+fn page_range(range: PhysicalRange) -> PhysicalRange {
+    PhysicalRange {
+        start: range.start & !(PAGE - 1),
+        end: range.end.next_multiple_of(PAGE),
+    }
+}
+
+/// Whether all of `part` is in `ranges`; it may be empty.
+fn is_inside(ranges: &Ranges, part: PhysicalRange) -> bool {
+    let mut without = *ranges;
+    without.remove(part);
+    ranges.total() - without.total() == part.end - part.start
+}
