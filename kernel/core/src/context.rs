@@ -152,8 +152,10 @@ pub fn trampoline() -> usize {
 /// # Safety
 /// `top` must be the 16-byte-aligned end of an unused, mapped stack.
 pub unsafe fn prepare(top: usize, entry: extern "sysv64" fn() -> !) -> usize {
-    let words = (top - 80) as *mut u64;
-    // SAFETY: ten words below `top` lie on the stack, which nobody uses.
+    // The function finds its return address, zero, right below the end: then
+    // the stack is aligned as the calling convention wants it at an entry.
+    let words = (top - 72) as *mut u64;
+    // SAFETY: nine words below `top` lie on the stack, which nobody uses.
     unsafe {
         // MXCSR 1F80h and control word 37Fh, their defaults after reset.
         words.write(0x0000_037f_0000_1f80);
@@ -162,7 +164,6 @@ pub unsafe fn prepare(top: usize, entry: extern "sysv64" fn() -> !) -> usize {
         }
         words.add(7).write(entry as *const () as u64);
         words.add(8).write(0);
-        words.add(9).write(0);
     }
     words as usize
 }
