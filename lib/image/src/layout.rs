@@ -287,12 +287,18 @@ impl<'a> Layout<'a> {
     }
 }
 
-/// Checks that the file is an x86-64 position-independent executable.
-pub(crate) fn parse_header(elf: &[u8]) -> Result<ElfBytes<'_, LittleEndian>, ImageError> {
+/// Checks that the file is for x86-64.
+pub(crate) fn parse_any_header(elf: &[u8]) -> Result<ElfBytes<'_, LittleEndian>, ImageError> {
     let file = ElfBytes::<LittleEndian>::minimal_parse(elf).map_err(|_| ImageError::NotElf)?;
     if file.ehdr.class != elf::file::Class::ELF64 || file.ehdr.e_machine != abi::EM_X86_64 {
         return Err(ImageError::NotElf);
     }
+    Ok(file)
+}
+
+/// Checks that the file is an x86-64 position-independent executable.
+pub(crate) fn parse_header(elf: &[u8]) -> Result<ElfBytes<'_, LittleEndian>, ImageError> {
+    let file = parse_any_header(elf)?;
     if file.ehdr.e_type != abi::ET_DYN {
         return Err(ImageError::NotPositionIndependent);
     }

@@ -9,9 +9,9 @@ use elf::symbol::SymbolTable;
 use rustc_demangle::Demangle;
 
 use crate::ImageError;
-use crate::layout::parse_header;
+use crate::layout::parse_any_header;
 
-/// The symbol table of an image.
+/// The symbol table of an image, or of the kernel.
 #[derive(Clone, Debug)]
 pub struct Symbols<'a> {
     table: Option<(SymbolTable<'a, LittleEndian>, StringTable<'a>)>,
@@ -25,12 +25,13 @@ pub struct SymbolName<'a> {
 }
 
 impl<'a> Symbols<'a> {
-    /// Finds the symbol table of an ELF file; a stripped file has no symbols.
+    /// Finds the symbol table of an ELF file; a stripped file has no symbols. A
+    /// kernel at a fixed address will do too.
     ///
     /// # Errors
     /// [`ImageError::NotElf`] if the file's tables lead nowhere.
     pub fn parse(elf: &'a [u8]) -> Result<Self, ImageError> {
-        let table = parse_header(elf)?
+        let table = parse_any_header(elf)?
             .symbol_table()
             .map_err(|_| ImageError::NotElf)?;
         Ok(Self { table })
