@@ -148,13 +148,13 @@ impl<I: ?Sized + Interface> Proxy<I> {
             )
         };
         let _ = function;
+        let target = self.target();
         let mut frame = Frame {
-            object: self.callee(),
+            object: target.object,
             arguments: ManuallyDrop::new(arguments),
             result: MaybeUninit::<RpcResult<R>>::uninit(),
             moved: false,
         };
-        let target = self.target();
         // SAFETY: slots live for ever; `run` gets the frame it expects, which
         // lives on this stack until the stub returns.
         let status = unsafe {
@@ -185,7 +185,7 @@ impl<I: ?Sized + Interface> Proxy<I> {
 
     #[cold]
     fn count_error(&self) {
-        let errors = (&raw const self.target().errors).cast_mut();
+        let errors = self.error_counter();
         // SAFETY: the counter lies in this live proxy object and is only ever
         // accessed as an atomic.
         unsafe { AtomicU64::from_ptr(errors) }.fetch_add(1, Ordering::Relaxed);

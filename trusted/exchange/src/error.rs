@@ -7,7 +7,10 @@ pub type RpcResult<T> = Result<T, RpcError>;
 
 /// Failure of a crossing itself. Only a crossing can make one: the variants are
 /// matched as `RpcError::DomainDead { .. }` and cannot be constructed elsewhere.
+///
+/// As wide as a register, so that a result of one word comes back in registers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u64)]
 pub enum RpcError {
     /// The domain called was dead, or died during the call. What was moved to it
     /// is gone; what was only lent is as the domain left it.

@@ -7,6 +7,7 @@ use core::ptr::NonNull;
 
 use abi::exchange::ProxyObject;
 use abi::note::{combine, hash};
+use abi::thread::DomainSlot;
 
 use crate::error::ExchangeFull;
 use crate::layout::{Exchangeable, SlotList};
@@ -90,7 +91,11 @@ impl<I: ?Sized + Interface> Proxy<I> {
     /// Whether both are proxies for the same object.
     #[must_use]
     pub fn is_same_object(&self, other: &Self) -> bool {
-        core::ptr::eq(self.target().export, other.target().export)
+        let export = |proxy: &Self| {
+            // SAFETY: a proxy owns a live proxy object; see `target`.
+            unsafe { (&raw const (*proxy.object.as_ptr()).export).read_volatile() }
+        };
+        core::ptr::eq(export(self), export(other))
     }
 
     /// A handle on a proxy object.
@@ -114,18 +119,43 @@ impl<I: ?Sized + Interface> Proxy<I> {
         object
     }
 
-    #[inline]
-    pub(crate) fn target(&self) -> &ProxyObject {
-        // SAFETY: a proxy owns a live proxy object.
-        unsafe { self.object.as_ref() }
+    /// What to call, read field by field: the kernel may redirect the proxy
+    /// from a dead domain to its successor at any time. It writes the fields in
+    /// the opposite order, so whoever sees the new generation sees the new
+    /// object; an old one belongs to a dead domain and calls nobody.
+    #[inline(always)]
+    pub(crate) fn target(&self) -> Target<I> {
+        let proxy = self.object.as_ptr();
+        // SAFETY: a proxy owns a live proxy object; each field is one word,
+        // written and read in one piece.
+        unsafe {
+            let generation = (&raw const (*proxy).generation).read_volatile();
+            let slot = (&raw const (*proxy).slot).read_volatile();
+            let data = (&raw const (*proxy).data).read_volatile();
+            let vtable = (&raw const (*proxy).vtable).read_volatile();
+            Target {
+                generation,
+                slot,
+                object: join(data, vtable),
+            }
+        }
     }
 
-    /// The object called, as the callee's own pointer.
-    #[inline]
-    pub(crate) fn callee(&self) -> *const I {
-        let target = self.target();
-        join(target.data, target.vtable)
+    /// Where failed calls are counted; to be accessed atomically.
+    pub(crate) fn error_counter(&self) -> *mut u64 {
+        // SAFETY: a proxy owns a live proxy object.
+        unsafe { &raw mut (*self.object.as_ptr()).errors }
     }
+}
+
+/// What a call through a proxy needs.
+pub(crate) struct Target<I: ?Sized> {
+    /// Generation the slot must have.
+    pub generation: u64,
+    /// Domain of the object.
+    pub slot: *const DomainSlot,
+    /// The object, as the callee's own pointer.
+    pub object: *const I,
 }
 
 /// The two halves of a pointer to a trait object.

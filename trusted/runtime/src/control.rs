@@ -140,8 +140,9 @@ impl AnyProxy {
     /// Fingerprint of its interface.
     #[must_use]
     pub fn fingerprint(&self) -> u64 {
-        // SAFETY: the handle owns a live proxy object.
-        unsafe { self.object.as_ref() }.fingerprint
+        // SAFETY: the handle owns a live proxy object, whose fingerprint never
+        // changes.
+        unsafe { (*self.object.as_ptr()).fingerprint }
     }
 
     /// The proxy as one of interface `I`.
@@ -503,6 +504,18 @@ impl DomainControl {
         Ok((length, next))
     }
 
+    /// Makes every proxy for the object of `from`, whoever holds it, one for the
+    /// object of `to`, which has the same interface; how many. `from` and `to`
+    /// stay as they are.
+    ///
+    /// # Errors
+    /// [`ServiceError::Invalid`] while the owner of the old object lives, or if
+    /// the interfaces differ.
+    pub fn redirect(&self, from: &AnyProxy, to: &AnyProxy) -> Result<u64, ServiceError> {
+        // SAFETY: the right was granted; both are live proxies held by the caller.
+        check(unsafe { (services().proxy_redirect)(from.object.as_ptr(), to.object.as_ptr()) })
+    }
+
     /// The `index`-th PCI function; `None` past the last.
     #[must_use]
     pub fn pci_function(&self, index: usize) -> Option<abi::device::PciInfo> {
@@ -510,6 +523,16 @@ impl DomainControl {
         // SAFETY: the right was granted; the place is writable for the call.
         check(unsafe { (services().pci_list)(index, &raw mut info) }).ok()?;
         Some(info)
+    }
+
+    /// Makes everybody's proxies for the object of `old`, whose domain is dead,
+    /// proxies for the object of `new`; how many there were.
+    ///
+    /// # Errors
+    /// [`ServiceError::Invalid`] for another interface or a living domain.
+    pub fn redirect(&self, old: &AnyProxy, new: &AnyProxy) -> Result<u64, ServiceError> {
+        // SAFETY: the right was granted; both handles own live proxies.
+        check(unsafe { (services().proxy_redirect)(old.object.as_ptr(), new.object.as_ptr()) })
     }
 
     /// Powers the machine off with an exit status.

@@ -386,6 +386,9 @@ extern "sysv64" fn interrupt_wait(_: u64, _: u64, _: u64) -> Answer {
 extern "sysv64" fn physical_address(address: *const u8) -> u64 {
     address as u64
 }
+unsafe extern "sysv64" fn proxy_redirect(_: *mut ProxyObject, _: *const ProxyObject) -> Answer {
+    UNSUPPORTED
+}
 unsafe extern "sysv64" fn host_file_read(_: u64, _: u64, _: *mut u8, _: usize) -> Answer {
     UNSUPPORTED
 }
@@ -405,6 +408,7 @@ pub fn table() -> &'static Services {
         proxy_export,
         proxy_clone,
         proxy_drop,
+        proxy_redirect,
         panic,
         exit,
         thread_spawn,
