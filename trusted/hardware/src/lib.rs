@@ -1,7 +1,7 @@
 //! What drivers may touch: PCI functions, registers, interrupts, DMA memory.
 //!
-//! A driver is safe Rust. It is handed a [`PciFunction`] (or a [`HostFile`])
-//! when it starts, and reaches everything else through it: [`Mmio`] registers
+//! A driver is safe Rust. It is handed a [`PciFunction`] when it
+//! starts, and reaches everything else through it: [`Mmio`] registers
 //! behind a base address register, an [`Interrupt`], memory the device shares
 //! ([`DmaRegion`]), and buffers the device fills or empties in place ([`Lent`]
 //! for the length of a call, [`InFlight`] for as long as a request lasts).
@@ -20,13 +20,15 @@
 #[cfg(all(redleaf_image, feature = "host"))]
 compile_error!("feature `host` is for tests on the host; an image must not enable it");
 
+extern crate alloc;
 #[cfg(any(test, feature = "host"))]
 extern crate std;
+
+use alloc::sync::Arc;
 
 mod dma;
 #[cfg(any(test, feature = "host"))]
 pub mod host;
-mod host_file;
 mod interrupt;
 mod mmio;
 mod pci;
@@ -34,7 +36,6 @@ mod transfer;
 
 pub use abi::status::ServiceError;
 pub use dma::DmaRegion;
-pub use host_file::HostFile;
 pub use interrupt::{Interrupt, InterruptLine};
 pub use mmio::{Mmio, Registers};
 pub use pci::PciFunction;
@@ -65,4 +66,33 @@ pub trait Platform {
 
     /// Lets other threads run until the clock shows `deadline_ns`.
     fn sleep_until(&self, deadline_ns: u64);
+}
+
+impl<P: Platform + ?Sized> Platform for Arc<P> {
+    fn allocate(&self, pages: usize) -> Option<DmaRegion> {
+        (**self).allocate(pages)
+    }
+
+    #[inline]
+    fn physical_address(&self, byte: *const u8) -> Option<u64> {
+        (**self).physical_address(byte)
+    }
+
+    #[inline]
+    fn open(&self, start: *const u8, bytes: usize, direction: Direction) {
+        (**self).open(start, bytes, direction);
+    }
+
+    #[inline]
+    fn close(&self, start: *const u8, bytes: usize, direction: Direction) {
+        (**self).close(start, bytes, direction);
+    }
+
+    fn now_ns(&self) -> u64 {
+        (**self).now_ns()
+    }
+
+    fn sleep_until(&self, deadline_ns: u64) {
+        (**self).sleep_until(deadline_ns);
+    }
 }

@@ -5,8 +5,11 @@ use core::sync::atomic::AtomicU64;
 
 use abi::PAGE_SIZE;
 use abi::device::PciInfo;
+use abi::grant::{Grant, GrantKind};
 use abi::status::{ServiceError, check};
 use exchange::thread::services;
+use runtime::StartError;
+use runtime::entry::FromGrant;
 
 use crate::{DmaRegion, Interrupt, Mmio, Platform};
 
@@ -77,6 +80,24 @@ impl PciFunction {
         // SAFETY: holding `self` is the right to use this function.
         let services = unsafe { services() };
         check((services.interrupt_bind)(self.info.address, index)).map(Interrupt::new)
+    }
+}
+
+// SAFETY: the grant stands for this one function.
+unsafe impl FromGrant for PciFunction {
+    const KIND: GrantKind = GrantKind::PciFunction;
+
+    unsafe fn from_grant(grant: &Grant) -> Result<Self, StartError> {
+        let address = u32::try_from(grant.first)
+            .map_err(|_| StartError::new("the kernel passed a malformed PCI address"))?;
+        Self::claim(address).map_err(|error| {
+            let reason = match error {
+                ServiceError::NotFound => "there is no such function",
+                ServiceError::Busy => "another domain drives it",
+                _ => "it does not answer",
+            };
+            StartError::new(format_args!("PCI function {address:#06x}: {reason}"))
+        })
     }
 }
 

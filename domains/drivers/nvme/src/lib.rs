@@ -1,0 +1,26 @@
+//! NVM Express 1.4: the driver's logic, apart from the domain around it.
+//!
+//! [`driver::Driver`] is the block device. Below it: [`controller`] starts and
+//! resets the controller and speaks the admin commands; [`queue`] is a pair of
+//! queues and their doorbells; [`requests`] knows who waits for which command
+//! and which buffer the device has; [`prp`] describes buffers to the device.
+//! All of it is generic over the registers and the platform, and runs against
+//! a modelled controller in `tests/`.
+//!
+//! Not supported: metadata and protection information, several I/O queues,
+//! namespaces that come and go, weighted arbitration, controller memory.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod command;
+pub mod controller;
+pub mod driver;
+pub mod error;
+pub mod identify;
+pub mod prp;
+pub mod queue;
+pub mod registers;
+pub mod requests;
+pub mod settings;
