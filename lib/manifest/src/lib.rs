@@ -86,6 +86,8 @@ pub enum GrantSource {
     },
     /// Text: options of the domain.
     Text(String),
+    /// The supervisor itself, as an object of its interface.
+    Supervisor,
 }
 
 /// Which PCI function is meant.

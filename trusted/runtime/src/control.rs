@@ -525,16 +525,6 @@ impl DomainControl {
         Some(info)
     }
 
-    /// Makes everybody's proxies for the object of `old`, whose domain is dead,
-    /// proxies for the object of `new`; how many there were.
-    ///
-    /// # Errors
-    /// [`ServiceError::Invalid`] for another interface or a living domain.
-    pub fn redirect(&self, old: &AnyProxy, new: &AnyProxy) -> Result<u64, ServiceError> {
-        // SAFETY: the right was granted; both handles own live proxies.
-        check(unsafe { (services().proxy_redirect)(old.object.as_ptr(), new.object.as_ptr()) })
-    }
-
     /// Powers the machine off with an exit status.
     pub fn power_off(&self, status: i32) -> ! {
         // SAFETY: the right was granted.

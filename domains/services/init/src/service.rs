@@ -1,0 +1,166 @@
+//! The supervisor as administering programs see it.
+
+use alloc::sync::Arc;
+
+use exchange::RpcResult;
+use interfaces::supervisor::{AuditReport, CrashCause, DomainStatus, Supervisor, SupervisorError};
+use runtime::time::{Duration, Instant};
+use runtime::{DeathCause, DomainInfo, InjectedFault, ServiceError};
+
+use crate::system::System;
+use crate::timing;
+
+/// How long a domain may take to die of an injected fault.
+const DEATH_TIME: Duration = Duration::from_secs(10);
+
+/// How long an injected endless loop is left to run before it is ended.
+const LOOP_TIME: Duration = Duration::from_millis(20);
+
+/// The object administering programs call.
+pub struct Service {
+    system: Arc<System>,
+}
+
+impl Service {
+    /// A service of this system.
+    pub const fn new(system: Arc<System>) -> Self {
+        Self { system }
+    }
+
+    fn find(&self, name: &str) -> Result<u64, SupervisorError> {
+        if name == "init" {
+            return Err(SupervisorError::NotAllowed);
+        }
+        let running = self.system.running(name);
+        if let Some(id) = running {
+            return Ok(id);
+        }
+        let all = self
+            .system
+            .control()
+            .list()
+            .map_err(|_| SupervisorError::Failed)?;
+        let found = all
+            .iter()
+            .find(|info| runtime::name_text(&info.name) == name);
+        found.map(|info| info.id).ok_or(SupervisorError::NotFound)
+    }
+
+    fn crash(&self, name: &str, cause: CrashCause) -> Result<(), SupervisorError> {
+        let id = self.find(name)?;
+        let control = self.system.control();
+        let fault = match cause {
+            CrashCause::Kill => InjectedFault::Kill,
+            CrashCause::Panic => InjectedFault::Panic,
+            CrashCause::NullDereference => InjectedFault::NullDereference,
+            CrashCause::StackOverflow => InjectedFault::StackOverflow,
+            CrashCause::EndlessLoop => InjectedFault::EndlessLoop,
+        };
+        control.inject(id, fault).map_err(refusal)?;
+        if cause == CrashCause::EndlessLoop {
+            runtime::thread::sleep(LOOP_TIME);
+            control.kill(id, DeathCause::Watchdog).map_err(refusal)?;
+        }
+        let ended = control.wait_death(Some(id), Instant::now() + DEATH_TIME);
+        ended.map(drop).map_err(|_| SupervisorError::TimedOut)
+    }
+}
+
+const fn refusal(error: ServiceError) -> SupervisorError {
+    match error {
+        ServiceError::NotFound | ServiceError::Dead => SupervisorError::NotFound,
+        ServiceError::BadImage => SupervisorError::BadImage,
+        ServiceError::TimedOut => SupervisorError::TimedOut,
+        _ => SupervisorError::Failed,
+    }
+}
+
+impl Supervisor for Service {
+    fn domains(&self, list: &mut [DomainStatus]) -> RpcResult<u64> {
+        let Ok(all) = self.system.control().list() else {
+            return Ok(0);
+        };
+        for (place, info) in list.iter_mut().zip(&all) {
+            *place = status(&self.system, info);
+        }
+        Ok(all.len() as u64)
+    }
+
+    fn crash(&self, name: &str, cause: CrashCause) -> RpcResult<Result<(), SupervisorError>> {
+        Ok(self.crash(name, cause))
+    }
+
+    fn kill(&self, id: u64) -> RpcResult<Result<(), SupervisorError>> {
+        Ok(self
+            .system
+            .control()
+            .kill(id, DeathCause::Killed)
+            .map_err(refusal))
+    }
+
+    fn wait_running(&self, name: &str, timeout_ns: u64) -> RpcResult<Result<(), SupervisorError>> {
+        let runs = self.system.wait_running(name, Duration::from_nanos(timeout_ns));
+        Ok(if runs {
+            Ok(())
+        } else {
+            Err(SupervisorError::TimedOut)
+        })
+    }
+
+    fn log(&self, from: u64, into: &mut [u8]) -> RpcResult<u64> {
+        let read = self.system.control().read_log(from, into);
+        Ok(read.map_or(0, |(count, _)| count as u64))
+    }
+
+    fn crash_record(&self, sequence: u64, into: &mut [u8]) -> RpcResult<u64> {
+        let Ok(text) = self.system.control().crash_record(sequence) else {
+            return Ok(0);
+        };
+        let count = text.len().min(into.len());
+        into[..count].copy_from_slice(&text.as_bytes()[..count]);
+        Ok(count as u64)
+    }
+
+    fn audit(&self) -> RpcResult<AuditReport> {
+        let audit = self.system.control().audit().unwrap_or_default();
+        Ok(AuditReport {
+            frames: audit.frames,
+            exchange_objects: audit.exchange_objects,
+            threads: audit.threads,
+            interrupts: audit.interrupts,
+            mappings: audit.mappings,
+            domains: audit.domains,
+            exports: audit.exports,
+            kernel_heap_bytes: audit.kernel_heap_bytes,
+        })
+    }
+
+    fn time_domain_starts(
+        &self,
+        image: &str,
+        durations_ns: &mut [u64],
+    ) -> RpcResult<Result<(), SupervisorError>> {
+        Ok(timing::time_starts(&self.system, image, durations_ns))
+    }
+
+    fn power_off(&self, status: u32) -> RpcResult<()> {
+        self.system
+            .power_off(i32::try_from(status).unwrap_or(i32::MAX))
+    }
+}
+
+fn status(system: &System, info: &DomainInfo) -> DomainStatus {
+    let (restarts, supervised) = system.supervision(info.id);
+    DomainStatus {
+        id: info.id,
+        name: info.name,
+        state: info.state,
+        threads: info.threads,
+        private_bytes: info.private_bytes,
+        exchange_bytes: info.exchange_bytes,
+        calls: info.calls,
+        cpu_ns: info.cpu_ns,
+        restarts,
+        supervised: u32::from(supervised),
+    }
+}

@@ -1,0 +1,330 @@
+//! The running system: what was started, from what, and how often.
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+
+use exchange::Proxy;
+use interfaces::supervisor::Supervisor;
+use manifest::{DeathPolicy, DomainPlan, RestartLimit, SystemPlan};
+use runtime::sync::{Condvar, Mutex};
+use runtime::time::{Duration, Instant};
+use runtime::{
+    AnyProxy, DeathCause, DeathNotice, DomainControl, Image, ImageError, Start, StartError,
+    StartFailure, StartOutcome,
+};
+
+use crate::archive::Archive;
+use crate::grants;
+use crate::service::Service;
+
+/// Time without a death after which a domain's restarts count anew.
+const FORGIVE: Duration = Duration::from_secs(10);
+
+/// Why a domain could not be started.
+#[derive(Debug)]
+pub enum StartFault {
+    /// The boot archive has no image of that name.
+    NoImage(String),
+    /// The image was refused.
+    Refused(ImageError),
+    /// A domain it is handed the object of does not run.
+    NoProvider(String),
+    /// No PCI function matches.
+    NoDevice,
+    /// The machine has no such host file.
+    NoHostFile(String),
+    /// No memory for a grant.
+    NoMemory,
+    /// Its own code or the kernel refused.
+    Failed(StartFailure),
+}
+
+impl fmt::Display for StartFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoImage(name) => write!(f, "the boot archive has no image {name}"),
+            Self::Refused(error) => error.fmt(f),
+            Self::NoProvider(name) => write!(f, "{name}, which it needs, does not run"),
+            Self::NoDevice => f.write_str("no PCI function matches"),
+            Self::NoHostFile(name) => write!(f, "no host file {name} (expected disk, disk1, …)"),
+            Self::NoMemory => f.write_str("no memory for its grants"),
+            Self::Failed(failure) => failure.fmt(f),
+        }
+    }
+}
+
+/// One domain of the plan, as it runs.
+#[derive(Default)]
+struct Entry {
+    image: Option<Arc<Image>>,
+    /// Owner id while it runs; 0 otherwise.
+    id: u64,
+    /// What it provides. Kept after its death, to redirect its holders.
+    object: Option<AnyProxy>,
+    restarts: u32,
+    /// Restarts since it last ran for a while, and when it last started.
+    in_a_row: u32,
+    started: Option<Instant>,
+}
+
+/// A system and its supervisor.
+pub struct System {
+    control: DomainControl,
+    archive: Archive,
+    plan: SystemPlan,
+    entries: Mutex<Vec<Entry>>,
+    /// Notified at every start and final death.
+    changed: Condvar,
+    service: Mutex<Option<Proxy<dyn Supervisor>>>,
+    stopping: Mutex<bool>,
+}
+
+impl System {
+    /// Reads the plan; starts nothing yet.
+    pub fn new(control: DomainControl, archive: Archive) -> Result<Self, StartError> {
+        let plan = archive
+            .file("plan")
+            .ok_or_else(|| StartError::new("the boot archive has no plan"))?;
+        let plan = SystemPlan::decode(plan)?;
+        let entries = plan.domains.iter().map(|_| Entry::default()).collect();
+        Ok(Self {
+            control,
+            archive,
+            plan,
+            entries: Mutex::new(entries),
+            changed: Condvar::new(),
+            service: Mutex::new(None),
+            stopping: Mutex::new(false),
+        })
+    }
+
+    /// Control over domains.
+    pub const fn control(&self) -> &DomainControl {
+        &self.control
+    }
+
+    /// The boot archive.
+    pub const fn archive(&self) -> Archive {
+        self.archive
+    }
+
+    /// Starts every domain of the plan in order.
+    pub fn start_all(self: &Arc<Self>) {
+        let service = Arc::new(Service::new(Arc::clone(self)));
+        *self.service.lock() = Proxy::<dyn Supervisor>::try_export(service).ok();
+        for index in 0..self.plan.domains.len() {
+            if let Err(fault) = self.start(index) {
+                log::error!("{} does not start: {fault}", self.plan.domains[index].name);
+            }
+        }
+        log::info!(
+            "system {} started: {} domains",
+            self.plan.name,
+            self.plan.domains.len()
+        );
+    }
+
+    /// The supervisor as an object for others.
+    pub fn service(&self) -> Result<Proxy<dyn Supervisor>, StartFault> {
+        let service = self.service.lock();
+        let service = service.as_ref().ok_or(StartFault::NoMemory)?;
+        service.try_clone().map_err(|_| StartFault::NoMemory)
+    }
+
+    /// Another proxy for what a domain of the plan provides.
+    pub fn provided(&self, index: u32) -> Result<AnyProxy, StartFault> {
+        let index = index as usize;
+        let name = || {
+            self.plan
+                .domains
+                .get(index)
+                .map_or_else(String::new, |domain| domain.name.clone())
+        };
+        let entries = self.entries.lock();
+        let entry = entries.get(index).filter(|entry| entry.id != 0);
+        let object = entry.and_then(|entry| entry.object.as_ref());
+        let object = object.ok_or_else(|| StartFault::NoProvider(name()))?;
+        object.try_clone().map_err(|_| StartFault::NoMemory)
+    }
+
+    fn image(&self, index: usize) -> Result<Arc<Image>, StartFault> {
+        if let Some(image) = &self.entries.lock()[index].image {
+            return Ok(Arc::clone(image));
+        }
+        let name = &self.plan.domains[index].image;
+        let path = alloc::format!("images/{name}");
+        let file = self
+            .archive
+            .file(&path)
+            .ok_or_else(|| StartFault::NoImage(name.clone()))?;
+        let image = Arc::new(self.control.open_image(file).map_err(StartFault::Refused)?);
+        self.entries.lock()[index].image = Some(Arc::clone(&image));
+        Ok(image)
+    }
+
+    /// Starts a domain of the plan; a successor takes over the holders of the
+    /// object its predecessor provided.
+    fn start(&self, index: usize) -> Result<(), StartFault> {
+        let plan = &self.plan.domains[index];
+        let image = self.image(index)?;
+        let mut start = Start::new(&plan.name);
+        start.memory_quota = plan.memory_bytes;
+        start.watchdog_ns = plan.watchdog_ns;
+        start.detached = true;
+        for grant in &plan.grants {
+            if let Some(given) = grants::grant(self, grant)? {
+                start = start.give(&grant.parameter, given);
+            }
+        }
+        let started = self
+            .control
+            .start(&image, start)
+            .map_err(StartFault::Failed)?;
+        let mut entries = self.entries.lock();
+        let entry = &mut entries[index];
+        entry.id = started.id;
+        entry.started = Some(Instant::now());
+        if let StartOutcome::Provides(object) = started.outcome {
+            if let Some(old) = entry.object.take()
+                && let Err(error) = self.control.redirect(&old, &object)
+            {
+                log::error!("{}: its callers keep a dead proxy: {error:?}", plan.name);
+            }
+            entry.object = Some(object);
+        }
+        drop(entries);
+        self.changed.notify_all();
+        Ok(())
+    }
+
+    /// Waits for deaths and does what the plan says about each.
+    pub fn watch(&self) {
+        loop {
+            match self.control.wait_death(None, Instant::NEVER) {
+                Ok(notice) => self.mourn(&notice),
+                Err(error) => log::error!("cannot watch domains: {error:?}"),
+            }
+        }
+    }
+
+    fn mourn(&self, notice: &DeathNotice) {
+        let index = self
+            .entries
+            .lock()
+            .iter()
+            .position(|entry| entry.id == notice.id);
+        let Some(index) = index else {
+            return;
+        };
+        let plan = &self.plan.domains[index];
+        self.entries.lock()[index].id = 0;
+        self.changed.notify_all();
+        let is_exit = notice.cause == DeathCause::Exit as u32;
+        let (DeathPolicy::Restart(limit) | DeathPolicy::Transparent(limit)) = plan.on_death else {
+            return;
+        };
+        if is_exit || *self.stopping.lock() {
+            return;
+        }
+        self.restart(index, plan, limit);
+    }
+
+    fn restart(&self, index: usize, plan: &DomainPlan, limit: RestartLimit) {
+        loop {
+            let Some(pause) = self.next_restart(index, limit) else {
+                log::error!(
+                    "{} died {} times in a row and stays dead",
+                    plan.name,
+                    limit.limit
+                );
+                return self.changed.notify_all();
+            };
+            if !pause.is_zero() {
+                runtime::thread::sleep(pause);
+            }
+            let before = Instant::now();
+            match self.start(index) {
+                Ok(()) => {
+                    log::info!(
+                        "{} restarted in {} µs",
+                        plan.name,
+                        before.elapsed().as_micros()
+                    );
+                    return;
+                }
+                Err(fault) => log::error!("{} does not restart: {fault}", plan.name),
+            }
+        }
+    }
+
+    /// Counts a restart; the pause before it, `None` when there were enough.
+    fn next_restart(&self, index: usize, limit: RestartLimit) -> Option<Duration> {
+        let mut entries = self.entries.lock();
+        let entry = &mut entries[index];
+        if entry
+            .started
+            .is_some_and(|started| started.elapsed() > FORGIVE)
+        {
+            entry.in_a_row = 0;
+        }
+        if entry.in_a_row >= limit.limit {
+            return None;
+        }
+        entry.restarts += 1;
+        entry.in_a_row += 1;
+        // The first restart comes at once; from then on the pause doubles.
+        let doublings = entry.in_a_row.saturating_sub(2).min(16);
+        let pause = if entry.in_a_row == 1 {
+            0
+        } else {
+            limit.backoff_ns << doublings
+        };
+        Some(Duration::from_nanos(pause))
+    }
+
+    /// Id of a domain of the plan that runs.
+    pub fn running(&self, name: &str) -> Option<u64> {
+        let index = self
+            .plan
+            .domains
+            .iter()
+            .position(|domain| domain.name == name)?;
+        Some(self.entries.lock()[index].id).filter(|&id| id != 0)
+    }
+
+    /// Waits until a domain of the plan runs; whether it does.
+    pub fn wait_running(&self, name: &str, limit: Duration) -> bool {
+        let Some(index) = self
+            .plan
+            .domains
+            .iter()
+            .position(|domain| domain.name == name)
+        else {
+            return false;
+        };
+        let mut entries = self.entries.lock();
+        while entries[index].id == 0 {
+            let (guard, timed_out) = self.changed.wait_timeout(entries, limit);
+            entries = guard;
+            if timed_out {
+                return entries[index].id != 0;
+            }
+        }
+        true
+    }
+
+    /// Restarts of the domain with this id, and whether it is in the plan.
+    pub fn supervision(&self, id: u64) -> (u32, bool) {
+        let entries = self.entries.lock();
+        let entry = entries.iter().find(|entry| entry.id == id);
+        entry.map_or((0, false), |entry| (entry.restarts, true))
+    }
+
+    /// Ends every domain, last started first, and powers off.
+    pub fn power_off(&self, status: i32) -> ! {
+        *self.stopping.lock() = true;
+        self.control.power_off(status)
+    }
+}
