@@ -21,6 +21,12 @@ const MAX_SAMPLES: usize = 12;
 const PM_TIMER_HZ: u64 = 3_579_545;
 /// Interval timer frequency (Intel 82C54).
 const PIT_HZ: u64 = 1_193_182;
+/// Its ports.
+const PIT_CHANNEL: u16 = 0x40;
+const PIT_COMMAND: u16 = 0x43;
+/// Looks at a counter before it counts as standing still: on hardware each takes
+/// a microsecond, in an emulator a fraction of it.
+const MAX_POLLS: usize = 200_000;
 
 static BASE: AtomicU64 = AtomicU64::new(0);
 static TSC_RATIO: Ratio = Ratio::new();
@@ -152,11 +158,17 @@ fn frequency(power: &Power) -> (u64, &'static str) {
         return stated;
     }
     let pm_timer = power.timer.and_then(|(port, is_32_bit)| {
-        measure(|| sample_pm_timer(port, is_32_bit)).map(|hz| (hz, "PM timer"))
+        let mask = if is_32_bit { u32::MAX } else { 0xff_ffff };
+        // SAFETY: the FADT names the port; reading it has no effect.
+        let read = || unsafe { port::read_u32(port) };
+        measure(|| sample(read, PM_TIMER_HZ, mask)).map(|hz| (hz, "PM timer"))
     });
-    pm_timer
-        .or_else(|| measure(sample_pit).map(|hz| (hz, "interval timer")))
-        .unwrap_or((1_000_000_000, "guess: no clock to compare with"))
+    let pit = || {
+        start_pit();
+        measure(|| sample(read_pit, PIT_HZ, 0xffff)).map(|hz| (hz, "interval timer"))
+    };
+    let unknown = (1_000_000_000, "guess: no clock to compare with");
+    pm_timer.or_else(pit).unwrap_or(unknown)
 }
 
 /// CPUID leaves 0x15 and 0x16 (SDM volume 2A) and the hypervisors' 0x40000010.
@@ -215,54 +227,46 @@ fn measure(sample: impl Fn() -> Option<u64>) -> Option<u64> {
     (count > 0).then(|| samples[count / 2])
 }
 
-/// The TSC's frequency against the PM timer.
-fn sample_pm_timer(port: u16, is_32_bit: bool) -> Option<u64> {
-    let mask = if is_32_bit { u32::MAX } else { 0xff_ffff };
-    // The TSC in the middle of the (slow) read of the timer.
+/// The TSC's frequency against a counter of known frequency that counts up.
+/// `None` if that stands still.
+fn sample(read_counter: impl Fn() -> u32, counter_hz: u64, mask: u32) -> Option<u64> {
+    // The TSC in the middle of the (slow) read of the counter.
     let read = || {
         let before = cpu::time_stamp();
-        // SAFETY: the FADT names the port; reading it has no effect.
-        let ticks = unsafe { port::read_u32(port) };
+        let ticks = read_counter();
         (before.midpoint(cpu::time_stamp()), ticks)
     };
     let (tsc_start, start) = read();
-    let wanted = (PM_TIMER_HZ * SAMPLE_NS / SECOND) as u32;
-    for _ in 0..1_000_000 {
+    let wanted = counter_hz * SAMPLE_NS / SECOND;
+    for _ in 0..MAX_POLLS {
         let (tsc, ticks) = read();
-        let passed = ticks.wrapping_sub(start) & mask;
+        let passed = u64::from(ticks.wrapping_sub(start) & mask);
         if passed >= wanted {
-            return Some(tsc.wrapping_sub(tsc_start) * PM_TIMER_HZ / u64::from(passed));
+            return Some(tsc.wrapping_sub(tsc_start) * counter_hz / passed);
         }
     }
     None
 }
 
-/// The TSC's frequency against channel 2 of the interval timer, counting down
-/// once, gated through port 0x61 (Intel 82C54; ICH9 data sheet, section 13.7.1).
-fn sample_pit() -> Option<u64> {
-    const COUNT: u64 = PIT_HZ * SAMPLE_NS / SECOND;
-    // SAFETY: these ports belong to the interval timer; channel 2 drives only
-    // the speaker, which stays off.
+/// Lets channel 0 of the interval timer count down from 2^16 for ever (Intel
+/// 82C54, mode 2). Nobody hears its interrupt.
+fn start_pit() {
+    // SAFETY: the ports belong to the interval timer, which is used here only.
     unsafe {
-        let gate = port::read_u8(0x61) & !0b11;
-        port::write_u8(0x61, gate);
-        port::write_u8(0x43, 0b1011_0000);
-        port::write_u8(0x42, COUNT as u8);
-        port::write_u8(0x42, (COUNT >> 8) as u8);
-        if port::read_u8(0x61) & 1 << 5 != 0 {
-            return None;
-        }
-        let start = cpu::time_stamp();
-        port::write_u8(0x61, gate | 1);
-        for _ in 0..1_000_000 {
-            if port::read_u8(0x61) & 1 << 5 != 0 {
-                let ticks = cpu::time_stamp() - start;
-                port::write_u8(0x61, gate);
-                return Some(ticks * PIT_HZ / COUNT);
-            }
-        }
+        port::write_u8(PIT_COMMAND, 0b0011_0100);
+        port::write_u8(PIT_CHANNEL, 0);
+        port::write_u8(PIT_CHANNEL, 0);
     }
-    None
+}
+
+/// The counter, latched and turned around so that it counts up.
+fn read_pit() -> u32 {
+    // SAFETY: as in `start_pit`.
+    let count = unsafe {
+        port::write_u8(PIT_COMMAND, 0);
+        u16::from_le_bytes([port::read_u8(PIT_CHANNEL), port::read_u8(PIT_CHANNEL)])
+    };
+    u32::from(count.wrapping_neg())
 }
 
 #[cfg(test)]

@@ -109,7 +109,10 @@ static mut GATES: [Gate; VECTORS] = [Gate { low: 0, high: 0 }; VECTORS];
 pub unsafe fn fill_interrupt_table(handlers: usize, stride: usize) {
     /// Present, 64-bit interrupt gate.
     const INTERRUPT_GATE: u64 = 0x8e << 40;
-    for vector in 0..VECTORS {
+    let gates = &raw mut GATES;
+    // SAFETY: nobody else uses the table yet.
+    let gates = unsafe { &mut *gates };
+    for (vector, gate) in gates.iter_mut().enumerate() {
         let handler = (handlers + vector * stride) as u64;
         let stack = Stack::of_vector(vector) as u64;
         let low = handler & 0xffff
@@ -117,12 +120,9 @@ pub unsafe fn fill_interrupt_table(handlers: usize, stride: usize) {
             | stack << 32
             | INTERRUPT_GATE
             | (handler >> 16 & 0xffff) << 48;
-        // SAFETY: nobody else uses the table yet.
-        unsafe {
-            GATES[vector] = Gate {
-                low,
-                high: handler >> 32,
-            }
+        *gate = Gate {
+            low,
+            high: handler >> 32,
         };
     }
 }
@@ -133,8 +133,9 @@ pub unsafe fn fill_interrupt_table(handlers: usize, stride: usize) {
 /// The interrupt table must be filled; [`ALL_STACKS_PAGES`] pages from `stacks`
 /// on must be mapped and belong to this CPU for ever. Once per CPU.
 pub unsafe fn load(cpu: usize, stacks: usize) {
+    let task_states = &raw mut TASK_STATES;
     // SAFETY: each CPU has an element of its own.
-    let task_state = unsafe { &mut *(&raw mut TASK_STATES[cpu]) };
+    let task_state = unsafe { &mut (*task_states)[cpu] };
     for stack in 0..STACKS {
         let top = (stack as u64 + 1) * (STACK_PAGES + 1) * PAGE;
         task_state.interrupt_stacks[stack] = stacks as u64 + top;

@@ -60,28 +60,26 @@ pub mod image {
 }
 
 /// Where frames for tables come from.
-enum Frames {
-    /// The memory map, while the kernel core has no allocator.
-    Early(Ranges),
-    /// The kernel core.
-    Core,
+struct Frames {
+    /// Free memory, while the kernel core has no allocator.
+    early: Option<Ranges>,
 }
 
 impl FrameAccess for Frames {
     fn allocate(&mut self) -> Option<u64> {
-        match self {
-            Self::Early(free) => free.take(1, BOOT_MAPPED),
-            Self::Core => frames::allocate_frame(),
+        match &mut self.early {
+            Some(free) => free.take(1, BOOT_MAPPED),
+            None => frames::allocate_frame(),
         }
     }
 
     fn free(&mut self, frame: u64) {
-        match self {
-            Self::Early(free) => free.add(PhysicalRange {
+        match &mut self.early {
+            Some(free) => free.add(PhysicalRange {
                 start: frame,
                 end: frame + PAGE,
             }),
-            Self::Core => frames::free_frame(frame),
+            None => frames::free_frame(frame),
         }
     }
 
@@ -133,7 +131,7 @@ pub unsafe fn init(
     archive: PhysicalRange,
     platform: &Platform,
 ) -> Result<(), SetupError> {
-    let mut tables = PageTable::new(Frames::Early(free)).ok_or(MapError::NoMemory)?;
+    let mut tables = PageTable::new(Frames { early: Some(free) }).ok_or(MapError::NoMemory)?;
     for range in ram.as_slice() {
         map(&mut tables, *range, Permission::ReadWrite)?;
     }
@@ -153,13 +151,10 @@ pub unsafe fn init(
 /// Ends the use of early memory; what is left of it.
 pub fn hand_over() -> Ranges {
     let mut tables = TABLES.lock();
-    match tables
+    let early = tables
         .as_mut()
-        .map(|tables| core::mem::replace(tables.access(), Frames::Core))
-    {
-        Some(Frames::Early(free)) => free,
-        _ => Ranges::new(),
-    }
+        .and_then(|tables| tables.access().early.take());
+    early.unwrap_or(Ranges::new())
 }
 
 /// `count` stacks of `pages` pages each in early memory, a guard page below
@@ -167,9 +162,7 @@ pub fn hand_over() -> Ranges {
 pub fn guarded_stacks(count: u64, pages: u64) -> Option<usize> {
     let mut tables = TABLES.lock();
     let tables = tables.as_mut()?;
-    let Frames::Early(free) = tables.access() else {
-        return None;
-    };
+    let free = tables.access().early.as_mut()?;
     let start = free.take(count * (pages + 1), BOOT_MAPPED)? as usize;
     let stride = (pages + 1) as usize * PAGE as usize;
     (0..count as usize)

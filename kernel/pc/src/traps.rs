@@ -1,5 +1,6 @@
 //! Interrupts and exceptions: from the vector to the kernel core.
 
+#[cfg(redleaf_image)]
 use core::arch::global_asm;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
@@ -49,6 +50,7 @@ struct Frame {
 // Each entry pushes its vector, below an error code or a zero in its place. The
 // vector registers are saved because compiled code uses SSE; wider ones keep
 // their upper halves, which only newer instructions touch.
+#[cfg(redleaf_image)]
 global_asm!(
     ".pushsection .text.traps, \"ax\"",
     ".balign {size}",

@@ -5,8 +5,10 @@
 //! information in `ebx`. Everything here is reached by physical address; the
 //! kernel is linked at the one it is loaded at.
 
+#[cfg(redleaf_image)]
 use core::arch::global_asm;
 
+#[cfg(redleaf_image)]
 use crate::boot::Loader;
 
 /// Bytes of the stack that the boot CPU starts on.
@@ -26,10 +28,13 @@ pub static mut BOOT_STACK: BootStack = BootStack {
     stack: [0; BOOT_STACK_SIZE],
 };
 
+// On the host, where only tests run, none of this can be linked.
+
 // PVH: a note of the owner "Xen", type 18 (XEN_ELFNOTE_PHYS32_ENTRY), holds the
 // entry address (Xen, "x86/HVM direct boot ABI").
 // Multiboot2: header magic, architecture i386, length, checksum, end tag
 // (Multiboot2 specification, section 3.1.2).
+#[cfg(redleaf_image)]
 global_asm!(
     ".pushsection .note.pvh, \"a\", @note",
     ".balign 4",
@@ -49,6 +54,7 @@ global_asm!(
 
 // Tables until the final ones exist: the first 4 GiB, identity-mapped with
 // 2 MiB pages. Control registers: SDM volume 3A, sections 2.5 and 10.8.5.
+#[cfg(redleaf_image)]
 global_asm!(
     ".pushsection .bss.boot_tables, \"aw\", @nobits",
     ".balign 4096",
