@@ -156,6 +156,8 @@ impl Workspace {
                 TARGET,
             ])
             .current_dir(root)
+            // Dependencies of images alone depend on this.
+            .env("CARGO_ENCODED_RUSTFLAGS", "--cfg=redleaf_image")
             .stderr(Stdio::inherit())
             .output()
             .map_err(start_error("cargo"))?;

@@ -114,9 +114,12 @@ pub struct Vetted {
     pub licence: String,
     /// Why it is used, and where.
     pub why: String,
-    /// SHA-256 of the crate file, as in `Cargo.lock`. A crate that only the
-    /// host tool uses may go without.
+    /// SHA-256 of the crate file, as in `Cargo.lock`. A crate that runs on the
+    /// host alone may go without.
     pub checksum: Option<String>,
+    /// Where it is used, when `why` does not say.
+    #[serde(rename = "where")]
+    pub place: Option<String>,
 }
 
 /// The vetted crates by name.

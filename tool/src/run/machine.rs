@@ -96,7 +96,7 @@ impl Boot {
         command.arg("--archive").arg(&self.archive);
         command.arg("--disk").arg(&self.disk);
         command.args(["--cpus", &self.cpus.to_string()]);
-        command.args(["--memory", &self.memory_bytes.to_string()]);
+        command.args(["--memory", &format!("{}M", self.memory_bytes >> 20)]);
         command
     }
 }

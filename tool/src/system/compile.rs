@@ -317,6 +317,9 @@ impl Compiler<'_> {
         if grant.control == Some(true) {
             sources.push((GrantKind::DomainControl, GrantSource::DomainControl));
         }
+        if grant.supervisor == Some(true) {
+            sources.push((GrantKind::Proxy, GrantSource::Supervisor));
+        }
         if grant.boot_archive == Some(true) {
             sources.push((GrantKind::BootArchive, GrantSource::BootArchive));
         }

@@ -20,7 +20,7 @@
 //!
 //! Sources: `domain`, `pci = { class = "01:08:02" }` or `{ device =
 //! "8086:10fb", index = 1 }`, `console = true`, `control = true`,
-//! `boot_archive = true`, `host_file = "disk"`, `text = "…"`, and `options =
+//! `boot_archive = true`, `supervisor = true` (an object of its interface), `host_file = "disk"`, `text = "…"`, and `options =
 //! { … }`, which becomes text of `key=value` lines.
 
 use std::collections::BTreeMap;
@@ -124,6 +124,8 @@ pub struct GrantText {
     pub console: Option<bool>,
     /// Control of domains.
     pub control: Option<bool>,
+    /// The supervisor, as an object.
+    pub supervisor: Option<bool>,
     /// The boot archive.
     pub boot_archive: Option<bool>,
     /// A file of the host.
