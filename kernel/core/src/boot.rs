@@ -41,7 +41,7 @@ pub fn start(machine: &'static dyn Machine, info: BootInfo) -> ! {
         machine.cpu_count(),
         (frames::total() * abi::PAGE_SIZE as u64) >> 20
     );
-    pci::init(machine, None);
+    pci::init(machine, machine.pci_window());
     spawn_kernel_thread("reaper", PRIORITY_KERNEL, death::reap);
     spawn_kernel_thread("boot", PRIORITY_NORMAL, start_supervisor);
     // SAFETY: the boot context is now the idle thread, which holds nothing.

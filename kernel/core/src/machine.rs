@@ -114,6 +114,11 @@ pub trait Machine: Sync {
     fn pci_write(&self, address: abi::device::PciAddress, register: u16, value: u32);
     /// Last PCI bus there is; `None` without PCI.
     fn pci_last_bus(&self) -> Option<u8>;
+    /// Where to place functions that the firmware left unplaced; `None` if it
+    /// has placed them all.
+    fn pci_window(&self) -> Option<core::ops::Range<u64>> {
+        None
+    }
     /// Interrupt vectors for devices: events carry 0 to this number - 1.
     fn device_vectors(&self) -> usize;
     /// MSI address and data that raise `Event::Device(vector)` on `cpu`.

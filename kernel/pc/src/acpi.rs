@@ -3,7 +3,11 @@
 //!
 //! A reader of our own: the `acpi` crate asks for a handler of two dozen
 //! methods that serve its AML interpreter, which is more code than this. AML is
-//! not interpreted here; the one object needed, `\_S5`, is found by its name.
+//! not interpreted here; the few constants needed are found by name ([`aml`]).
+
+mod aml;
+
+use kernel_core::machine::PhysicalRange;
 
 use crate::bytes::{u8_at, u16_at, u32_at, u64_at};
 use crate::cpu::MAX_CPUS;
@@ -16,6 +20,10 @@ const HEADER_SIZE: usize = 36;
 const MAX_TABLE_SIZE: usize = 16 << 20;
 /// Where a BIOS keeps the root pointer; section 5.2.5.1.
 const BIOS_AREA: core::ops::Range<u64> = 0xe_0000..0x10_0000;
+
+/// Buses of a configuration space whose description leaves them open: those
+/// behind a few bridges.
+const UNLISTED_LAST_BUS: u8 = 31;
 
 /// A list with room for a few.
 #[derive(Clone, Copy, Debug)]
@@ -121,8 +129,12 @@ pub struct Platform {
     pub overrides: List<InterruptOverride>,
     /// PCI configuration spaces.
     pub configuration_spaces: List<ConfigurationSpace>,
+    /// Where PCI functions may be placed that the firmware left unplaced.
+    pub pci_window: Option<PhysicalRange>,
     /// Power and clocks.
     pub power: Power,
+    /// A configuration space that the DSDT describes.
+    unlisted_space: Option<u64>,
 }
 
 /// Physical memory, as far as it can be read: address and length.
@@ -146,7 +158,23 @@ impl Platform {
                 _ => None,
             };
         }
+        platform.complete_pci();
         Some(platform)
+    }
+
+    /// Without an MCFG the firmware did not set PCI up, but may describe it:
+    /// then addresses are for us to assign. With one, they are assigned.
+    fn complete_pci(&mut self) {
+        if !self.configuration_spaces.as_slice().is_empty() {
+            self.pci_window = None;
+        } else if let Some(address) = self.unlisted_space {
+            self.configuration_spaces.push(ConfigurationSpace {
+                address,
+                segment: 0,
+                first_bus: 0,
+                last_bus: UNLISTED_LAST_BUS,
+            });
+        }
     }
 
     /// Section 5.2.12.
@@ -208,7 +236,10 @@ impl Platform {
             Some(address) if address != 0 => address,
             _ => u32_at(table, 40)?.into(),
         };
-        power.soft_off = find_soft_off(read_table(dsdt, memory)?);
+        let dsdt = read_table(dsdt, memory)?;
+        self.power.soft_off = aml::find_soft_off(dsdt);
+        self.unlisted_space = aml::find_configuration_base(dsdt);
+        self.pci_window = aml::find_memory_window(dsdt);
         Some(())
     }
 }
@@ -285,34 +316,6 @@ fn register_at(table: &[u8], offset: usize) -> Option<Register> {
         1 => u16::try_from(address).ok().map(Register::Port),
         _ => None,
     }
-}
-
-/// Finds `Name (\_S5, Package {...})` in AML (sections 7.4.2.6 and 20.2) and
-/// reads the first two elements.
-fn find_soft_off(dsdt: &[u8]) -> Option<[u8; 2]> {
-    const NAME_OP: u8 = 0x08;
-    const PACKAGE_OP: u8 = 0x12;
-    let found = dsdt.windows(5).enumerate().find(|(at, window)| {
-        let before = at.checked_sub(1).map(|before| dsdt[before]);
-        let is_named =
-            before == Some(NAME_OP) || before == Some(b'\\') && *at >= 2 && dsdt[at - 2] == NAME_OP;
-        is_named && window.starts_with(b"_S5_") && window[4] == PACKAGE_OP
-    });
-    let mut at = found?.0 + 5;
-    // The upper two bits of the package length count the bytes that follow it;
-    // then comes the number of elements.
-    at += 1 + usize::from(u8_at(dsdt, at)? >> 6) + 1;
-    let mut types = [0; 2];
-    for kind in &mut types {
-        // Zero, One, a byte or a word constant.
-        (*kind, at) = match u8_at(dsdt, at)? {
-            small @ 0..=1 => (small, at + 1),
-            0x0a => (u8_at(dsdt, at + 1)?, at + 2),
-            0x0b => (u8_at(dsdt, at + 1)?, at + 3),
-            _ => return None,
-        };
-    }
-    Some(types)
 }
 
 #[cfg(test)]

@@ -113,6 +113,6 @@ fn unsealed_nonsense_is_survived() {
         let table = [fill; 300];
         let _ = platform.read_madt(&table);
         let _ = platform.read_fadt(&table, &|_, _| None);
-        let _ = find_soft_off(&[b"\x08_S5_\x12".as_slice(), &[fill; 3]].concat());
+        let _ = aml::find_soft_off(&[b"\x08_S5_\x12".as_slice(), &[fill; 3]].concat());
     }
 }

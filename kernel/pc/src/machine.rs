@@ -214,6 +214,12 @@ impl Machine for Pc {
         pci::last_bus(&self.platform)
     }
 
+    fn pci_window(&self) -> Option<Range<u64>> {
+        self.platform
+            .pci_window
+            .map(|window| window.start..window.end)
+    }
+
     fn device_vectors(&self) -> usize {
         traps::DEVICE_VECTORS
     }
