@@ -250,6 +250,9 @@ pub trait Process {
     fn kill(&self, pid: u32) -> RpcResult<Result<(), Errno>>;
     /// Makes `pid` (0: none) the one that the terminal's interrupt key ends.
     fn set_foreground(&self, pid: u32) -> RpcResult<Result<(), Errno>>;
+    /// 1 if the terminal's interrupt key was pressed, with nothing in the
+    /// foreground to end, since this was last asked.
+    fn take_interrupt(&self) -> RpcResult<u32>;
     /// Fills `list`; how many processes there are.
     fn processes(&self, list: &mut [ProcessInfo]) -> RpcResult<Result<u64, Errno>>;
 

@@ -60,6 +60,29 @@ pub fn expand_program(arguments: TokenStream, item: TokenStream) -> syn::Result<
     Ok(quote! { #item #note #entry })
 }
 
+pub fn expand_main(arguments: TokenStream, item: TokenStream) -> syn::Result<TokenStream> {
+    if !arguments.is_empty() {
+        return Err(Error::new_spanned(arguments, "`#[posix::main]` takes no arguments"));
+    }
+    let mut item: ItemFn = syn::parse2(item)?;
+    check_function(&item)?;
+    if !item.sig.inputs.is_empty() {
+        return Err(Error::new(
+            item.sig.inputs.span(),
+            "`main` takes no parameters: arguments are in `posix::env::args`",
+        ));
+    }
+    // On the host the expansion brings its own, empty `main`.
+    item.sig.ident = quote::format_ident!("program_main", span = item.sig.ident.span());
+    let program = quote! {
+        fn program(process: ::posix::Proxy<dyn ::posix::Process>, arguments: ::runtime::Bytes) -> i32 {
+            ::posix::start(process, &arguments.0, program_main)
+        }
+    };
+    let program = expand_program(quote!(dyn ::posix::Process), program)?;
+    Ok(quote! { #item #program })
+}
+
 fn check_function(item: &ItemFn) -> syn::Result<()> {
     let signature = &item.sig;
     if !signature.generics.params.is_empty()

@@ -46,6 +46,14 @@ pub fn program(arguments: TokenStream, item: TokenStream) -> TokenStream {
     finish(domain::expand_program(arguments.into(), item.into()))
 }
 
+/// Makes a function without parameters the `main` of a Unix program:
+/// `#[posix::main]`. It returns what `posix::process::Termination` knows. The
+/// program's crate depends on `posix` and `runtime`, which the expansion names.
+#[proc_macro_attribute]
+pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    finish(domain::expand_main(arguments.into(), item.into()))
+}
+
 fn finish(result: syn::Result<proc_macro2::TokenStream>) -> TokenStream {
     result
         .unwrap_or_else(|error| error.into_compile_error())

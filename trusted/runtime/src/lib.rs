@@ -45,6 +45,7 @@ pub use log;
 pub use macros::{domain, program};
 pub use options::{OptionError, Options};
 pub use random::random;
+pub use thread::exit;
 
 /// A name as the kernel keeps it, as text.
 #[must_use]

@@ -59,6 +59,12 @@ unsafe extern "sysv64" fn enter(argument: *mut ()) {
     code();
 }
 
+/// Ends this domain with an exit status, whatever its threads are doing.
+pub fn exit(status: i32) -> ! {
+    // SAFETY: a domain may end itself.
+    (unsafe { services() }.exit)(status)
+}
+
 /// Lets another ready thread run.
 pub fn yield_now() {
     // SAFETY: every domain may yield.

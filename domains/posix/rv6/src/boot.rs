@@ -1,0 +1,128 @@
+//! From the boot archive's `boot` file to the first process, to power off.
+//!
+//! The file has one `key=value` per line: `exec` is text for the shell, which
+//! makes the system run that and power off; without it a person sits at the
+//! console. `input=true` passes console input on although there is `exec`. The
+//! same keys can stand in the domain's options; the file goes first.
+
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use interfaces::supervisor::Supervisor;
+use runtime::{BootArchive, Options, StartError};
+use rv6::rv6::{Rv6, SpawnRequest};
+
+use crate::kernel::Kernel;
+
+/// Name of the file in the boot archive.
+const FILE_NAME: &str = "boot";
+
+/// The first program.
+const SHELL: &[u8] = b"/bin/sh";
+
+/// Environment of the first process.
+const ENVIRONMENT: &[u8] = b"PATH=/bin\0HOME=/\0USER=root\0SHELL=/bin/sh\0TERM=vt100\0";
+
+/// Exit status of the system when it could not even start the shell.
+const STATUS_SYSTEM_FAILED: i32 = 125;
+
+/// How the system is to be started.
+pub struct BootText {
+    exec: Option<String>,
+    has_input: bool,
+}
+
+impl BootText {
+    /// Reads the boot file, if there is one, and the options.
+    pub fn read(archive: &BootArchive, options: Options) -> Result<Self, StartError> {
+        let archive = archive.bytes().unwrap_or(&[]);
+        let file = find_in_tar(archive, FILE_NAME).unwrap_or(&[]);
+        let text = String::from_utf8_lossy(file).into_owned();
+        // The text of `exec` may have several lines: it is the last key.
+        let (head, exec) = match text.split_once("exec=") {
+            Some((head, exec)) if head.is_empty() || head.ends_with('\n') => {
+                (head.to_string(), Some(exec.to_string()))
+            }
+            _ => (text.clone(), None),
+        };
+        let exec = exec.or_else(|| options.text("exec").map(String::from));
+        let has_input = match Options::new(head).flag("input", false)? {
+            true => true,
+            false => options.flag("input", exec.is_none())?,
+        };
+        Ok(Self { exec, has_input })
+    }
+
+    /// Whether a person sits at the console.
+    pub const fn is_interactive(&self) -> bool {
+        self.exec.is_none()
+    }
+
+    /// Whether there is console input for the programs.
+    pub const fn has_input(&self) -> bool {
+        self.has_input
+    }
+}
+
+/// Runs the first process and powers off with its status.
+pub fn run(rv6: &Arc<Rv6>, kernel: &Kernel, boot: &BootText) {
+    let mut arguments = b"sh\0".to_vec();
+    if let Some(exec) = &boot.exec {
+        arguments.extend_from_slice(b"-c\0");
+        arguments.extend(exec.bytes().filter(|byte| *byte != 0));
+        arguments.push(0);
+    }
+    let status = first_process(rv6, &arguments);
+    if rv6.shut_down().is_err() {
+        log::error!("the file system could not be synced");
+    }
+    if let Some(supervisor) = rv6.supervisor() {
+        let _ = supervisor.power_off(status.unsigned_abs());
+    }
+    kernel.power_off(status)
+}
+
+fn first_process(rv6: &Arc<Rv6>, arguments: &[u8]) -> i32 {
+    let request = SpawnRequest {
+        path: SHELL,
+        arguments,
+        environment: ENVIRONMENT,
+    };
+    let pid = match rv6.start_first(&request) {
+        Ok(pid) => pid,
+        Err(refusal) => {
+            let message = refusal.message.unwrap_or_default();
+            log::error!("/bin/sh cannot be started: {:?} {message}", refusal.errno);
+            return STATUS_SYSTEM_FAILED;
+        }
+    };
+    let status = rv6.table().wait_end(pid).map_or(0, |ended| ended.status);
+    i32::try_from(status).unwrap_or(STATUS_SYSTEM_FAILED)
+}
+
+/// The contents of a file in an archive of `tar`'s ustar format.
+fn find_in_tar<'a>(archive: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    const BLOCK: usize = 512;
+    let mut rest = archive;
+    loop {
+        let header = rest.get(..BLOCK)?;
+        let field: Vec<u8> = header[..100]
+            .iter()
+            .copied()
+            .take_while(|byte| *byte != 0)
+            .collect();
+        if field.is_empty() {
+            return None;
+        }
+        let digits = header[124..136]
+            .iter()
+            .filter(|byte| (b'0'..=b'7').contains(byte));
+        let size = digits.fold(0_usize, |size, digit| size * 8 + usize::from(digit - b'0'));
+        let contents = rest.get(BLOCK..)?.get(..size)?;
+        if field.strip_prefix(b"./").unwrap_or(&field) == name.as_bytes() {
+            return Some(contents);
+        }
+        rest = rest.get(BLOCK + size.next_multiple_of(BLOCK)..)?;
+    }
+}

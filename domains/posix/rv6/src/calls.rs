@@ -1,0 +1,314 @@
+//! The system calls: the interface `Process`, each in a few lines.
+
+use alloc::sync::Arc;
+
+use exchange::{Proxy, RpcResult};
+use interfaces::block::BlockDevice;
+use interfaces::files::{Attributes, DirectoryEntry, FileSystemStatus};
+use interfaces::process::{
+    DescriptorMap, Errno, ExitStatus, OpenFlags, PipeEnds, Process, ProcessInfo, TerminalMode,
+    Whence,
+};
+use interfaces::supervisor::Supervisor;
+
+use crate::errno::{Outcome, flatten};
+use crate::open_file::{Access, Object, OpenFile};
+use crate::pipe::Pipe;
+use crate::process::{ProcessState, WorkingDirectory};
+use crate::rv6::SpawnRequest;
+
+impl Process for ProcessState {
+    fn pid(&self) -> RpcResult<u32> {
+        Ok(self.number())
+    }
+
+    fn parent_pid(&self) -> RpcResult<u32> {
+        Ok(self.rv6().table().parent_of(self.number()))
+    }
+
+    fn set_exit_status(&self, status: u32) -> RpcResult<()> {
+        self.set_status(status);
+        Ok(())
+    }
+
+    fn open(&self, path: &[u8], flags: OpenFlags, mode: u32) -> RpcResult<Outcome<u32>> {
+        Ok(self.open_path(path, flags.0, mode))
+    }
+
+    fn close(&self, descriptor: u32) -> RpcResult<Outcome<()>> {
+        let removed = self.descriptors().lock().remove(descriptor);
+        Ok(removed.map(drop))
+    }
+
+    fn read(&self, descriptor: u32, into: &mut [u8]) -> RpcResult<Outcome<u64>> {
+        Ok(self.file(descriptor).and_then(|file| file.read(self, into)))
+    }
+
+    fn write(&self, descriptor: u32, from: &[u8]) -> RpcResult<Outcome<u64>> {
+        Ok(self
+            .file(descriptor)
+            .and_then(|file| file.write(self, from)))
+    }
+
+    fn pread(&self, descriptor: u32, into: &mut [u8], offset: u64) -> RpcResult<Outcome<u64>> {
+        Ok(self
+            .file(descriptor)
+            .and_then(|file| file.read_at(self, into, offset)))
+    }
+
+    fn pwrite(&self, descriptor: u32, from: &[u8], offset: u64) -> RpcResult<Outcome<u64>> {
+        Ok(self
+            .file(descriptor)
+            .and_then(|file| file.write_at(self, from, offset)))
+    }
+
+    fn lseek(&self, descriptor: u32, offset: i64, whence: Whence) -> RpcResult<Outcome<u64>> {
+        Ok(self
+            .file(descriptor)
+            .and_then(|file| file.seek(offset, whence)))
+    }
+
+    fn dup(&self, descriptor: u32) -> RpcResult<Outcome<u32>> {
+        let mut descriptors = self.descriptors().lock();
+        Ok(descriptors
+            .get(descriptor)
+            .and_then(|file| descriptors.add(file)))
+    }
+
+    fn dup2(&self, descriptor: u32, wanted: u32) -> RpcResult<Outcome<u32>> {
+        let mut descriptors = self.descriptors().lock();
+        let before = descriptors
+            .get(descriptor)
+            .and_then(|file| descriptors.set(wanted, file));
+        drop(descriptors);
+        Ok(before.map(|_| wanted))
+    }
+
+    fn pipe(&self) -> RpcResult<Outcome<PipeEnds>> {
+        Ok(self.make_pipe())
+    }
+
+    fn fstat(&self, descriptor: u32) -> RpcResult<Outcome<Attributes>> {
+        Ok(self.file(descriptor).and_then(|file| file.attributes(self)))
+    }
+
+    fn stat(&self, path: &[u8]) -> RpcResult<Outcome<Attributes>> {
+        Ok(self.attributes_of(path, true))
+    }
+
+    fn lstat(&self, path: &[u8]) -> RpcResult<Outcome<Attributes>> {
+        Ok(self.attributes_of(path, false))
+    }
+
+    fn ftruncate(&self, descriptor: u32, size: u64) -> RpcResult<Outcome<()>> {
+        Ok(self.file(descriptor).and_then(|file| file.truncate(size)))
+    }
+
+    fn truncate(&self, path: &[u8], size: u64) -> RpcResult<Outcome<()>> {
+        Ok(self.truncate_path(path, size))
+    }
+
+    fn fsync(&self, descriptor: u32) -> RpcResult<Outcome<()>> {
+        Ok(self.file(descriptor).and_then(|file| file.sync()))
+    }
+
+    fn sync(&self) -> RpcResult<Outcome<()>> {
+        Ok(flatten(self.rv6().disk().files().sync()))
+    }
+
+    fn read_directory(
+        &self,
+        descriptor: u32,
+        entries: &mut [DirectoryEntry],
+    ) -> RpcResult<Outcome<u64>> {
+        Ok(self
+            .file(descriptor)
+            .and_then(|file| file.read_directory(self, entries)))
+    }
+
+    fn isatty(&self, descriptor: u32) -> RpcResult<Outcome<u32>> {
+        let is_interactive = self.rv6().terminal().is_interactive();
+        let file = self.file(descriptor);
+        Ok(file.map(|file| u32::from(file.is_console() && is_interactive)))
+    }
+
+    fn set_terminal_mode(&self, descriptor: u32, mode: TerminalMode) -> RpcResult<Outcome<()>> {
+        Ok(self
+            .file(descriptor)
+            .and_then(|file| match file.is_console() {
+                true => self.rv6().terminal().set_mode(mode),
+                false => Err(Errno::ENOTTY),
+            }))
+    }
+
+    fn statfs(&self, path: &[u8]) -> RpcResult<Outcome<FileSystemStatus>> {
+        let found = self.attributes_of(path, true);
+        Ok(found.and_then(|_| flatten(self.rv6().disk().files().status())))
+    }
+
+    fn mkdir(&self, path: &[u8], mode: u32) -> RpcResult<Outcome<()>> {
+        Ok(self.make_directory(path, mode))
+    }
+
+    fn rmdir(&self, path: &[u8]) -> RpcResult<Outcome<()>> {
+        Ok(self.remove_directory(path))
+    }
+
+    fn unlink(&self, path: &[u8]) -> RpcResult<Outcome<()>> {
+        Ok(self.unlink_path(path))
+    }
+
+    fn link(&self, path: &[u8], new_path: &[u8]) -> RpcResult<Outcome<()>> {
+        Ok(self.link_path(path, new_path))
+    }
+
+    fn symlink(&self, target: &[u8], path: &[u8]) -> RpcResult<Outcome<()>> {
+        Ok(self.make_symlink(target, path))
+    }
+
+    fn readlink(&self, path: &[u8], into: &mut [u8]) -> RpcResult<Outcome<u64>> {
+        Ok(self.link_target(path).map(|target| copy(&target, into)))
+    }
+
+    fn rename(&self, path: &[u8], new_path: &[u8]) -> RpcResult<Outcome<()>> {
+        Ok(self.rename_path(path, new_path))
+    }
+
+    fn chmod(&self, path: &[u8], mode: u32) -> RpcResult<Outcome<()>> {
+        let files = self.rv6().disk().files();
+        let inode = self.inode_of(path);
+        Ok(inode.and_then(|inode| flatten(files.set_mode(inode, mode & 0o7777))))
+    }
+
+    fn utimes(&self, path: &[u8], accessed_s: u64, modified_s: u64) -> RpcResult<Outcome<()>> {
+        let files = self.rv6().disk().files();
+        let inode = self.inode_of(path);
+        Ok(inode.and_then(|inode| flatten(files.set_times(inode, accessed_s, modified_s))))
+    }
+
+    fn chdir(&self, path: &[u8]) -> RpcResult<Outcome<()>> {
+        Ok(self.change_directory(path))
+    }
+
+    fn getcwd(&self, into: &mut [u8]) -> RpcResult<Outcome<u64>> {
+        let path = self.place().path;
+        Ok(if path.len() > into.len() {
+            Err(Errno::ERANGE)
+        } else {
+            Ok(copy(&path, into))
+        })
+    }
+
+    fn spawn(
+        &self,
+        path: &[u8],
+        arguments: &[u8],
+        environment: &[u8],
+        descriptors: &[DescriptorMap],
+    ) -> RpcResult<Outcome<u32>> {
+        let request = SpawnRequest {
+            path,
+            arguments,
+            environment,
+        };
+        Ok(self.rv6().spawn(self, &request, descriptors))
+    }
+
+    fn wait(&self, pid: u32, no_hang: u32) -> RpcResult<Outcome<ExitStatus>> {
+        let table = self.rv6().table();
+        let _guard = self.blocked().enter(table.clone());
+        let ended = table.wait(self.number(), pid, no_hang == 0, self.blocked().flag());
+        Ok(ended.map(|status| {
+            status.unwrap_or(ExitStatus {
+                pid: 0,
+                status: 0,
+                cause: 0,
+            })
+        }))
+    }
+
+    fn kill(&self, pid: u32) -> RpcResult<Outcome<()>> {
+        Ok(self.rv6().kill(pid))
+    }
+
+    fn set_foreground(&self, pid: u32) -> RpcResult<Outcome<()>> {
+        self.rv6().set_foreground(pid);
+        Ok(Ok(()))
+    }
+
+    fn take_interrupt(&self) -> RpcResult<u32> {
+        Ok(u32::from(self.rv6().take_interrupt()))
+    }
+
+    fn processes(&self, list: &mut [ProcessInfo]) -> RpcResult<Outcome<u64>> {
+        Ok(Ok(self.rv6().table().list(list)))
+    }
+
+    fn sleep_ns(&self, duration_ns: u64) -> RpcResult<Outcome<()>> {
+        let deadline_ns = self.rv6().system().clock_ns().saturating_add(duration_ns);
+        let _guard = self.blocked().enter(self.bed().clone());
+        let is_over = self.bed().sleep_until(deadline_ns, self.blocked().flag());
+        Ok(if is_over { Ok(()) } else { Err(Errno::EINTR) })
+    }
+
+    fn monotonic_ns(&self) -> RpcResult<u64> {
+        Ok(self.rv6().system().clock_ns())
+    }
+
+    fn wall_clock_ns(&self) -> RpcResult<u64> {
+        Ok(self.rv6().system().wall_clock_ns())
+    }
+
+    fn supervisor(&self) -> RpcResult<Outcome<Proxy<dyn Supervisor>>> {
+        let supervisor = self.rv6().supervisor().ok_or(Errno::ENODEV);
+        Ok(supervisor.and_then(|proxy| proxy.try_clone().map_err(|_| Errno::ENOMEM)))
+    }
+
+    fn root_device(&self) -> RpcResult<Outcome<Proxy<dyn BlockDevice>>> {
+        let device = self.rv6().device().ok_or(Errno::ENODEV);
+        Ok(device.and_then(|proxy| proxy.try_clone().map_err(|_| Errno::ENOMEM)))
+    }
+}
+
+impl ProcessState {
+    fn make_pipe(&self) -> Outcome<PipeEnds> {
+        let pipe = Arc::new(Pipe::new());
+        let reads = Access {
+            can_read: true,
+            can_write: false,
+            appends: false,
+        };
+        let writes = Access {
+            can_read: false,
+            can_write: true,
+            appends: false,
+        };
+        let reader = Arc::new(OpenFile::new(Object::PipeReader(Arc::clone(&pipe)), reads));
+        let writer = Arc::new(OpenFile::new(Object::PipeWriter(pipe), writes));
+        let mut descriptors = self.descriptors().lock();
+        let read = descriptors.add(reader)?;
+        match descriptors.add(writer) {
+            Ok(write) => Ok(PipeEnds { read, write }),
+            Err(error) => {
+                let reader = descriptors.remove(read);
+                drop(descriptors);
+                drop(reader);
+                Err(error)
+            }
+        }
+    }
+
+    fn change_directory(&self, path: &[u8]) -> Outcome<()> {
+        let (resolver, start) = self.resolver()?;
+        let place = resolver.resolve(&start, path)?;
+        self.set_directory(WorkingDirectory::hold(self.rv6().disk(), place)?);
+        Ok(())
+    }
+}
+
+/// Copies as much as fits; how many bytes.
+fn copy(from: &[u8], into: &mut [u8]) -> u64 {
+    let count = from.len().min(into.len());
+    into[..count].copy_from_slice(&from[..count]);
+    count as u64
+}

@@ -1,0 +1,167 @@
+//! The file system as the rest of Rv6 uses it: error numbers, kept inodes.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use interfaces::files::{Attributes, FileSystem, Inode};
+use interfaces::process::PATH_MAX;
+
+use crate::errno::{Errno, Outcome, flatten, flatten_open};
+
+/// The root file system.
+pub struct Disk {
+    files: Box<dyn FileSystem + Send + Sync>,
+}
+
+impl Disk {
+    /// Wraps a file system.
+    #[must_use]
+    pub fn new(files: Box<dyn FileSystem + Send + Sync>) -> Self {
+        Self { files }
+    }
+
+    /// The interface itself, for calls whose answer is passed on as it is.
+    #[must_use]
+    pub fn files(&self) -> &dyn FileSystem {
+        &*self.files
+    }
+
+    /// The root directory.
+    ///
+    /// # Errors
+    /// As the file system.
+    pub fn root(&self) -> Outcome<Inode> {
+        flatten(self.files.root())
+    }
+
+    /// The inode of a name in a directory.
+    ///
+    /// # Errors
+    /// As the file system.
+    pub fn lookup(&self, directory: Inode, name: &[u8]) -> Outcome<Inode> {
+        flatten(self.files.lookup(directory, name))
+    }
+
+    /// What is known of an inode.
+    ///
+    /// # Errors
+    /// As the file system.
+    pub fn attributes(&self, inode: Inode) -> Outcome<Attributes> {
+        flatten(self.files.attributes(inode))
+    }
+
+    /// The target of a symbolic link.
+    ///
+    /// # Errors
+    /// As the file system.
+    pub fn read_link(&self, inode: Inode) -> Outcome<Vec<u8>> {
+        let mut target = vec![0; PATH_MAX];
+        let length = flatten(self.files.read_link(inode, &mut target))?;
+        target.truncate(usize::try_from(length).unwrap_or(PATH_MAX));
+        Ok(target)
+    }
+
+    /// The contents of a file, of which `size` bytes are expected.
+    ///
+    /// # Errors
+    /// As the file system; `ENOMEM` when there is no room for them.
+    pub fn read_whole(&self, inode: Inode, size: u64) -> Outcome<Vec<u8>> {
+        let size = usize::try_from(size).map_err(|_| Errno::ENOMEM)?;
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(size).map_err(|_| Errno::ENOMEM)?;
+        bytes.resize(size, 0);
+        let mut filled = 0;
+        while filled < size {
+            let answer = self.files.read(inode, filled as u64, &mut bytes[filled..]);
+            match usize::try_from(flatten(answer)?) {
+                Ok(0) | Err(_) => break,
+                Ok(count) => filled += count,
+            }
+        }
+        bytes.truncate(filled);
+        Ok(bytes)
+    }
+
+    /// Keeps an inode's contents until the answer is dropped.
+    ///
+    /// # Errors
+    /// As the file system.
+    pub fn hold(self: &Arc<Self>, inode: Inode) -> Outcome<Held> {
+        flatten(self.files.retain(inode))?;
+        Ok(Held {
+            disk: Arc::clone(self),
+            inode,
+        })
+    }
+}
+
+/// An inode whose contents stay even when its last name goes.
+pub struct Held {
+    disk: Arc<Disk>,
+    inode: Inode,
+}
+
+impl Held {
+    /// Its number.
+    #[must_use]
+    pub const fn inode(&self) -> Inode {
+        self.inode
+    }
+
+    /// Reads at `offset`; 0 at the end.
+    ///
+    /// # Errors
+    /// As the file system.
+    pub fn read(&self, offset: u64, into: &mut [u8]) -> Outcome<u64> {
+        flatten_open(self.disk.files.read(self.inode, offset, into))
+    }
+
+    /// Writes at `offset`.
+    ///
+    /// # Errors
+    /// As the file system.
+    pub fn write(&self, offset: u64, from: &[u8]) -> Outcome<u64> {
+        flatten_open(self.disk.files.write(self.inode, offset, from))
+    }
+
+    /// Writes at the end; the offset behind the bytes.
+    ///
+    /// # Errors
+    /// As the file system.
+    pub fn append(&self, from: &[u8]) -> Outcome<u64> {
+        flatten_open(self.disk.files.append(self.inode, from))
+    }
+
+    /// What is known of it.
+    ///
+    /// # Errors
+    /// As the file system.
+    pub fn attributes(&self) -> Outcome<Attributes> {
+        flatten_open(self.disk.files.attributes(self.inode))
+    }
+
+    /// Sets its length.
+    ///
+    /// # Errors
+    /// As the file system.
+    pub fn truncate(&self, size: u64) -> Outcome<()> {
+        flatten_open(self.disk.files.truncate(self.inode, size))
+    }
+
+    /// Makes it durable.
+    ///
+    /// # Errors
+    /// As the file system.
+    pub fn sync(&self) -> Outcome<()> {
+        flatten_open(self.disk.files.sync_inode(self.inode))
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // A file system that was replaced meanwhile has nothing to release.
+        let _ = self.disk.files.release(self.inode);
+    }
+}

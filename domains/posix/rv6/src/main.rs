@@ -1,0 +1,57 @@
+//! The image of Rv6: its capabilities, the first process, power off.
+#![no_std]
+#![cfg_attr(redleaf_image, no_main)]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod boot;
+mod kernel;
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+
+use interfaces::block::BlockDevice;
+use interfaces::files::FileSystem;
+use interfaces::supervisor::Supervisor;
+use runtime::thread::{self, Priority};
+use runtime::{BootArchive, Console, DomainControl, Options, Proxy, StartError, domain};
+use rv6::rv6::Rv6;
+
+use crate::boot::BootText;
+use crate::kernel::Kernel;
+
+#[domain]
+fn rv6(
+    files: Proxy<dyn FileSystem>,
+    control: DomainControl,
+    console: Console,
+    supervisor: Option<Proxy<dyn Supervisor>>,
+    device: Option<Proxy<dyn BlockDevice>>,
+    archive: BootArchive,
+    options: Option<Options>,
+) -> Result<(), StartError> {
+    let boot = BootText::read(&archive, options.unwrap_or_default())?;
+    let system = Arc::new(Kernel::new(control, console));
+    let is_interactive = boot.is_interactive();
+    let rv6 = Rv6::new(
+        system.clone(),
+        Box::new(files),
+        supervisor,
+        device,
+        is_interactive,
+    );
+    let rv6 = Arc::new(rv6);
+    if boot.has_input() {
+        let fed = Arc::clone(&rv6);
+        thread::spawn("terminal", Priority::High, move || fed.feed_terminal())
+            .map_err(kernel::service_error)?;
+    } else {
+        rv6.terminal().end_input();
+    }
+    thread::spawn("first", Priority::Normal, move || {
+        boot::run(&rv6, &system, &boot)
+    })
+    .map_err(kernel::service_error)?;
+    Ok(())
+}

@@ -1,0 +1,321 @@
+//! Open files: what descriptors refer to, shared by all their duplicates.
+
+use alloc::sync::Arc;
+
+use interfaces::files::{Attributes, DirectoryEntry, FileKind, Inode};
+use interfaces::process::Whence;
+
+use crate::device::{self, Device};
+use crate::disk::Held;
+use crate::errno::{Errno, Outcome, flatten_open};
+use crate::path::{Node, Place, Resolver};
+use crate::pipe::Pipe;
+use crate::process::ProcessState;
+use crate::sync::Mutex;
+
+/// What was opened.
+pub enum Object {
+    /// A file with bytes on the disk.
+    File(Held),
+    /// A directory; what keeps its inode, when it is on the disk.
+    Directory(Place, Option<Held>),
+    /// A device.
+    Device(Device),
+    /// The reading end of a pipe.
+    PipeReader(Arc<Pipe>),
+    /// The writing end of a pipe.
+    PipeWriter(Arc<Pipe>),
+}
+
+/// What may be done through an open file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// Reading.
+    pub can_read: bool,
+    /// Writing.
+    pub can_write: bool,
+    /// Every write goes to the end.
+    pub appends: bool,
+}
+
+/// An open file.
+pub struct OpenFile {
+    object: Object,
+    access: Access,
+    /// Where the next read or write happens; in a directory, a cookie.
+    offset: Mutex<u64>,
+}
+
+/// Cookie behind the last entry of the root directory, `/dev` included.
+const COOKIE_END: u64 = u64::MAX;
+
+impl OpenFile {
+    /// Opens `object` at its beginning.
+    #[must_use]
+    pub fn new(object: Object, access: Access) -> Self {
+        Self {
+            object,
+            access,
+            offset: Mutex::new(0),
+        }
+    }
+
+    /// Reads at the offset and moves it.
+    ///
+    /// # Errors
+    /// As `read` of POSIX.
+    pub fn read(&self, process: &ProcessState, into: &mut [u8]) -> Outcome<u64> {
+        self.check_readable()?;
+        let Object::File(held) = &self.object else {
+            return self.read_stream(process, into);
+        };
+        let mut offset = self.offset.lock();
+        let count = held.read(*offset, into)?;
+        *offset += count;
+        Ok(count)
+    }
+
+    /// Reads at `offset`.
+    ///
+    /// # Errors
+    /// As `pread` of POSIX.
+    pub fn read_at(&self, process: &ProcessState, into: &mut [u8], offset: u64) -> Outcome<u64> {
+        self.check_readable()?;
+        match &self.object {
+            Object::File(held) => held.read(offset, into),
+            Object::Device(Device::Console) | Object::PipeReader(_) | Object::PipeWriter(_) => {
+                Err(Errno::ESPIPE)
+            }
+            _ => self.read_stream(process, into),
+        }
+    }
+
+    /// Writes at the offset and moves it.
+    ///
+    /// # Errors
+    /// As `write` of POSIX.
+    pub fn write(&self, process: &ProcessState, from: &[u8]) -> Outcome<u64> {
+        self.check_writable()?;
+        let Object::File(held) = &self.object else {
+            return self.write_stream(process, from);
+        };
+        let mut offset = self.offset.lock();
+        if self.access.appends {
+            *offset = held.append(from)?;
+            return Ok(from.len() as u64);
+        }
+        let count = held.write(*offset, from)?;
+        *offset += count;
+        Ok(count)
+    }
+
+    /// Writes at `offset`.
+    ///
+    /// # Errors
+    /// As `pwrite` of POSIX.
+    pub fn write_at(&self, process: &ProcessState, from: &[u8], offset: u64) -> Outcome<u64> {
+        self.check_writable()?;
+        match &self.object {
+            Object::File(held) => held.write(offset, from),
+            Object::Device(Device::Console) | Object::PipeReader(_) | Object::PipeWriter(_) => {
+                Err(Errno::ESPIPE)
+            }
+            _ => self.write_stream(process, from),
+        }
+    }
+
+    /// Moves the offset.
+    ///
+    /// # Errors
+    /// As `lseek` of POSIX.
+    pub fn seek(&self, offset: i64, whence: Whence) -> Outcome<u64> {
+        let size = match &self.object {
+            Object::File(held) if whence == Whence::End => held.attributes()?.size,
+            Object::File(_) | Object::Directory(..) => 0,
+            Object::Device(Device::Console) | Object::PipeReader(_) | Object::PipeWriter(_) => {
+                return Err(Errno::ESPIPE);
+            }
+            Object::Device(_) => return Ok(0),
+        };
+        let mut position = self.offset.lock();
+        let base = match whence {
+            Whence::Set => 0,
+            Whence::Current => *position,
+            Whence::End => size,
+        };
+        let moved = base
+            .checked_add_signed(offset)
+            .filter(|moved| *moved <= i64::MAX as u64);
+        *position = moved.ok_or(Errno::EINVAL)?;
+        Ok(*position)
+    }
+
+    /// What is known of the file.
+    ///
+    /// # Errors
+    /// As `fstat` of POSIX.
+    pub fn attributes(&self, process: &ProcessState) -> Outcome<Attributes> {
+        let time_s = process.rv6().started_s();
+        match &self.object {
+            Object::File(held) | Object::Directory(_, Some(held)) => held.attributes(),
+            Object::Directory(_, None) => Ok(device::directory_attributes(time_s)),
+            Object::Device(device) => Ok(device.attributes(time_s)),
+            Object::PipeReader(pipe) | Object::PipeWriter(pipe) => {
+                let mut attributes = device::synthetic(Inode(0), FileKind::Fifo, 0o600, 1, time_s);
+                attributes.size = pipe.length() as u64;
+                Ok(attributes)
+            }
+        }
+    }
+
+    /// Sets the length of the file.
+    ///
+    /// # Errors
+    /// As `ftruncate` of POSIX.
+    pub fn truncate(&self, size: u64) -> Outcome<()> {
+        match &self.object {
+            Object::File(held) if self.access.can_write => held.truncate(size),
+            _ => Err(Errno::EINVAL),
+        }
+    }
+
+    /// Makes the file durable.
+    ///
+    /// # Errors
+    /// As `fsync` of POSIX.
+    pub fn sync(&self) -> Outcome<()> {
+        match &self.object {
+            Object::File(held) | Object::Directory(_, Some(held)) => held.sync(),
+            _ => Err(Errno::EINVAL),
+        }
+    }
+
+    /// Fills `entries` from where the last call ended; 0 at the end.
+    ///
+    /// # Errors
+    /// `ENOTDIR`, or as the file system.
+    pub fn read_directory(
+        &self,
+        process: &ProcessState,
+        entries: &mut [DirectoryEntry],
+    ) -> Outcome<u64> {
+        let Object::Directory(place, _) = &self.object else {
+            return Err(Errno::ENOTDIR);
+        };
+        let disk = process.rv6().disk();
+        let resolver = Resolver::new(disk)?;
+        let mut cookie = self.offset.lock();
+        let Node::Disk(inode) = place.node else {
+            return Ok(read_devices(&mut cookie, resolver.root_inode(), entries));
+        };
+        if *cookie == COOKIE_END || entries.is_empty() {
+            return Ok(0);
+        }
+        let count = flatten_open(disk.files().read_directory(inode, *cookie, entries))?;
+        let last = usize::try_from(count)
+            .ok()
+            .and_then(|count| count.checked_sub(1));
+        if let Some(entry) = last.and_then(|last| entries.get(last)) {
+            *cookie = entry.next;
+            return Ok(count);
+        }
+        *cookie = COOKIE_END;
+        if inode == resolver.root_inode() && disk.lookup(inode, device::DIRECTORY_NAME).is_err() {
+            entries[0] = device::mount_entry(COOKIE_END);
+            return Ok(1);
+        }
+        Ok(0)
+    }
+
+    /// Whether this is the terminal.
+    #[must_use]
+    pub const fn is_console(&self) -> bool {
+        matches!(self.object, Object::Device(Device::Console))
+    }
+
+    /// The directory opened, if it is one.
+    #[must_use]
+    pub const fn is_directory(&self) -> bool {
+        matches!(self.object, Object::Directory(..))
+    }
+
+    const fn check_readable(&self) -> Outcome<()> {
+        match (&self.object, self.access.can_read) {
+            (Object::Directory(..), _) => Err(Errno::EISDIR),
+            (_, true) => Ok(()),
+            (_, false) => Err(Errno::EBADF),
+        }
+    }
+
+    const fn check_writable(&self) -> Outcome<()> {
+        if self.access.can_write {
+            Ok(())
+        } else {
+            Err(Errno::EBADF)
+        }
+    }
+
+    fn read_stream(&self, process: &ProcessState, into: &mut [u8]) -> Outcome<u64> {
+        let rv6 = process.rv6();
+        match &self.object {
+            Object::Device(Device::Console) => {
+                let terminal = rv6.terminal();
+                let _guard = process.blocked().enter(terminal.clone());
+                terminal.read(into, process.blocked().flag())
+            }
+            Object::Device(Device::Null) => Ok(0),
+            Object::Device(Device::Zero) => {
+                into.fill(0);
+                Ok(into.len() as u64)
+            }
+            Object::Device(Device::Random) => match rv6.system().random(into) {
+                true => Ok(into.len() as u64),
+                false => Err(Errno::ENODEV),
+            },
+            Object::PipeReader(pipe) => {
+                let _guard = process.blocked().enter(pipe.clone());
+                pipe.read(into, process.blocked().flag())
+            }
+            Object::Directory(..) => Err(Errno::EISDIR),
+            Object::PipeWriter(_) | Object::File(_) => Err(Errno::EBADF),
+        }
+    }
+
+    fn write_stream(&self, process: &ProcessState, from: &[u8]) -> Outcome<u64> {
+        match &self.object {
+            Object::Device(Device::Console) => process.rv6().terminal().write(from),
+            Object::Device(_) => {}
+            Object::PipeWriter(pipe) => {
+                let _guard = process.blocked().enter(pipe.clone());
+                return pipe.write(from, process.blocked().flag());
+            }
+            Object::Directory(..) => return Err(Errno::EISDIR),
+            Object::PipeReader(_) | Object::File(_) => return Err(Errno::EBADF),
+        }
+        Ok(from.len() as u64)
+    }
+}
+
+/// Fills `entries` from `/dev`, from position `cookie` on.
+fn read_devices(cookie: &mut u64, root: Inode, entries: &mut [DirectoryEntry]) -> u64 {
+    let mut count = 0;
+    for slot in entries {
+        let Some(entry) = device::entry(*cookie, root) else {
+            break;
+        };
+        *slot = entry;
+        *cookie += 1;
+        count += 1;
+    }
+    count
+}
+
+impl Drop for OpenFile {
+    fn drop(&mut self) {
+        match &self.object {
+            Object::PipeReader(pipe) => pipe.close_reader(),
+            Object::PipeWriter(pipe) => pipe.close_writer(),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! Path resolution: from bytes with slashes to a place in the tree.
+//!
+//! The walk keeps the physical path as it goes, so the working directory's
+//! name is known without searching for it later.
+
+use alloc::vec::Vec;
+
+use interfaces::files::{FileKind, Inode, NAME_MAX};
+use interfaces::process::PATH_MAX;
+
+use crate::device::{self, Device};
+use crate::disk::Disk;
+use crate::errno::{Errno, Outcome};
+
+/// Most symbolic links in one path.
+const LINK_MAX: u32 = 40;
+
+/// What a path can lead to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Node {
+    /// Something on the disk.
+    Disk(Inode),
+    /// The directory `/dev`.
+    Devices,
+    /// A device in it.
+    Device(Device),
+}
+
+/// Where a path led to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// What is there.
+    pub node: Node,
+    /// What kind of file it is.
+    pub kind: FileKind,
+    /// Its absolute path, without symbolic links; `/` for the root.
+    pub path: Vec<u8>,
+}
+
+/// A name to be made, removed or renamed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Name {
+    /// The directory it is in.
+    pub directory: Place,
+    /// The last component; `.` and `..` are possible.
+    pub name: Vec<u8>,
+    /// A slash followed: only a directory will do.
+    pub must_be_directory: bool,
+}
+
+/// What to do with the last component of a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Last {
+    Follow,
+    Keep,
+    Name,
+}
+
+/// Resolves paths on a disk.
+#[derive(Clone, Copy)]
+pub struct Resolver<'a> {
+    disk: &'a Disk,
+    root: Inode,
+}
+
+/// What is left of a path during a walk.
+struct Walk {
+    place: Place,
+    /// Components not yet walked, with their slashes.
+    rest: Vec<u8>,
+    links: u32,
+}
+
+impl<'a> Resolver<'a> {
+    /// A resolver for `disk`.
+    ///
+    /// # Errors
+    /// As the file system, asked for its root.
+    pub fn new(disk: &'a Disk) -> Outcome<Self> {
+        Ok(Self {
+            disk,
+            root: disk.root()?,
+        })
+    }
+
+    /// The root directory's inode.
+    #[must_use]
+    pub const fn root_inode(&self) -> Inode {
+        self.root
+    }
+
+    /// The root directory.
+    #[must_use]
+    pub fn root(&self) -> Place {
+        Place {
+            node: Node::Disk(self.root),
+            kind: FileKind::Directory,
+            path: b"/".to_vec(),
+        }
+    }
+
+    /// Where `path` leads, through a symbolic link at its end.
+    ///
+    /// # Errors
+    /// `ENOENT`, `ENOTDIR`, `ELOOP`, `ENAMETOOLONG`, or as the file system.
+    pub fn resolve(&self, start: &Place, path: &[u8]) -> Outcome<Place> {
+        self.walk(start, path, Last::Follow).map(|(place, _)| place)
+    }
+
+    /// Where `path` leads, a symbolic link at its end being the answer itself.
+    ///
+    /// # Errors
+    /// As [`Self::resolve`].
+    pub fn resolve_link(&self, start: &Place, path: &[u8]) -> Outcome<Place> {
+        self.walk(start, path, Last::Keep).map(|(place, _)| place)
+    }
+
+    /// The directory and last component of `path`, which need not exist.
+    ///
+    /// # Errors
+    /// As [`Self::resolve`]; `EBUSY` for the root directory, which has no name.
+    pub fn resolve_name(&self, start: &Place, path: &[u8]) -> Outcome<Name> {
+        match self.walk(start, path, Last::Name)? {
+            (directory, Some((name, must_be_directory))) => Ok(Name {
+                directory,
+                name,
+                must_be_directory,
+            }),
+            (_, None) => Err(Errno::EBUSY),
+        }
+    }
+
+    /// Where a name leads, without following it.
+    ///
+    /// # Errors
+    /// As [`Self::resolve`].
+    pub fn step(&self, directory: &Place, name: &[u8]) -> Outcome<Place> {
+        if directory.kind != FileKind::Directory {
+            return Err(Errno::ENOTDIR);
+        }
+        let node = match directory.node {
+            Node::Device(_) => return Err(Errno::ENOTDIR),
+            Node::Devices => match name {
+                b"." => Node::Devices,
+                b".." => Node::Disk(self.root),
+                _ => Node::Device(Device::by_name(name).ok_or(Errno::ENOENT)?),
+            },
+            Node::Disk(inode) if inode == self.root && name == device::DIRECTORY_NAME => {
+                Node::Devices
+            }
+            Node::Disk(inode) => Node::Disk(self.disk.lookup(inode, name)?),
+        };
+        Ok(Place {
+            node,
+            kind: self.kind(node)?,
+            path: joined(&directory.path, name),
+        })
+    }
+
+    fn kind(&self, node: Node) -> Outcome<FileKind> {
+        Ok(match node {
+            Node::Disk(inode) => self.disk.attributes(inode)?.kind,
+            Node::Devices => FileKind::Directory,
+            Node::Device(_) => FileKind::CharacterDevice,
+        })
+    }
+
+    fn walk(
+        &self,
+        start: &Place,
+        path: &[u8],
+        last: Last,
+    ) -> Outcome<(Place, Option<(Vec<u8>, bool)>)> {
+        let mut walk = self.begin(start, path)?;
+        loop {
+            let Some((name, has_slash)) = take_component(&mut walk.rest)? else {
+                return Ok((walk.place, None));
+            };
+            let is_last = walk.rest.is_empty();
+            if is_last && last == Last::Name {
+                if walk.place.kind != FileKind::Directory {
+                    return Err(Errno::ENOTDIR);
+                }
+                return Ok((walk.place, Some((name, has_slash))));
+            }
+            let place = self.step(&walk.place, &name)?;
+            let follows = !is_last || has_slash || last == Last::Follow;
+            if place.kind == FileKind::Symlink && follows {
+                self.follow(&mut walk, &place, has_slash)?;
+            } else if has_slash && place.kind != FileKind::Directory {
+                return Err(Errno::ENOTDIR);
+            } else {
+                walk.place = place;
+            }
+        }
+    }
+
+    fn begin(&self, start: &Place, path: &[u8]) -> Outcome<Walk> {
+        if path.is_empty() {
+            return Err(Errno::ENOENT);
+        }
+        if path.len() >= PATH_MAX {
+            return Err(Errno::ENAMETOOLONG);
+        }
+        if path.contains(&0) {
+            return Err(Errno::EINVAL);
+        }
+        let place = if path[0] == b'/' {
+            self.root()
+        } else {
+            start.clone()
+        };
+        Ok(Walk {
+            place,
+            rest: path.to_vec(),
+            links: 0,
+        })
+    }
+
+    /// Puts a symbolic link's target in front of what is left.
+    fn follow(&self, walk: &mut Walk, link: &Place, has_slash: bool) -> Outcome<()> {
+        walk.links += 1;
+        if walk.links > LINK_MAX {
+            return Err(Errno::ELOOP);
+        }
+        let Node::Disk(inode) = link.node else {
+            return Err(Errno::EINVAL);
+        };
+        let mut rest = self.disk.read_link(inode)?;
+        if rest.is_empty() {
+            return Err(Errno::ENOENT);
+        }
+        if rest[0] == b'/' {
+            walk.place = self.root();
+        }
+        if has_slash {
+            rest.push(b'/');
+        }
+        rest.extend_from_slice(&walk.rest);
+        if rest.len() >= 2 * PATH_MAX {
+            return Err(Errno::ENAMETOOLONG);
+        }
+        walk.rest = rest;
+        Ok(())
+    }
+}
+
+/// Takes the first component and the slashes behind it; whether there were any.
+fn take_component(rest: &mut Vec<u8>) -> Outcome<Option<(Vec<u8>, bool)>> {
+    let start = rest
+        .iter()
+        .position(|byte| *byte != b'/')
+        .unwrap_or(rest.len());
+    let after = &rest[start..];
+    if after.is_empty() {
+        rest.clear();
+        return Ok(None);
+    }
+    let length = after
+        .iter()
+        .position(|byte| *byte == b'/')
+        .unwrap_or(after.len());
+    if length > NAME_MAX {
+        return Err(Errno::ENAMETOOLONG);
+    }
+    let name = after[..length].to_vec();
+    let slashes = after[length..]
+        .iter()
+        .take_while(|byte| **byte == b'/')
+        .count();
+    rest.drain(..start + length + slashes);
+    Ok(Some((name, slashes > 0)))
+}
+
+/// The path of `name` in the directory at `path`.
+fn joined(path: &[u8], name: &[u8]) -> Vec<u8> {
+    let mut joined = path.to_vec();
+    match name {
+        b"." => {}
+        b".." => {
+            let slash = joined.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+            joined.truncate(slash.max(1));
+        }
+        _ => {
+            if joined.last() != Some(&b'/') {
+                joined.push(b'/');
+            }
+            joined.extend_from_slice(name);
+        }
+    }
+    joined
+}

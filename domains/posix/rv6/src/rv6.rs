@@ -1,0 +1,409 @@
+//! The personality as a whole: disk, terminal, processes, their start and end.
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use exchange::Proxy;
+use interfaces::block::BlockDevice;
+use interfaces::files::FileSystem;
+use interfaces::process::{DescriptorMap, ExitStatus};
+use interfaces::supervisor::Supervisor;
+
+use crate::descriptors::Descriptors;
+use crate::disk::Disk;
+use crate::errno::{Errno, Outcome, flatten};
+use crate::image::{ImageCache, Refusal};
+use crate::open_file::OpenFile;
+use crate::path::{Place, Resolver};
+use crate::process::{ProcessState, WorkingDirectory};
+use crate::system::{Ended, ProgramStart, System};
+use crate::table::{FIRST_PID, ProcessTable};
+use crate::terminal::{Terminal, Typed};
+
+/// Exit status of a process that was killed: 128 and the number of SIGKILL.
+const STATUS_KILLED: u32 = 137;
+/// Exit status of a process that the interrupt key ended: 128 and SIGINT.
+pub const STATUS_INTERRUPTED: u32 = 130;
+/// Exit status of a program that was found but could not be started.
+const STATUS_NOT_STARTED: u32 = 126;
+
+/// How often, and after which pause, the domain of a killed process is looked
+/// for again when it has none yet.
+const KILL_ATTEMPTS: u32 = 200;
+const KILL_RETRY_NS: u64 = 1_000_000;
+
+/// The flag of somebody who is not killed.
+static NEVER: AtomicBool = AtomicBool::new(false);
+
+/// How long processes may take to end at shutdown.
+const SHUTDOWN_NS: u64 = 2_000_000_000;
+
+/// Everything the processes share.
+pub struct Rv6 {
+    system: Arc<dyn System>,
+    disk: Arc<Disk>,
+    supervisor: Option<Proxy<dyn Supervisor>>,
+    device: Option<Proxy<dyn BlockDevice>>,
+    terminal: Arc<Terminal>,
+    table: Arc<ProcessTable>,
+    images: ImageCache,
+    /// Process that the interrupt key ends; 0: none.
+    foreground: AtomicU32,
+    /// The interrupt key was pressed while there was none.
+    interrupts: AtomicU32,
+    started_s: u64,
+}
+
+/// What [`Rv6::spawn`] starts.
+pub struct SpawnRequest<'a> {
+    /// The program's file.
+    pub path: &'a [u8],
+    /// Arguments, each ended by a zero byte.
+    pub arguments: &'a [u8],
+    /// Environment, each string ended by a zero byte.
+    pub environment: &'a [u8],
+}
+
+impl Rv6 {
+    /// A personality without processes.
+    #[must_use]
+    pub fn new(
+        system: Arc<dyn System>,
+        files: Box<dyn FileSystem + Send + Sync>,
+        supervisor: Option<Proxy<dyn Supervisor>>,
+        device: Option<Proxy<dyn BlockDevice>>,
+        is_interactive: bool,
+    ) -> Self {
+        Self {
+            terminal: Arc::new(Terminal::new(Arc::clone(&system), is_interactive)),
+            started_s: system.wall_clock_ns() / 1_000_000_000,
+            system,
+            disk: Arc::new(Disk::new(files)),
+            supervisor,
+            device,
+            table: Arc::default(),
+            images: ImageCache::default(),
+            foreground: AtomicU32::new(0),
+            interrupts: AtomicU32::new(0),
+        }
+    }
+
+    /// What lies below.
+    #[must_use]
+    pub fn system(&self) -> &dyn System {
+        &*self.system
+    }
+
+    /// The root file system.
+    #[must_use]
+    pub const fn disk(&self) -> &Arc<Disk> {
+        &self.disk
+    }
+
+    /// The supervisor, if Rv6 was given it.
+    #[must_use]
+    pub const fn supervisor(&self) -> Option<&Proxy<dyn Supervisor>> {
+        self.supervisor.as_ref()
+    }
+
+    /// The device under the root file system, if Rv6 was given it.
+    #[must_use]
+    pub const fn device(&self) -> Option<&Proxy<dyn BlockDevice>> {
+        self.device.as_ref()
+    }
+
+    /// The terminal.
+    #[must_use]
+    pub const fn terminal(&self) -> &Arc<Terminal> {
+        &self.terminal
+    }
+
+    /// The processes.
+    #[must_use]
+    pub const fn table(&self) -> &Arc<ProcessTable> {
+        &self.table
+    }
+
+    pub(crate) const fn images(&self) -> &ImageCache {
+        &self.images
+    }
+
+    /// When the system was started, seconds since 1970 UTC.
+    #[must_use]
+    pub const fn started_s(&self) -> u64 {
+        self.started_s
+    }
+
+    /// Makes `pid` the process that the interrupt key ends.
+    pub fn set_foreground(&self, pid: u32) {
+        self.foreground.store(pid, Ordering::SeqCst);
+    }
+
+    /// Whether the interrupt key was pressed, with nothing to end, since this
+    /// was last asked.
+    pub fn take_interrupt(&self) -> bool {
+        self.interrupts.swap(0, Ordering::SeqCst) != 0
+    }
+
+    /// Passes console input to the terminal until there is no more.
+    pub fn feed_terminal(&self) {
+        let mut bytes = [0; 256];
+        loop {
+            let count = self.system.console_read(&mut bytes);
+            if count == 0 {
+                self.terminal.end_input();
+                return;
+            }
+            if self.terminal.input(&bytes[..count]) == Typed::Interrupt {
+                self.interrupt();
+            }
+        }
+    }
+
+    fn interrupt(&self) {
+        let foreground = self.foreground.load(Ordering::SeqCst);
+        let family = if foreground > FIRST_PID {
+            self.table.family(foreground)
+        } else {
+            Vec::new()
+        };
+        if family.is_empty() {
+            self.interrupts.store(1, Ordering::SeqCst);
+        }
+        for process in family {
+            process.note_interrupt();
+            self.end_process(&process);
+        }
+    }
+
+    /// Begins the end of a process.
+    ///
+    /// # Errors
+    /// `ESRCH`; `EPERM` for the first process.
+    pub fn kill(&self, pid: u32) -> Outcome<()> {
+        if pid == FIRST_PID {
+            return Err(Errno::EPERM);
+        }
+        match self.table.running(pid) {
+            Some(process) => self.end_process(&process),
+            // It has ended, but its parent has not asked how yet.
+            None if self.table.exists(pid) => {}
+            None => return Err(Errno::ESRCH),
+        }
+        Ok(())
+    }
+
+    fn end_process(&self, process: &ProcessState) {
+        process.blocked().kill();
+        // It may be about to get its domain; if it never does, it has ended.
+        for _ in 0..KILL_ATTEMPTS {
+            let has_ended = self.table.running(process.number()).is_none();
+            if self.system.kill(process.domain_name()) || has_ended {
+                return;
+            }
+            process
+                .bed()
+                .sleep_until(self.system.clock_ns() + KILL_RETRY_NS, &NEVER);
+        }
+    }
+
+    /// Starts the first process, with the root as its working directory and the
+    /// console as its standard descriptors.
+    ///
+    /// # Errors
+    /// Why its program cannot be started.
+    pub fn start_first(self: &Arc<Self>, request: &SpawnRequest<'_>) -> Result<u32, Refusal> {
+        let root = Resolver::new(&self.disk)?.root();
+        let console = ProcessState::open_console();
+        let mut descriptors = Descriptors::new();
+        for number in 0..3 {
+            descriptors.set(number, Arc::clone(&console))?;
+        }
+        self.start(0, root, descriptors, request)
+    }
+
+    /// Starts a program for `parent`; its process number.
+    ///
+    /// # Errors
+    /// As `posix_spawn`.
+    pub fn spawn(
+        self: &Arc<Self>,
+        parent: &ProcessState,
+        request: &SpawnRequest<'_>,
+        maps: &[DescriptorMap],
+    ) -> Outcome<u32> {
+        let descriptors = parent.descriptors().lock().inherit(maps)?;
+        let errors = descriptors.get(2).ok();
+        self.start(parent.number(), parent.place(), descriptors, request)
+            .map_err(|refusal| {
+                if let Some(message) = refusal.message {
+                    let path = String::from_utf8_lossy(request.path);
+                    self.complain(
+                        parent,
+                        errors.as_deref(),
+                        &format!("{path}: refused: {message}"),
+                    );
+                }
+                refusal.errno
+            })
+    }
+
+    /// Says in the log, and where the new process would write its errors, why
+    /// there is none.
+    fn complain(&self, parent: &ProcessState, errors: Option<&OpenFile>, line: &str) {
+        self.system.log(line);
+        if let Some(file) = errors {
+            // Who closed its error output wants no message.
+            let _ = file.write(parent, format!("rv6: {line}\n").as_bytes());
+        }
+    }
+
+    fn start(
+        self: &Arc<Self>,
+        parent: u32,
+        directory: Place,
+        descriptors: Descriptors<OpenFile>,
+        request: &SpawnRequest<'_>,
+    ) -> Result<u32, Refusal> {
+        let program = self.find_program(&directory, request.path)?;
+        let start = ProgramStart {
+            arguments: with_prefix(&program.prefix, request.arguments),
+            environment: request.environment.to_vec(),
+        };
+        let directory = WorkingDirectory::hold(&self.disk, directory)?;
+        let process = self.table.add(parent, |pid| {
+            let rv6 = Arc::clone(self);
+            let name = domain_name(request.path, pid);
+            Arc::new(ProcessState::new(
+                rv6,
+                pid,
+                name,
+                descriptors,
+                directory,
+                &start.arguments,
+            ))
+        })?;
+        let pid = process.number();
+        let thread_name = String::from(process.domain_name());
+        let work = Box::new(move || {
+            let rv6 = Arc::clone(process.rv6());
+            let ended = rv6.system.run(&program.image, &process, &start);
+            rv6.finish(&process, &ended);
+        });
+        if !self.system.spawn_thread(&thread_name, work) {
+            self.table.remove(pid);
+            return Err(Errno::EAGAIN.into());
+        }
+        Ok(pid)
+    }
+
+    fn finish(&self, process: &Arc<ProcessState>, ended: &Ended) {
+        let (status, cause) = match ended {
+            Ended::Exited(status) => (status.unsigned_abs() & 0xff, 0),
+            Ended::Died(_) if process.is_interrupted() => (STATUS_INTERRUPTED, cause::KILLED),
+            Ended::Died(cause) => (status_of_cause(*cause), *cause),
+            Ended::NotStarted(reason) => {
+                self.system
+                    .log(&format!("process {}: {reason}", process.number()));
+                (STATUS_NOT_STARTED, cause::START_FAILED)
+            }
+        };
+        // A killed process may have left by itself on its way out.
+        let (status, cause) = match ended {
+            Ended::Exited(_) if process.blocked().is_killed() => match process.is_interrupted() {
+                true => (STATUS_INTERRUPTED, cause::KILLED),
+                false => (STATUS_KILLED, cause::KILLED),
+            },
+            _ => (status, cause),
+        };
+        process.close_all();
+        let pid = process.number();
+        let _ = self
+            .foreground
+            .compare_exchange(pid, 0, Ordering::SeqCst, Ordering::SeqCst);
+        self.table.end(ExitStatus { pid, status, cause });
+    }
+
+    /// Ends every process but the first and makes the disk clean.
+    ///
+    /// # Errors
+    /// As the file system, asked to sync.
+    pub fn shut_down(&self) -> Outcome<()> {
+        for process in self.table.family(FIRST_PID) {
+            if process.number() != FIRST_PID {
+                self.end_process(&process);
+            }
+        }
+        if !self.table.wait_alone(self.system.clock_ns() + SHUTDOWN_NS) {
+            self.system
+                .log("shutdown: some processes did not end in time");
+        }
+        flatten(self.disk.files().sync())
+    }
+}
+
+/// Numbers of `abi::death::DeathCause` that Rv6 knows about.
+pub mod cause {
+    /// A panic.
+    pub const PANIC: u32 = 1;
+    /// Memory that is not mapped.
+    pub const PAGE_FAULT: u32 = 2;
+    /// The guard page of the stack.
+    pub const STACK_OVERFLOW: u32 = 3;
+    /// An undefined instruction.
+    pub const INVALID_OPCODE: u32 = 4;
+    /// A division by zero.
+    pub const DIVIDE_ERROR: u32 = 5;
+    /// Another exception.
+    pub const PROTECTION: u32 = 6;
+    /// Ended from outside.
+    pub const KILLED: u32 = 9;
+    /// Could not be started.
+    pub const START_FAILED: u32 = 10;
+}
+
+/// The exit status a shell shows for a death: 128 and the number of the signal
+/// by which Unix ends a process for that reason.
+#[must_use]
+pub const fn status_of_cause(cause: u32) -> u32 {
+    128 + match cause {
+        cause::PANIC => 6,
+        cause::PAGE_FAULT | cause::STACK_OVERFLOW | cause::PROTECTION => 11,
+        cause::INVALID_OPCODE => 4,
+        cause::DIVIDE_ERROR => 8,
+        _ => 9,
+    }
+}
+
+/// The name of a process's domain: the last component of its program's path,
+/// cut to what the kernel keeps of a name, and the process number.
+fn domain_name(path: &[u8], pid: u32) -> String {
+    let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or(path);
+    let name = &name[..name.len().min(PROGRAM_NAME_MAX)];
+    format!("{}.{pid}", String::from_utf8_lossy(name))
+}
+
+/// Bytes of a program's name in the name of its domain, which has at most 31.
+const PROGRAM_NAME_MAX: usize = 16;
+
+/// A script's arguments: its interpreter's words replace the first.
+fn with_prefix(prefix: &[Vec<u8>], arguments: &[u8]) -> Vec<u8> {
+    if prefix.is_empty() {
+        return arguments.to_vec();
+    }
+    let mut all = Vec::new();
+    for word in prefix {
+        all.extend_from_slice(word);
+        all.push(0);
+    }
+    let first = arguments
+        .iter()
+        .position(|byte| *byte == 0)
+        .map_or(arguments.len(), |at| at + 1);
+    all.extend_from_slice(&arguments[first..]);
+    all
+}

@@ -1,0 +1,79 @@
+//! What Rv6 needs from below: clock, console, threads, domains.
+//!
+//! The image implements it with the runtime's capabilities, the tests with
+//! threads of the host.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::any::Any;
+
+use crate::process::ProcessState;
+
+/// A verified image, ready to be started. Only the [`System`] that made it
+/// knows what is in it.
+pub type ImageHandle = Arc<dyn Any + Send + Sync>;
+
+/// How a program came to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It returned or exited with this status.
+    Exited(i32),
+    /// It died of the cause with this number (`abi::death::DeathCause`).
+    Died(u32),
+    /// It was never run; the reason in one line.
+    NotStarted(String),
+}
+
+/// Services of the kernel and of other domains.
+pub trait System: Send + Sync {
+    /// Nanoseconds since boot.
+    fn clock_ns(&self) -> u64;
+    /// Nanoseconds since 1970 UTC.
+    fn wall_clock_ns(&self) -> u64;
+    /// Fills `buffer` with random bytes; whether there is a source of them.
+    fn random(&self, buffer: &mut [u8]) -> bool;
+    /// Writes to the console.
+    fn console_write(&self, text: &[u8]);
+    /// Reads at least one byte from the console; 0: the input has ended.
+    fn console_read(&self, into: &mut [u8]) -> usize;
+    /// Adds a line to the kernel log.
+    fn log(&self, line: &str);
+    /// Runs `work` on a thread of its own; whether there was one to be had.
+    fn spawn_thread(&self, name: &str, work: Box<dyn FnOnce() + Send>) -> bool;
+    /// Verifies an image.
+    ///
+    /// # Errors
+    /// One line that says which check failed.
+    fn open_image(&self, bytes: &[u8]) -> Result<ImageHandle, String>;
+    /// Runs a program to its end on this thread.
+    fn run(&self, image: &ImageHandle, process: &Arc<ProcessState>, start: &ProgramStart) -> Ended;
+    /// The id of the domain of that name, which no other process has had.
+    fn domain_named(&self, name: &str) -> Option<u64>;
+    /// Begins the end of a domain; whether there was one of that name.
+    fn kill(&self, name: &str) -> bool;
+}
+
+/// What a program is started with.
+pub struct ProgramStart {
+    /// Arguments, each ended by a zero byte.
+    pub arguments: Vec<u8>,
+    /// Environment, each `NAME=value` ended by a zero byte.
+    pub environment: Vec<u8>,
+}
+
+impl ProgramStart {
+    /// What the program gets as bytes: the length of the arguments as four
+    /// bytes, least significant first, the arguments, the environment.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let length = u32::try_from(self.arguments.len()).unwrap_or(0);
+        let mut bytes = length.to_le_bytes().to_vec();
+        if length > 0 {
+            bytes.extend_from_slice(&self.arguments);
+        }
+        bytes.extend_from_slice(&self.environment);
+        bytes
+    }
+}

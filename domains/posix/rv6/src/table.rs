@@ -1,0 +1,268 @@
+//! The table of processes: who started whom, who ended and how.
+
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use interfaces::process::{ExitStatus, ProcessInfo};
+
+use crate::errno::{Errno, Outcome};
+use crate::process::ProcessState;
+use crate::sync::{Condvar, Mutex};
+use crate::wake::Wake;
+
+/// Number of the first process, which adopts orphans and is never killed.
+pub const FIRST_PID: u32 = 1;
+
+/// Most processes at once.
+const PROCESS_MAX: usize = 1_024;
+
+/// All processes.
+#[derive(Default)]
+pub struct ProcessTable {
+    state: Mutex<State>,
+    ended: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    entries: BTreeMap<u32, Entry>,
+    last_pid: u32,
+}
+
+struct Entry {
+    process: Arc<ProcessState>,
+    parent: u32,
+    /// Its parent ended first: nobody waits for it.
+    is_adopted: bool,
+    /// Set when it has ended and was not waited for yet.
+    status: Option<ExitStatus>,
+}
+
+impl ProcessTable {
+    /// Adds a process, made from its number.
+    ///
+    /// # Errors
+    /// `EAGAIN` when there are too many.
+    pub fn add(
+        &self,
+        parent: u32,
+        make: impl FnOnce(u32) -> Arc<ProcessState>,
+    ) -> Outcome<Arc<ProcessState>> {
+        let mut state = self.state.lock();
+        if state.entries.len() >= PROCESS_MAX {
+            return Err(Errno::EAGAIN);
+        }
+        let mut pid = state.last_pid;
+        loop {
+            pid = if pid >= i32::MAX.unsigned_abs() {
+                FIRST_PID
+            } else {
+                pid + 1
+            };
+            if !state.entries.contains_key(&pid) {
+                break;
+            }
+        }
+        state.last_pid = pid;
+        let process = make(pid);
+        let entry = Entry {
+            process: Arc::clone(&process),
+            parent,
+            is_adopted: false,
+            status: None,
+        };
+        state.entries.insert(pid, entry);
+        Ok(process)
+    }
+
+    /// Forgets a process that never ran.
+    pub fn remove(&self, pid: u32) {
+        let entry = self.state.lock().entries.remove(&pid);
+        drop(entry);
+    }
+
+    /// A process that has not ended.
+    #[must_use]
+    pub fn running(&self, pid: u32) -> Option<Arc<ProcessState>> {
+        let state = self.state.lock();
+        let entry = state.entries.get(&pid)?;
+        entry.status.is_none().then(|| Arc::clone(&entry.process))
+    }
+
+    /// Whether there is a process of that number, ended or not.
+    #[must_use]
+    pub fn exists(&self, pid: u32) -> bool {
+        self.state.lock().entries.contains_key(&pid)
+    }
+
+    /// The number of a process's parent; 0 for the first.
+    #[must_use]
+    pub fn parent_of(&self, pid: u32) -> u32 {
+        self.state
+            .lock()
+            .entries
+            .get(&pid)
+            .map_or(0, |entry| entry.parent)
+    }
+
+    /// The process and everything that descends from it, oldest first.
+    #[must_use]
+    pub fn family(&self, pid: u32) -> Vec<Arc<ProcessState>> {
+        let state = self.state.lock();
+        let mut numbers = Vec::from([pid]);
+        let mut looked_at = 0;
+        while let Some(parent) = numbers.get(looked_at).copied() {
+            let children = state
+                .entries
+                .iter()
+                .filter(|(_, entry)| entry.parent == parent);
+            numbers.extend(children.map(|(child, _)| *child));
+            looked_at += 1;
+        }
+        let entries = numbers
+            .iter()
+            .filter_map(|number| state.entries.get(number));
+        entries
+            .filter(|entry| entry.status.is_none())
+            .map(|entry| Arc::clone(&entry.process))
+            .collect()
+    }
+
+    /// Records the end of a process and gives its children to the first one.
+    pub fn end(&self, status: ExitStatus) {
+        let mut gone = Vec::new();
+        let mut state = self.state.lock();
+        let orphans: Vec<u32> = state
+            .entries
+            .iter()
+            .filter(|(_, entry)| entry.parent == status.pid)
+            .map(|(pid, _)| *pid)
+            .collect();
+        for pid in orphans {
+            let Some(entry) = state.entries.get_mut(&pid) else {
+                continue;
+            };
+            entry.parent = FIRST_PID;
+            entry.is_adopted = true;
+            if entry.status.is_some() {
+                gone.extend(state.entries.remove(&pid));
+            }
+        }
+        if let Some(entry) = state.entries.get_mut(&status.pid) {
+            if entry.is_adopted {
+                gone.extend(state.entries.remove(&status.pid));
+            } else {
+                entry.status = Some(status);
+            }
+        }
+        drop(state);
+        self.ended.notify_all();
+        drop(gone);
+    }
+
+    /// Waits for a child of `parent` to end: `pid`, or any if 0. `None`: none
+    /// has, and `is_waiting` is not set.
+    ///
+    /// # Errors
+    /// `ECHILD`; `EINTR` when `is_killed` is set while it waits.
+    pub fn wait(
+        &self,
+        parent: u32,
+        pid: u32,
+        is_waiting: bool,
+        is_killed: &AtomicBool,
+    ) -> Outcome<Option<ExitStatus>> {
+        let mut state = self.state.lock();
+        loop {
+            let mut has_child = false;
+            let mut ended = None;
+            for (number, entry) in &state.entries {
+                let is_meant = pid == 0 || pid == *number;
+                if entry.parent == parent && !entry.is_adopted && is_meant {
+                    has_child = true;
+                    ended = ended.or(entry.status);
+                }
+            }
+            if let Some(status) = ended {
+                let entry = state.entries.remove(&status.pid);
+                drop(state);
+                drop(entry);
+                return Ok(Some(status));
+            }
+            if !has_child {
+                return Err(Errno::ECHILD);
+            }
+            if !is_waiting {
+                return Ok(None);
+            }
+            if is_killed.load(Ordering::SeqCst) {
+                return Err(Errno::EINTR);
+            }
+            state = self.ended.wait(state);
+        }
+    }
+
+    /// Waits until no process but the first is left, at most until
+    /// `deadline_ns`; whether that came true.
+    pub fn wait_alone(&self, deadline_ns: u64) -> bool {
+        let mut state = self.state.lock();
+        loop {
+            let is_other =
+                |(pid, entry): (&u32, &Entry)| *pid != FIRST_PID && entry.status.is_none();
+            if !state.entries.iter().any(is_other) {
+                return true;
+            }
+            let (next, is_late) = self.ended.wait_until(state, deadline_ns);
+            if is_late {
+                return false;
+            }
+            state = next;
+        }
+    }
+
+    /// Waits until a process has ended, without taking its status away.
+    #[must_use]
+    pub fn wait_end(&self, pid: u32) -> Option<ExitStatus> {
+        let mut state = self.state.lock();
+        loop {
+            match state.entries.get(&pid) {
+                None => return None,
+                Some(Entry {
+                    status: Some(status),
+                    ..
+                }) => return Some(*status),
+                Some(_) => state = self.ended.wait(state),
+            }
+        }
+    }
+
+    /// Fills `list`; how many processes there are.
+    pub fn list(&self, list: &mut [ProcessInfo]) -> u64 {
+        let processes: Vec<_> = {
+            let state = self.state.lock();
+            let entries = state.entries.values();
+            entries
+                .map(|entry| {
+                    (
+                        Arc::clone(&entry.process),
+                        entry.parent,
+                        entry.status.is_some(),
+                    )
+                })
+                .collect()
+        };
+        for (slot, (process, parent, has_ended)) in list.iter_mut().zip(&processes) {
+            *slot = process.info(*parent, *has_ended);
+        }
+        processes.len() as u64
+    }
+}
+
+impl Wake for ProcessTable {
+    fn wake_all(&self) {
+        drop(self.state.lock());
+        self.ended.notify_all();
+    }
+}

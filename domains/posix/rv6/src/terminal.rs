@@ -1,0 +1,187 @@
+//! The terminal: what is typed on the console becomes what programs read.
+
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use interfaces::process::TerminalMode;
+use lineedit::{Cooked, CookedEvent, Mode};
+
+use crate::errno::{Errno, Outcome};
+use crate::sync::{Condvar, Mutex};
+use crate::system::System;
+use crate::wake::Wake;
+
+/// Most bytes typed ahead; more is dropped.
+const READY_MAX: usize = 65_536;
+
+/// The system's one terminal.
+pub struct Terminal {
+    system: Arc<dyn System>,
+    is_interactive: bool,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+struct State {
+    discipline: Cooked,
+    /// Finished pieces of input; an empty one is an end of input typed once.
+    ready: VecDeque<Vec<u8>>,
+    has_ended: bool,
+}
+
+/// What typed bytes led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Typed {
+    /// Text, at most.
+    Text,
+    /// The interrupt key.
+    Interrupt,
+}
+
+impl Terminal {
+    /// A terminal on the console. If nobody sits at it, bytes pass unchanged.
+    #[must_use]
+    pub fn new(system: Arc<dyn System>, is_interactive: bool) -> Self {
+        let mode = if is_interactive {
+            Mode::COOKED
+        } else {
+            Mode::RAW
+        };
+        let state = State {
+            discipline: Cooked::new(mode),
+            ready: VecDeque::new(),
+            has_ended: false,
+        };
+        Self {
+            system,
+            is_interactive,
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+        }
+    }
+
+    /// Whether somebody sits at it.
+    #[must_use]
+    pub const fn is_interactive(&self) -> bool {
+        self.is_interactive
+    }
+
+    /// Takes bytes from the console.
+    pub fn input(&self, bytes: &[u8]) -> Typed {
+        let mut echo = Vec::new();
+        let mut typed = Typed::Text;
+        let mut state = self.state.lock();
+        if state.ready.iter().map(Vec::len).sum::<usize>() + bytes.len() > READY_MAX {
+            return Typed::Text;
+        }
+        for byte in bytes {
+            match state.discipline.feed(*byte, &mut echo) {
+                CookedEvent::Pending => {}
+                CookedEvent::Input(piece) => state.deliver(piece),
+                CookedEvent::EndOfFile => state.ready.push_back(Vec::new()),
+                CookedEvent::Interrupt | CookedEvent::Quit => {
+                    state.ready.clear();
+                    typed = Typed::Interrupt;
+                }
+            }
+        }
+        drop(state);
+        self.changed.notify_all();
+        if !echo.is_empty() {
+            self.system.console_write(&echo);
+        }
+        typed
+    }
+
+    /// Notes that no more input will come.
+    pub fn end_input(&self) {
+        let mut state = self.state.lock();
+        let unfinished = state.discipline.set_mode(Mode::RAW);
+        if !unfinished.is_empty() {
+            state.deliver(unfinished);
+        }
+        state.has_ended = true;
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// Reads at most a line, waiting for one; 0 at the end of input.
+    ///
+    /// # Errors
+    /// `EINTR` when `is_killed` is set while it waits.
+    pub fn read(&self, into: &mut [u8], is_killed: &AtomicBool) -> Outcome<u64> {
+        if into.is_empty() {
+            return Ok(0);
+        }
+        let mut state = self.state.lock();
+        loop {
+            if let Some(mut piece) = state.ready.pop_front() {
+                let count = piece.len().min(into.len());
+                into[..count].copy_from_slice(&piece[..count]);
+                if count < piece.len() {
+                    piece.drain(..count);
+                    state.ready.push_front(piece);
+                }
+                return Ok(count as u64);
+            }
+            if state.has_ended {
+                return Ok(0);
+            }
+            if is_killed.load(Ordering::SeqCst) {
+                return Err(Errno::EINTR);
+            }
+            state = self.changed.wait(state);
+        }
+    }
+
+    /// Writes; a person's terminal gets each newline with a carriage return.
+    pub fn write(&self, text: &[u8]) {
+        if !self.is_interactive {
+            self.system.console_write(text);
+            return;
+        }
+        let mut output = Vec::with_capacity(text.len() + 16);
+        self.state.lock().discipline.write(text, &mut output);
+        self.system.console_write(&output);
+    }
+
+    /// Sets how input is treated. What was typed of a line is not lost.
+    ///
+    /// # Errors
+    /// `ENOTTY` when nobody sits at it.
+    pub fn set_mode(&self, mode: TerminalMode) -> Outcome<()> {
+        if !self.is_interactive {
+            return Err(Errno::ENOTTY);
+        }
+        let mut state = self.state.lock();
+        let unfinished = state.discipline.set_mode(match mode {
+            TerminalMode::Canonical => Mode::COOKED,
+            TerminalMode::Raw => Mode::RAW,
+        });
+        if !unfinished.is_empty() {
+            state.deliver(unfinished);
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    /// Adds input; single raw bytes are collected into one piece.
+    fn deliver(&mut self, bytes: Vec<u8>) {
+        match self.ready.back_mut() {
+            Some(last) if !self.discipline.mode().is_canonical && !last.is_empty() => {
+                last.extend_from_slice(&bytes);
+            }
+            _ => self.ready.push_back(bytes),
+        }
+    }
+}
+
+impl Wake for Terminal {
+    fn wake_all(&self) {
+        drop(self.state.lock());
+        self.changed.notify_all();
+    }
+}
