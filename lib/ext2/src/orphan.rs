@@ -4,7 +4,7 @@
 //! list, chained through the deletion time, so that the next mount deletes it
 //! if the system stops before the last release.
 
-use alloc::vec::Vec;
+use alloc::collections::BTreeSet;
 
 use crate::bytes::{put_u32, u32_at};
 use crate::cache::Content;
@@ -66,12 +66,11 @@ impl<S: BlockStore, C: Clock> Ext2<S, C> {
         }
         self.modify(|fs| {
             fs.superblock.set_last_orphan(0);
-            let mut seen = Vec::new();
+            let mut seen = BTreeSet::new();
             while next != 0 {
-                if !fs.is_ordinary(next) || seen.contains(&next) {
+                if !fs.is_ordinary(next) || !seen.insert(next) {
                     return Err(Corruption::OrphanList.into());
                 }
-                seen.push(next);
                 let mut inode = fs.load_inode(next)?;
                 next = inode.dtime_s;
                 if inode.links > 0 {

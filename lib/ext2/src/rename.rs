@@ -7,9 +7,6 @@ use crate::outcome::{Outcome, lost};
 use crate::superblock::ROOT_INODE;
 use crate::{BlockStore, Clock, Ext2, FileKind, InodeNumber};
 
-/// No sane tree is deeper; a ring of damaged directories ends here.
-const MAX_DEPTH: u32 = 65_536;
-
 impl<S: BlockStore, C: Clock> Ext2<S, C> {
     /// Moves a name, replacing what stands at the new one: a file replaces a
     /// file, a directory an empty directory. Two names of the same file are
@@ -122,14 +119,19 @@ impl<S: BlockStore, C: Clock> Ext2<S, C> {
         directory: InodeNumber,
         ancestor: InodeNumber,
     ) -> Outcome<(), S> {
-        let mut current = directory;
-        for _ in 0..MAX_DEPTH {
+        // Brent's algorithm: a ring of damaged directories meets its own mark.
+        let (mut current, mut mark, mut steps, mut lap) = (directory, 0, 0u64, 1u64);
+        while current != mark {
             if current == ancestor {
                 return Err(Error::IntoItself);
             }
             if current == ROOT_INODE {
                 return Ok(());
             }
+            if steps == lap {
+                (mark, steps, lap) = (current, 0, lap * 2);
+            }
+            steps += 1;
             let inode = self.directory(current);
             let inode = inode.map_err(|error| lost(error, Corruption::DirectoryTree))?;
             current = self
