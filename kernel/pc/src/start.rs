@@ -12,7 +12,7 @@ use crate::boot::{self, LoaderInfo};
 use crate::cpu::{self, Features};
 use crate::descriptors::{self, ALL_STACKS_PAGES, STACK_PAGES};
 use crate::machine::Pc;
-use crate::memory::{PAGE, Ranges};
+use crate::memory::PAGE;
 use crate::{apic, clock, io_apic, paging, power, random, report, rtc, serial, traps};
 
 /// The entry code maps this much.
@@ -120,13 +120,15 @@ fn set_up_memory(loader: &mut LoaderInfo, platform: &Platform) {
     ram.remove(LOW_MEMORY);
     ram.trim_to_pages();
     let archive = page_range(loader.archive);
-    for part in [paging::image::all(), archive] {
-        if !is_inside(&ram, part) || part.end > BOOT_MAPPED {
-            fail(format_args!(
-                "{part:x?} should be RAM, but the memory map says it is not"
-            ));
-        }
+    if archive.end > BOOT_MAPPED {
+        fail(format_args!(
+            "the boot archive lies above 4 GiB: {archive:x?}"
+        ));
     }
+    // The loader knows where it put them, even where the memory map does not:
+    // QEMU's PVH loader may place the archive over what its BIOS has reserved.
+    ram.add(paging::image::all());
+    ram.add(archive);
     let mut free = ram;
     free.remove(paging::image::all());
     free.remove(archive);
@@ -136,7 +138,7 @@ fn set_up_memory(loader: &mut LoaderInfo, platform: &Platform) {
         free.total() >> 20,
         (loader.archive.end - loader.archive.start) >> 10
     );
-    // SAFETY: `ram` holds the kernel and the archive, as just checked, and the
+    // SAFETY: `ram` holds the kernel and the archive, as just seen to, and the
     // entry code's tables are still in use.
     if let Err(error) = unsafe { paging::init(&ram, free, archive, platform) } {
         fail(format_args!("no page tables: {error:?}"));
@@ -162,11 +164,4 @@ fn page_range(range: PhysicalRange) -> PhysicalRange {
         start: range.start & !(PAGE - 1),
         end: range.end.next_multiple_of(PAGE),
     }
-}
-
-/// Whether all of `part` is in `ranges`; it may be empty.
-fn is_inside(ranges: &Ranges, part: PhysicalRange) -> bool {
-    let mut without = *ranges;
-    without.remove(part);
-    ranges.total() - without.total() == part.end - part.start
 }
