@@ -29,7 +29,8 @@ static CPUS: [Cpu; MAX_CPUS] = [const { Cpu::new() }; MAX_CPUS];
 /// Whether `wrgsbase` is to be used.
 static HAS_FSGSBASE: AtomicBool = AtomicBool::new(false);
 
-/// Whether timers are left alone but in idle waits (option `no_timer`).
+/// Whether deadlines are noticed only when threads change and in idle waits, so
+/// that nothing is pre-empted (option `no_timer`, for debuggers and valgrind).
 static NO_TIMER: AtomicBool = AtomicBool::new(false);
 
 // The pthread's CPU, in its thread-local storage; null on other pthreads.
@@ -148,6 +149,9 @@ impl Cpu {
         if !self.has_thread() {
             self.has_thread.store(true, Ordering::Relaxed);
         }
+        if NO_TIMER.load(Ordering::Relaxed) {
+            self.notice_deadline();
+        }
     }
 
     /// Asks for a timer event at `deadline_ns`, on the CPU's own pthread.
@@ -157,11 +161,12 @@ impl Cpu {
     /// every switch of threads costs no system call.
     pub fn set_timer(&self, deadline_ns: u64) {
         self.wanted_ns.store(deadline_ns, Ordering::Relaxed);
-        if !NO_TIMER.load(Ordering::Relaxed) && deadline_ns < self.armed_ns.load(Ordering::Relaxed)
-        {
+        self.open();
+        if NO_TIMER.load(Ordering::Relaxed) {
+            self.notice_deadline();
+        } else if deadline_ns < self.armed_ns.load(Ordering::Relaxed) {
             self.arm(deadline_ns);
         }
-        self.open();
     }
 
     /// Whether the timer event is due, in the handler of the timer's signal.
@@ -204,7 +209,12 @@ impl Cpu {
             return;
         }
         signal::wait(Some(wanted_ns.saturating_sub(clock::now_ns())));
-        if clock::now_ns() >= wanted_ns {
+        self.notice_deadline();
+    }
+
+    /// Raises the timer event by hand, if it is due.
+    fn notice_deadline(&self) {
+        if clock::now_ns() >= self.wanted_ns.load(Ordering::Relaxed) {
             self.send(signal::TIMER);
         }
     }
