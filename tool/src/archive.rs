@@ -29,18 +29,17 @@ pub struct BootSettings {
 }
 
 impl BootSettings {
-    /// The settings as lines. Newlines, tabs and backslashes in a value are
-    /// escaped as `\n`, `\t` and `\\`.
+    /// The settings as lines. The commands come last and go on to the end,
+    /// newlines included.
     fn to_text(&self) -> String {
         let mut text = format!("interactive={}\n", u8::from(self.exec.is_none()));
-        if let Some(exec) = &self.exec {
-            let exec = exec.replace('\\', "\\\\").replace('\n', "\\n");
-            text += &format!("exec={}\n", exec.replace('\t', "\\t"));
-        }
         for (key, value) in [("columns", self.columns), ("rows", self.rows)] {
             if let Some(value) = value {
                 text += &format!("{key}={value}\n");
             }
+        }
+        if let Some(exec) = &self.exec {
+            text += &format!("exec={exec}");
         }
         text
     }
@@ -90,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn commands_stay_on_their_line() {
+    fn commands_come_last() {
         let settings = BootSettings {
             exec: Some("echo a\necho 'b\\c'".to_owned()),
             columns: Some(80),
@@ -98,7 +97,7 @@ mod tests {
         };
         assert_eq!(
             settings.to_text(),
-            "interactive=0\nexec=echo a\\necho 'b\\\\c'\ncolumns=80\n"
+            "interactive=0\ncolumns=80\nexec=echo a\necho 'b\\c'"
         );
         assert_eq!(BootSettings::default().to_text(), "interactive=1\n");
     }

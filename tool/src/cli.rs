@@ -31,12 +31,15 @@ Examples:
 pub enum Command {
     /// Build a system and run it.
     Run(RunOptions),
+    /// Run host tests and whole-system scenarios.
+    Test(TestOptions),
     /// Build a system without running it.
     Build(BuildOptions),
 }
 
 /// What a system runs on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Machine {
     /// x86-64 hardware, emulated by QEMU.
     Pc,
@@ -93,6 +96,24 @@ pub struct RunOptions {
     /// Stop at the first instruction and wait for gdb on port 1234.
     #[arg(long)]
     pub gdb: bool,
+}
+
+/// Options of `test`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Examples:
+  ./redleaf test                  everything: host tests, both machines
+  ./redleaf test --quick          without the slow scenarios
+  ./redleaf test 'crash nvme'     what has these words in its name
+
+The last line is: N passed, N failed")]
+pub struct TestOptions {
+    /// Leave out slow scenarios.
+    #[arg(long)]
+    pub quick: bool,
+    /// Only tests whose name contains this.
+    #[arg(value_name = "FILTER")]
+    pub filter: Option<String>,
 }
 
 /// Options of `build`.

@@ -7,6 +7,7 @@ use crate::build::BuildError;
 use crate::disk::DiskError;
 use crate::run::RunError;
 use crate::system::SystemError;
+use crate::test::TestError;
 
 /// Any failure of the tool.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +42,9 @@ pub enum ToolError {
     /// The disk image is unusable.
     #[error(transparent)]
     Disk(#[from] DiskError),
+    /// Tests could not be run.
+    #[error(transparent)]
+    Test(#[from] TestError),
     /// The system could not be run.
     #[error(transparent)]
     Run(#[from] RunError),

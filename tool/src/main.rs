@@ -21,6 +21,7 @@ mod error;
 mod progress;
 mod run;
 mod system;
+mod test;
 mod tree;
 
 use std::process::ExitCode;
@@ -49,6 +50,7 @@ fn dispatch(command: Command) -> Result<u8, ToolError> {
     let tree = Tree::find()?;
     match command {
         Command::Run(options) => run::run(&tree, &options),
+        Command::Test(options) => test::command(&tree, &options),
         Command::Build(options) => build::command(&tree, &options),
     }
 }

@@ -10,7 +10,9 @@ pub mod session;
 mod terminal;
 
 use std::fs;
+use std::io;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use crate::archive::{self, BootSettings};
@@ -21,7 +23,7 @@ use crate::error::ToolError;
 use crate::tree::Tree;
 
 use machine::Boot;
-use session::{Ending, Mode};
+use session::{Ending, Streams};
 
 /// Exit status when the time is up.
 const TIMED_OUT: u8 = 124;
@@ -36,7 +38,7 @@ pub enum RunError {
     NoStatus,
     /// The machine could not be watched.
     #[error("the system failed: {0}")]
-    Watch(std::io::Error),
+    Watch(io::Error),
 }
 
 /// Carries out `./redleaf run`.
@@ -48,14 +50,15 @@ pub fn run(tree: &Tree, options: &RunOptions) -> Result<u8, ToolError> {
         disk::check(disk)?;
     }
     let built = build::build(tree, &options.system, options.machine)?;
-    let room = RunFolder::make(tree)?;
-    let boot = prepare(tree, options, &built, &room)?;
-    let mode = match options.exec {
-        Some(_) => Mode::Commands,
-        None => Mode::Interactive,
+    let folder = RunFolder::make(tree)?;
+    let boot = prepare(tree, options, &built, &folder)?;
+    let streams = Streams {
+        console: Box::new(io::stdout()),
+        log: Box::new(io::stderr()),
+        is_interactive: options.exec.is_none(),
     };
     let limit = options.timeout.map(Duration::from_secs);
-    match session::watch(boot.command(), mode, limit)? {
+    match session::watch(boot.command(), streams, limit)? {
         Ending::Status(status) => Ok(status),
         Ending::Left => Ok(0),
         Ending::TimedOut => {
@@ -69,12 +72,15 @@ pub fn run(tree: &Tree, options: &RunOptions) -> Result<u8, ToolError> {
     }
 }
 
-/// Writes archive and disk of a run.
-fn prepare(
+/// Writes archive and disk of a run; the machine that boots from them.
+///
+/// # Errors
+/// Any [`ToolError`] of files and of the disk.
+pub fn prepare(
     tree: &Tree,
     options: &RunOptions,
     built: &Built,
-    room: &RunFolder,
+    folder: &RunFolder,
 ) -> Result<Boot, ToolError> {
     let size = terminal::size();
     let settings = BootSettings {
@@ -82,13 +88,13 @@ fn prepare(
         columns: size.map(|(columns, _)| columns),
         rows: size.map(|(_, rows)| rows),
     };
-    let archive = room.path.join("archive.tar");
+    let archive = folder.file("archive.tar");
     archive::write(&archive, built, &settings)?;
     let disk = match &options.disk {
         Some(disk) => disk.clone(),
         None => {
             let pristine = disk::pristine(tree, &options.system, built, options.disk_size)?;
-            let copy = room.path.join("disk.ext2");
+            let copy = folder.file("disk.ext2");
             disk::copy(&pristine, &copy)?;
             copy
         }
@@ -105,14 +111,25 @@ fn prepare(
 }
 
 /// A folder for the files of one run, removed at its end.
-struct RunFolder {
+pub struct RunFolder {
     path: PathBuf,
 }
 
 impl RunFolder {
-    fn make(tree: &Tree) -> Result<Self, ToolError> {
-        let path = tree.make_target(&format!("runs/{}", std::process::id()))?;
+    /// Makes a folder that no other run has.
+    ///
+    /// # Errors
+    /// [`ToolError::File`] if that is impossible.
+    pub fn make(tree: &Tree) -> Result<Self, ToolError> {
+        static RUNS: AtomicU32 = AtomicU32::new(0);
+        let run = RUNS.fetch_add(1, Ordering::Relaxed);
+        let path = tree.make_target(&format!("runs/{}-{run}", std::process::id()))?;
         Ok(Self { path })
+    }
+
+    /// A file in the folder.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
     }
 }
 

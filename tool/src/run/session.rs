@@ -7,6 +7,7 @@
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -23,13 +24,37 @@ const STATUS_LINE: &str = "redleaf: exit status ";
 /// Ctrl-A: the next key is for the tool.
 const ESCAPE: u8 = 0x01;
 
-/// What the console is connected to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// The terminal; Ctrl-A X leaves.
-    Interactive,
-    /// Standard output only.
-    Commands,
+/// Where a machine's streams go.
+pub struct Streams {
+    /// The console's output.
+    pub console: Box<dyn Write + Send>,
+    /// The kernel's log.
+    pub log: Box<dyn Write + Send>,
+    /// Whether the terminal's keys go to the console; Ctrl-A X leaves.
+    pub is_interactive: bool,
+}
+
+/// A stream kept in memory.
+#[derive(Clone, Default)]
+pub struct Capture(Arc<Mutex<Vec<u8>>>);
+
+impl Capture {
+    /// What was written so far; the capture is empty afterwards.
+    pub fn take(&self) -> Vec<u8> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Write for Capture {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// How a run ended.
@@ -63,13 +88,13 @@ enum Event {
 /// [`ToolError::Start`] or [`RunError::Watch`].
 pub fn watch(
     mut command: Command,
-    mode: Mode,
+    streams: Streams,
     limit: Option<Duration>,
 ) -> Result<Ending, ToolError> {
     let program = command.get_program().to_string_lossy().into_owned();
-    let input = match mode {
-        Mode::Interactive => Stdio::piped(),
-        Mode::Commands => Stdio::null(),
+    let input = match streams.is_interactive {
+        true => Stdio::piped(),
+        false => Stdio::null(),
     };
     let mut child = command
         .stdin(input)
@@ -77,11 +102,11 @@ pub fn watch(
         .stderr(Stdio::piped())
         .spawn()
         .map_err(crate::build::start_error(&program))?;
-    let terminal = match mode {
-        Mode::Interactive => RawTerminal::enter().map_err(RunError::Watch)?,
-        Mode::Commands => None,
+    let terminal = match streams.is_interactive {
+        true => RawTerminal::enter().map_err(RunError::Watch)?,
+        false => None,
     };
-    let events = start_threads(&mut child, terminal.is_some())?;
+    let events = start_threads(&mut child, streams, terminal.is_some())?;
     let ending = wait(&events, limit.map(|limit| Instant::now() + limit));
     // Already ended, or to be ended: both are fine.
     let _ = child.kill();
@@ -116,19 +141,23 @@ fn wait(events: &Receiver<Event>, deadline: Option<Instant>) -> Ending {
 }
 
 /// Starts a thread for each stream and one for signals.
-fn start_threads(child: &mut Child, is_raw: bool) -> Result<Receiver<Event>, ToolError> {
+fn start_threads(
+    child: &mut Child,
+    streams: Streams,
+    is_raw: bool,
+) -> Result<Receiver<Event>, ToolError> {
     let (sender, events) = mpsc::channel();
     if let Some(console) = child.stdout.take() {
         let sender = sender.clone();
         thread::spawn(move || {
-            copy_console(console, io::stdout());
+            copy_console(console, streams.console);
             let _ = sender.send(Event::ConsoleEnded);
         });
     }
     if let Some(log) = child.stderr.take() {
         let sender = sender.clone();
         thread::spawn(move || {
-            let status = copy_log(log, is_raw);
+            let status = copy_log(log, streams.log, is_raw);
             let _ = sender.send(Event::LogEnded(status));
         });
     }
@@ -170,8 +199,8 @@ fn copy_console(mut from: impl Read, mut to: impl Write) {
     }
 }
 
-/// Copies the log to standard error; the exit status it names.
-fn copy_log(from: impl Read, is_raw: bool) -> Option<u8> {
+/// Copies the log line by line; the exit status it names.
+fn copy_log(from: impl Read, mut to: impl Write, is_raw: bool) -> Option<u8> {
     let mut from = BufReader::new(from);
     let mut status = None;
     let mut line = Vec::new();
@@ -184,7 +213,7 @@ fn copy_log(from: impl Read, is_raw: bool) -> Option<u8> {
         status = parse_status(text).or(status);
         // A raw terminal does not return to the start of the line by itself.
         let end = if is_raw { "\r\n" } else { "\n" };
-        let _ = write!(io::stderr(), "{text}{end}");
+        let _ = write!(to, "{text}{end}").and_then(|()| to.flush());
         line.clear();
     }
     status
@@ -255,29 +284,40 @@ impl KeyFilter {
 mod tests {
     use super::*;
 
-    fn shell(script: &str) -> Command {
+    /// Runs a script as a machine: ending, console and log.
+    fn watch_shell(script: &str, limit: Option<Duration>) -> (Ending, Vec<u8>, Vec<u8>) {
+        let (console, log) = (Capture::default(), Capture::default());
+        let streams = Streams {
+            console: Box::new(console.clone()),
+            log: Box::new(log.clone()),
+            is_interactive: false,
+        };
         let mut command = Command::new("sh");
         command.args(["-c", script]);
-        command
+        let ending = watch(command, streams, limit).unwrap();
+        (ending, console.take(), log.take())
     }
 
     #[test]
-    fn the_log_names_the_exit_status() {
-        let script = "echo out; echo 'redleaf: exit status 3' >&2";
-        let ending = watch(shell(script), Mode::Commands, None).unwrap();
+    fn console_log_and_status_are_told_apart() {
+        let script = "printf 'out'; echo 'redleaf: exit status 3' >&2";
+        let (ending, console, log) = watch_shell(script, None);
         assert_eq!(ending, Ending::Status(3));
+        assert_eq!(console, b"out");
+        assert_eq!(log, b"redleaf: exit status 3\n");
     }
 
     #[test]
     fn an_end_without_status_is_a_failure() {
-        let ending = watch(shell("echo lost >&2; exit 0"), Mode::Commands, None).unwrap();
+        let (ending, _, log) = watch_shell("echo lost >&2; exit 0", None);
         assert_eq!(ending, Ending::NoStatus);
+        assert_eq!(log, b"lost\n");
     }
 
     #[test]
     fn the_time_limit_ends_it() {
         let limit = Some(Duration::from_millis(50));
-        let ending = watch(shell("exec sleep 60"), Mode::Commands, limit).unwrap();
+        let (ending, ..) = watch_shell("exec sleep 60", limit);
         assert_eq!(ending, Ending::TimedOut);
     }
 

@@ -317,11 +317,12 @@ impl Compiler<'_> {
         if grant.control == Some(true) {
             sources.push((GrantKind::DomainControl, GrantSource::DomainControl));
         }
-        if grant.supervisor == Some(true) {
-            sources.push((GrantKind::Proxy, GrantSource::Supervisor));
-        }
         if grant.boot_archive == Some(true) {
             sources.push((GrantKind::BootArchive, GrantSource::BootArchive));
+        }
+        if grant.supervisor == Some(true) {
+            // Its interface is checked when the supervisor hands it over.
+            sources.push((GrantKind::Proxy, GrantSource::Supervisor));
         }
         if let Some(name) = &grant.host_file {
             let name = name.clone();

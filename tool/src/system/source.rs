@@ -20,8 +20,9 @@
 //!
 //! Sources: `domain`, `pci = { class = "01:08:02" }` or `{ device =
 //! "8086:10fb", index = 1 }`, `console = true`, `control = true`,
-//! `boot_archive = true`, `supervisor = true` (an object of its interface), `host_file = "disk"`, `text = "…"`, and `options =
-//! { … }`, which becomes text of `key=value` lines.
+//! `boot_archive = true`, `supervisor = true` (an object of its interface),
+//! `host_file = "disk"`, `text = "…"`, and `options = { … }`, which becomes
+//! text of `key=value` lines.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -69,7 +70,7 @@ pub struct DomainSource {
     /// Name of the image, if it is another.
     pub image: Option<String>,
     /// Only there.
-    pub machine: Option<MachineName>,
+    pub machine: Option<Machine>,
     /// What the supervisor does when it dies.
     #[serde(default)]
     pub on_death: OnDeath,
@@ -87,16 +88,6 @@ pub struct DomainSource {
     /// Parameter of the image → source.
     #[serde(default)]
     pub grants: BTreeMap<String, GrantText>,
-}
-
-/// A machine by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum MachineName {
-    /// [`Machine::Pc`].
-    Pc,
-    /// [`Machine::Hosted`].
-    Hosted,
 }
 
 /// What the supervisor does when a domain dies.
@@ -124,10 +115,10 @@ pub struct GrantText {
     pub console: Option<bool>,
     /// Control of domains.
     pub control: Option<bool>,
-    /// The supervisor, as an object.
-    pub supervisor: Option<bool>,
     /// The boot archive.
     pub boot_archive: Option<bool>,
+    /// The supervisor's own object.
+    pub supervisor: Option<bool>,
     /// A file of the host.
     pub host_file: Option<String>,
     /// Text as it is.
@@ -230,12 +221,9 @@ impl Source {
 
     /// The domains that a machine has.
     pub fn domains_on(&self, machine: Machine) -> impl Iterator<Item = &DomainSource> {
-        self.domains.iter().filter(move |domain| {
-            domain.machine.is_none_or(|only| match only {
-                MachineName::Pc => machine == Machine::Pc,
-                MachineName::Hosted => machine == Machine::Hosted,
-            })
-        })
+        self.domains
+            .iter()
+            .filter(move |domain| domain.machine.is_none_or(|only| only == machine))
     }
 
     /// Names of the images that a machine needs, with repetitions.

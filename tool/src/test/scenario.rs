@@ -1,0 +1,270 @@
+//! Whole-system scenarios: a table of commands and what they must show.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use regex::Regex;
+use serde::Deserialize;
+
+use super::{Counts, TestError};
+use crate::build;
+use crate::cli::{Machine, RunOptions, parse_size};
+use crate::disk;
+use crate::error::ToolError;
+use crate::run::machine::Boot;
+use crate::run::session::{self, Capture, Ending, Streams};
+use crate::run::{self, RunFolder};
+use crate::tree::Tree;
+
+/// The table, relative to the tree.
+const TABLE: &str = "tests/scenarios.toml";
+
+/// Last line of the log about the reclaim audit when nothing was lost.
+const CLEAN_AUDIT: &str = "reclaim audit: clean";
+
+/// The table's top level.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Table {
+    scenario: Vec<Scenario>,
+}
+
+/// How long a scenario takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Speed {
+    Quick,
+    Slow,
+}
+
+/// One line of the table; the file says what each field means.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    name: String,
+    speed: Speed,
+    machines: Option<Vec<Machine>>,
+    #[serde(default = "default_system")]
+    system: String,
+    exec: String,
+    stdout: Option<String>,
+    #[serde(default)]
+    matches: Vec<String>,
+    #[serde(default)]
+    log: Vec<String>,
+    #[serde(default)]
+    status: u8,
+    #[serde(default = "default_timeout")]
+    timeout: u64,
+    audit: Option<bool>,
+    #[serde(default = "default_disk_size")]
+    disk_size: String,
+    #[serde(default)]
+    host: Vec<String>,
+}
+
+fn default_system() -> String {
+    "rv6".to_owned()
+}
+
+const fn default_timeout() -> u64 {
+    60
+}
+
+fn default_disk_size() -> String {
+    "256M".to_owned()
+}
+
+/// What a run left behind.
+struct Outcome {
+    ending: Ending,
+    stdout: Vec<u8>,
+    log: String,
+}
+
+/// Reads the table.
+///
+/// # Errors
+/// [`TestError::Table`] or [`ToolError::File`].
+pub fn read(tree: &Tree) -> Result<Vec<Scenario>, ToolError> {
+    let path = tree.path(TABLE);
+    let text = fs::read_to_string(&path).map_err(ToolError::file("read", &path))?;
+    let table: Table = toml::from_str(&text).map_err(|error| table_error(&error))?;
+    for scenario in &table.scenario {
+        for pattern in scenario.matches.iter().chain(&scenario.log) {
+            Regex::new(pattern).map_err(|error| table_error(&error))?;
+        }
+        parse_size(&scenario.disk_size).map_err(|error| table_error(&error))?;
+    }
+    Ok(table.scenario)
+}
+
+fn table_error(error: &dyn std::fmt::Display) -> TestError {
+    TestError::Table {
+        file: TABLE,
+        message: error.to_string().trim().to_owned(),
+    }
+}
+
+impl Scenario {
+    /// Whether `--quick` runs it.
+    pub fn is_quick(&self) -> bool {
+        self.speed == Speed::Quick
+    }
+
+    /// The machines it runs on.
+    pub fn machines(&self) -> Vec<Machine> {
+        let both = || vec![Machine::Hosted, Machine::Pc];
+        self.machines.clone().unwrap_or_else(both)
+    }
+
+    /// Its name in reports and filters.
+    pub fn name_on(&self, machine: Machine) -> String {
+        format!("{}: {}", machine.name(), self.name)
+    }
+
+    /// Runs it and reports; counts one.
+    pub fn run(&self, tree: &Tree, machine: Machine) -> Result<Counts, ToolError> {
+        let begin = Instant::now();
+        let folder = RunFolder::make(tree)?;
+        let built = build::build(tree, &self.system, machine)?;
+        let boot = run::prepare(tree, &self.options(machine), &built, &folder)?;
+        let outcome = self.boot(&boot)?;
+        let mut failures = self.judge(&outcome);
+        if failures.is_empty() {
+            failures.extend(self.check_on_host(&folder, &boot.disk, &outcome)?);
+        }
+        let seconds = begin.elapsed().as_secs_f64();
+        let name = self.name_on(machine);
+        if failures.is_empty() {
+            eprintln!("ok   {seconds:6.1} s  {name}");
+            return Ok(Counts {
+                passed: 1,
+                failed: 0,
+            });
+        }
+        eprintln!("FAIL {seconds:6.1} s  {name}");
+        for failure in failures {
+            eprintln!("     {failure}");
+        }
+        eprintln!("     ---- log");
+        for line in outcome.log.lines() {
+            eprintln!("     {line}");
+        }
+        Ok(Counts {
+            passed: 0,
+            failed: 1,
+        })
+    }
+
+    fn options(&self, machine: Machine) -> RunOptions {
+        RunOptions {
+            system: self.system.clone(),
+            machine,
+            cpus: 1,
+            memory: 512 << 20,
+            disk: None,
+            // `read` has checked it.
+            disk_size: parse_size(&self.disk_size).unwrap_or(256 << 20),
+            exec: Some(self.exec.clone()),
+            timeout: Some(self.timeout),
+            gdb: false,
+        }
+    }
+
+    /// Boots it to its end; what it printed.
+    fn boot(&self, boot: &Boot) -> Result<Outcome, ToolError> {
+        let (stdout, log) = (Capture::default(), Capture::default());
+        let streams = Streams {
+            console: Box::new(stdout.clone()),
+            log: Box::new(log.clone()),
+            is_interactive: false,
+        };
+        let limit = Some(Duration::from_secs(self.timeout));
+        let ending = session::watch(boot.command(), streams, limit)?;
+        Ok(Outcome {
+            ending,
+            stdout: stdout.take(),
+            log: String::from_utf8_lossy(&log.take()).into_owned(),
+        })
+    }
+
+    /// Compares what was printed with what was expected.
+    fn judge(&self, outcome: &Outcome) -> Vec<String> {
+        let mut failures = Vec::new();
+        if outcome.ending != Ending::Status(self.status) {
+            failures.push(format!(
+                "expected exit status {}, found {:?}",
+                self.status, outcome.ending
+            ));
+        }
+        let stdout = String::from_utf8_lossy(&outcome.stdout);
+        if let Some(expected) = &self.stdout
+            && expected.as_bytes() != outcome.stdout
+        {
+            failures.push(format!(
+                "expected standard output {expected:?}, found {stdout:?}"
+            ));
+        }
+        let mut rest: &str = &stdout;
+        for pattern in &self.matches {
+            match find(pattern, rest) {
+                Some(end) => rest = &rest[end..],
+                None => {
+                    failures.push(format!(
+                        "expected {pattern:?} next in standard output, found {rest:?}"
+                    ));
+                    break;
+                }
+            }
+        }
+        for pattern in &self.log {
+            if find(pattern, &outcome.log).is_none() {
+                failures.push(format!("expected {pattern:?} in the log"));
+            }
+        }
+        let wants_audit = self.audit.unwrap_or(self.system == default_system());
+        if wants_audit && !outcome.log.contains(CLEAN_AUDIT) {
+            failures.push(format!("expected {CLEAN_AUDIT:?} in the log"));
+        }
+        failures
+    }
+
+    /// Checks the disk, and runs the scenario's own checks on it.
+    fn check_on_host(
+        &self,
+        folder: &RunFolder,
+        disk: &Path,
+        outcome: &Outcome,
+    ) -> Result<Vec<String>, ToolError> {
+        let stdout = folder.file("stdout");
+        fs::write(&stdout, &outcome.stdout).map_err(ToolError::file("write", &stdout))?;
+        let mut failures = Vec::new();
+        let checks = std::iter::once("e2fsck -fn \"$DISK\" 2>&1");
+        for check in checks.chain(self.host.iter().map(String::as_str)) {
+            let output = Command::new("sh")
+                .args(["-euc", check])
+                .env("DISK", disk)
+                .env("STDOUT", &stdout)
+                .env("PATH", disk::search_path())
+                .stdin(Stdio::null())
+                .output()
+                .map_err(build::start_error("sh"))?;
+            if !output.status.success() {
+                let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+                let error = String::from_utf8_lossy(&output.stderr).into_owned();
+                failures.push(format!("on the host, {check} failed: {shown}{error}"));
+            }
+        }
+        Ok(failures)
+    }
+}
+
+/// Where the first match of a pattern ends.
+fn find(pattern: &str, text: &str) -> Option<usize> {
+    // `read` has compiled every pattern once.
+    let regex = Regex::new(&format!("(?m){pattern}")).ok()?;
+    regex.find(text).map(|found| found.end())
+}
