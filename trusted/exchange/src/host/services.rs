@@ -128,7 +128,9 @@ fn allocate(request: &ExchangeRequest, kind: ObjectKind) -> *mut u8 {
             class: 0,
             reserved: [0; 2],
         });
-        with_objects(|objects| objects.insert(payload as usize, (block as usize, layout)));
+        let old =
+            with_objects(|objects| objects.insert(payload as usize, (block as usize, layout)));
+        assert!(old.is_none(), "an object lies on another");
         payload
     }
 }
@@ -217,15 +219,11 @@ unsafe extern "sysv64" fn proxy_drop(proxy: *mut ProxyObject) {
 }
 
 extern "sysv64" fn pages_map(pages: usize) -> *mut u8 {
-    Layout::from_size_align(pages * abi::PAGE_SIZE, abi::PAGE_SIZE)
-        // SAFETY: not empty where it matters; zero pages are answered by null.
-        .map_or(ptr::null_mut(), |layout| {
-            if pages == 0 {
-                ptr::null_mut()
-            } else {
-                unsafe { alloc_zeroed(layout) }
-            }
-        })
+    match Layout::from_size_align(pages * abi::PAGE_SIZE, abi::PAGE_SIZE) {
+        // SAFETY: the layout is not empty.
+        Ok(layout) if pages > 0 => unsafe { alloc_zeroed(layout) },
+        _ => ptr::null_mut(),
+    }
 }
 
 unsafe extern "sysv64" fn pages_unmap(start: *mut u8, pages: usize) {
