@@ -64,6 +64,16 @@ pub mod generated {
     pub trait ZeroableField {}
     impl<T: crate::Zeroable> ZeroableField for Field<'_, T> {}
 
+    /// A type that may lie in a variant of an exchangeable enum.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` may not lie in a variant of an exchangeable enum",
+        label = "not plain data",
+        note = "which reference is there must not depend on a tag: let the variants hold plain data, and keep references in a struct, as `Option<RRef<T>>` if need be"
+    )]
+    pub trait InVariant {}
+    #[diagnostic::do_not_recommend]
+    impl<T: crate::Plain> InVariant for T {}
+
     /// Fingerprint of a type that is lent.
     #[must_use]
     pub const fn plain_fingerprint<T: crate::Plain>() -> u64 {

@@ -16,6 +16,21 @@ use crate::object;
 ///
 /// It is to the exchange heap what `Box` is to the private one. Passing it
 /// through an interface moves the value without copying it.
+///
+/// What lies there is described by data, so a `Result` or an `Option` of more
+/// than one reference can cross by value, but not lie on the exchange heap:
+///
+/// ```compile_fail,E0080
+/// use exchange::RRef;
+/// let value: Result<RRef<u64>, u8> = Ok(RRef::new(1));
+/// drop(RRef::new(value));
+/// ```
+///
+/// ```no_run
+/// use exchange::RRef;
+/// let value: Option<RRef<u64>> = Some(RRef::new(1));
+/// drop(RRef::new(value));
+/// ```
 #[repr(transparent)]
 pub struct RRef<T: Exchangeable> {
     payload: NonNull<T>,

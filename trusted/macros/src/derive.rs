@@ -3,6 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::spanned::Spanned;
+use syn::visit::{self, Visit};
 use syn::{Data, DeriveInput, Error, Fields, Member, Type};
 
 use crate::types;
@@ -73,7 +74,7 @@ fn structure(item: &DeriveInput, fields: &Fields) -> syn::Result<TokenStream> {
         .iter()
         .map(|field| field.ty.clone())
         .collect::<Vec<_>>();
-    check_types(&types)?;
+    check_types(&item.ident, &types)?;
     let members = fields.members().collect::<Vec<Member>>();
     let name = &item.ident;
     let common = common(item, &types);
@@ -108,7 +109,7 @@ fn structure(item: &DeriveInput, fields: &Fields) -> syn::Result<TokenStream> {
 }
 
 fn enumeration(item: &DeriveInput, types: &[Type]) -> syn::Result<TokenStream> {
-    check_types(types)?;
+    check_types(&item.ident, types)?;
     let name = &item.ident;
     let common = common(item, types);
     let markers = markers(name, types, false);
@@ -116,7 +117,7 @@ fn enumeration(item: &DeriveInput, types: &[Type]) -> syn::Result<TokenStream> {
         #[automatically_derived]
         const _: () = {
             const _: () = {
-                const fn plain<T: ::exchange::Plain>() {}
+                const fn plain<T: ::exchange::generated::InVariant>() {}
                 #(plain::<#types>();)*
             };
             // SAFETY: no variant holds a reference (checked above).
@@ -128,10 +129,10 @@ fn enumeration(item: &DeriveInput, types: &[Type]) -> syn::Result<TokenStream> {
     })
 }
 
-fn check_types(types: &[Type]) -> syn::Result<()> {
+fn check_types(name: &syn::Ident, types: &[Type]) -> syn::Result<()> {
     let mut errors: Option<Error> = None;
     for ty in types {
-        if let Err(error) = types::value(ty) {
+        if let Err(error) = types::value(ty).and_then(|()| check_recursion(name, ty)) {
             match &mut errors {
                 Some(all) => all.combine(error),
                 none => *none = Some(error),
@@ -139,6 +140,26 @@ fn check_types(types: &[Type]) -> syn::Result<()> {
         }
     }
     errors.map_or(Ok(()), Err)
+}
+
+/// A description of a type that contains itself would have no end.
+fn check_recursion(name: &syn::Ident, ty: &Type) -> syn::Result<()> {
+    struct Finder<'a>(&'a syn::Ident, bool);
+    impl<'ast> Visit<'ast> for Finder<'_> {
+        fn visit_path(&mut self, path: &'ast syn::Path) {
+            self.1 |= path.is_ident(self.0);
+            visit::visit_path(self, path);
+        }
+    }
+    let mut finder = Finder(name, false);
+    finder.visit_type(ty);
+    if finder.1 {
+        return Err(Error::new(
+            ty.span(),
+            "an exchangeable type cannot contain itself; pass a chain as `RRefSlice<T>` or `RRefDeque<T, N>`",
+        ));
+    }
+    Ok(())
 }
 
 /// Name and fingerprint: hash of the definition without its attributes other

@@ -62,7 +62,10 @@ pub fn expand_program(arguments: TokenStream, item: TokenStream) -> syn::Result<
 
 pub fn expand_main(arguments: TokenStream, item: TokenStream) -> syn::Result<TokenStream> {
     if !arguments.is_empty() {
-        return Err(Error::new_spanned(arguments, "`#[posix::main]` takes no arguments"));
+        return Err(Error::new_spanned(
+            arguments,
+            "`#[posix::main]` takes no arguments",
+        ));
     }
     let mut item: ItemFn = syn::parse2(item)?;
     check_function(&item)?;

@@ -1,0 +1,10 @@
+//! An atomic may not be lent.
+#![forbid(unsafe_code)]
+use exchange::interface;
+
+#[interface]
+pub trait Service {
+    fn call(&self, it: &std::sync::atomic::AtomicU32) -> RpcResult<()>;
+}
+
+fn main() {}

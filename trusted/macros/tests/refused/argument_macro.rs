@@ -1,0 +1,11 @@
+//! A macro may not hide a type.
+#![forbid(unsafe_code)]
+use exchange::interface;
+macro_rules! hide { () => { u8 } }
+
+#[interface]
+pub trait Service {
+    fn call(&self, it: hide!()) -> RpcResult<()>;
+}
+
+fn main() {}

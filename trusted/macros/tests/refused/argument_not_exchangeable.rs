@@ -1,0 +1,11 @@
+//! A type that is not derived may not cross.
+#![forbid(unsafe_code)]
+use exchange::{RpcResult, interface};
+pub struct Mine(u32);
+
+#[interface]
+pub trait Service {
+    fn call(&self, it: Mine) -> RpcResult<()>;
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+//! An `Rc` may not cross.
+#![forbid(unsafe_code)]
+use exchange::interface;
+
+#[interface]
+pub trait Service {
+    fn call(&self, it: std::rc::Rc<u64>) -> RpcResult<()>;
+}
+
+fn main() {}

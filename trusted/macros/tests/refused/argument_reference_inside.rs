@@ -1,0 +1,10 @@
+//! A reference is lent as an argument of its own only.
+#![forbid(unsafe_code)]
+use exchange::interface;
+
+#[interface]
+pub trait Service {
+    fn call(&self, it: (u8, &u8)) -> RpcResult<()>;
+}
+
+fn main() {}

@@ -1,0 +1,18 @@
+//! Only a crossing makes an `RpcError`.
+#![forbid(unsafe_code)]
+use exchange::{RpcResult, interface};
+
+#[interface]
+pub trait Service {
+    fn call(&self) -> RpcResult<()>;
+}
+
+struct Forger;
+
+impl Service for Forger {
+    fn call(&self) -> RpcResult<()> {
+        Err(exchange::RpcError::DomainDead {})
+    }
+}
+
+fn main() {}
