@@ -15,8 +15,8 @@ macro_rules! print {
 #[macro_export]
 macro_rules! println {
     () => { $crate::print!("\n") };
-    ($format:literal $($argument:tt)*) => {
-        $crate::print!(::core::concat!($format, "\n") $($argument)*)
+    ($($argument:tt)*) => {
+        $crate::print_out(::core::format_args!("{}\n", ::core::format_args!($($argument)*)))
     };
 }
 
@@ -30,8 +30,8 @@ macro_rules! eprint {
 #[macro_export]
 macro_rules! eprintln {
     () => { $crate::eprint!("\n") };
-    ($format:literal $($argument:tt)*) => {
-        $crate::eprint!(::core::concat!($format, "\n") $($argument)*)
+    ($($argument:tt)*) => {
+        $crate::print_error(::core::format_args!("{}\n", ::core::format_args!($($argument)*)))
     };
 }
 

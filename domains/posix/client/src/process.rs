@@ -269,6 +269,22 @@ impl Command {
         self
     }
 
+    /// Sets what it sees as its own name.
+    #[must_use]
+    pub fn called(mut self, name: &str) -> Self {
+        self.arguments[0] = name.into();
+        self
+    }
+
+    /// Starts `interpreter` with the path and arguments of this program.
+    #[must_use]
+    pub fn interpreted_by(mut self, interpreter: &str, path: &str) -> Self {
+        self.arguments[0] = path.into();
+        self.arguments.insert(0, interpreter.into());
+        self.path = interpreter.into();
+        self
+    }
+
     /// Sets a variable of its environment.
     #[must_use]
     pub fn env(mut self, name: &str, value: &str) -> Self {

@@ -2,15 +2,18 @@
 //!
 //! The file has one `key=value` per line: `exec` is text for the shell, which
 //! makes the system run that and power off; without it a person sits at the
-//! console. `input=true` passes console input on although there is `exec`. The
-//! same keys can stand in the domain's options; the file goes first.
+//! console. `input=true` passes console input on although there is `exec`;
+//! `columns` and `rows` say how large the terminal is. In values, `\\n`, `\\t`
+//! and `\\\\` stand for newline, tab and backslash. The same keys can stand in
+//! the domain's options; the file goes first.
 
-use alloc::string::{String, ToString};
+use alloc::format;
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use interfaces::supervisor::Supervisor;
-use runtime::{BootArchive, Options, StartError};
+use runtime::{BootArchive, Options};
 use rv6::rv6::{Rv6, SpawnRequest};
 
 use crate::kernel::Kernel;
@@ -22,7 +25,7 @@ const FILE_NAME: &str = "boot";
 const SHELL: &[u8] = b"/bin/sh";
 
 /// Environment of the first process.
-const ENVIRONMENT: &[u8] = b"PATH=/bin\0HOME=/\0USER=root\0SHELL=/bin/sh\0TERM=vt100\0";
+const ENVIRONMENT: &str = "PATH=/bin\0HOME=/\0USER=root\0SHELL=/bin/sh\0TERM=vt100\0";
 
 /// Exit status of the system when it could not even start the shell.
 const STATUS_SYSTEM_FAILED: i32 = 125;
@@ -31,27 +34,34 @@ const STATUS_SYSTEM_FAILED: i32 = 125;
 pub struct BootText {
     exec: Option<String>,
     has_input: bool,
+    environment: String,
 }
 
 impl BootText {
     /// Reads the boot file, if there is one, and the options.
-    pub fn read(archive: &BootArchive, options: Options) -> Result<Self, StartError> {
+    pub fn read(archive: &BootArchive, options: &Options) -> Self {
         let archive = archive.bytes().unwrap_or(&[]);
         let file = find_in_tar(archive, FILE_NAME).unwrap_or(&[]);
         let text = String::from_utf8_lossy(file).into_owned();
-        // The text of `exec` may have several lines: it is the last key.
-        let (head, exec) = match text.split_once("exec=") {
-            Some((head, exec)) if head.is_empty() || head.ends_with('\n') => {
-                (head.to_string(), Some(exec.to_string()))
+        let file = Options::new(text);
+        let value = |key: &str| file.text(key).or(options.text(key)).map(unescape);
+        let exec = value("exec");
+        let has_input = match value("input").as_deref() {
+            None => exec.is_none(),
+            Some("true") => true,
+            Some(_) => false,
+        };
+        let mut environment = String::from(ENVIRONMENT);
+        for (key, name) in [("columns", "COLUMNS"), ("rows", "LINES")] {
+            if let Some(value) = value(key) {
+                environment += &format!("{name}={value}\0");
             }
-            _ => (text.clone(), None),
-        };
-        let exec = exec.or_else(|| options.text("exec").map(String::from));
-        let has_input = match Options::new(head).flag("input", false)? {
-            true => true,
-            false => options.flag("input", exec.is_none())?,
-        };
-        Ok(Self { exec, has_input })
+        }
+        Self {
+            exec,
+            has_input,
+            environment,
+        }
     }
 
     /// Whether a person sits at the console.
@@ -73,7 +83,7 @@ pub fn run(rv6: &Arc<Rv6>, kernel: &Kernel, boot: &BootText) {
         arguments.extend(exec.bytes().filter(|byte| *byte != 0));
         arguments.push(0);
     }
-    let status = first_process(rv6, &arguments);
+    let status = first_process(rv6, &arguments, boot.environment.as_bytes());
     if rv6.shut_down().is_err() {
         log::error!("the file system could not be synced");
     }
@@ -83,11 +93,11 @@ pub fn run(rv6: &Arc<Rv6>, kernel: &Kernel, boot: &BootText) {
     kernel.power_off(status)
 }
 
-fn first_process(rv6: &Arc<Rv6>, arguments: &[u8]) -> i32 {
+fn first_process(rv6: &Arc<Rv6>, arguments: &[u8], environment: &[u8]) -> i32 {
     let request = SpawnRequest {
         path: SHELL,
         arguments,
-        environment: ENVIRONMENT,
+        environment,
     };
     let pid = match rv6.start_first(&request) {
         Ok(pid) => pid,
@@ -99,6 +109,24 @@ fn first_process(rv6: &Arc<Rv6>, arguments: &[u8]) -> i32 {
     };
     let status = rv6.table().wait_end(pid).map_or(0, |ended| ended.status);
     i32::try_from(status).unwrap_or(STATUS_SYSTEM_FAILED)
+}
+
+/// A value with its escapes replaced.
+fn unescape(value: &str) -> String {
+    let mut text = String::new();
+    let mut rest = value.chars();
+    while let Some(character) = rest.next() {
+        match (character, character == '\\') {
+            (_, false) => text.push(character),
+            _ => text.push(match rest.next() {
+                Some('n') => '\n',
+                Some('t') => '\t',
+                Some(other) => other,
+                None => '\\',
+            }),
+        }
+    }
+    text
 }
 
 /// The contents of a file in an archive of `tar`'s ustar format.

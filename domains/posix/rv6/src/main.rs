@@ -31,7 +31,7 @@ fn rv6(
     archive: BootArchive,
     options: Option<Options>,
 ) -> Result<(), StartError> {
-    let boot = BootText::read(&archive, options.unwrap_or_default())?;
+    let boot = BootText::read(&archive, &options.unwrap_or_default());
     let system = Arc::new(Kernel::new(control, console));
     let is_interactive = boot.is_interactive();
     let rv6 = Rv6::new(

@@ -4,6 +4,7 @@ mod buffered;
 mod error;
 mod stdio;
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -203,6 +204,12 @@ pub trait BufRead: Read {
 }
 
 impl<R: Read + ?Sized> Read for &mut R {
+    fn read(&mut self, into: &mut [u8]) -> Result<usize> {
+        (**self).read(into)
+    }
+}
+
+impl<R: Read + ?Sized> Read for Box<R> {
     fn read(&mut self, into: &mut [u8]) -> Result<usize> {
         (**self).read(into)
     }
