@@ -59,7 +59,11 @@ impl Storage for File {
 /// A transfer of nothing, at the end of a file that was cut off, would be
 /// asked for again for ever.
 const fn progress(count: usize) -> Result<usize, BlockError> {
-    if count == 0 { Err(BlockError::Media) } else { Ok(count) }
+    if count == 0 {
+        Err(BlockError::Media)
+    } else {
+        Ok(count)
+    }
 }
 
 const fn refusal(error: ServiceError) -> BlockError {

@@ -7,7 +7,9 @@ use std::vec;
 use std::vec::Vec;
 
 use exchange::RRefSlice;
-use interfaces::block::{BlockBatch, BlockDevice, BlockError, BlockOperation, BlockRequest, BlockStatus};
+use interfaces::block::{
+    BlockBatch, BlockDevice, BlockError, BlockOperation, BlockRequest, BlockStatus,
+};
 
 use super::{Immediate, QUEUE_DEPTH, Storage};
 
@@ -57,8 +59,14 @@ fn ranges_and_lengths_are_checked() {
     let mut buffer = [0; 1024];
     assert_eq!(device.read(8, &mut buffer), Ok(Ok(())));
     assert_eq!(device.read(9, &mut buffer), Ok(Err(BlockError::OutOfRange)));
-    assert_eq!(device.read(u64::MAX, &mut buffer), Ok(Err(BlockError::OutOfRange)));
-    assert_eq!(device.read(0, &mut buffer[..100]), Ok(Err(BlockError::BadLength)));
+    assert_eq!(
+        device.read(u64::MAX, &mut buffer),
+        Ok(Err(BlockError::OutOfRange))
+    );
+    assert_eq!(
+        device.read(0, &mut buffer[..100]),
+        Ok(Err(BlockError::BadLength))
+    );
     assert_eq!(device.write(9, &buffer), Ok(Err(BlockError::OutOfRange)));
 }
 
@@ -82,11 +90,21 @@ fn a_read_only_device_refuses_writes() {
 fn batches_are_carried_out_in_order_and_returned_once() {
     let device = device(64 * 512, false);
     let mut batch = BlockBatch::new();
-    batch.push_back(request(1, BlockOperation::Write, 5, 512)).expect("room");
-    batch.push_back(request(2, BlockOperation::Flush, 0, 0)).expect("room");
-    batch.push_back(request(3, BlockOperation::Read, 5, 512)).expect("room");
-    batch.push_back(request(4, BlockOperation::Read, 64, 512)).expect("room");
-    batch.push_back(request(5, BlockOperation::Write, 0, 0)).expect("room");
+    batch
+        .push_back(request(1, BlockOperation::Write, 5, 512))
+        .expect("room");
+    batch
+        .push_back(request(2, BlockOperation::Flush, 0, 0))
+        .expect("room");
+    batch
+        .push_back(request(3, BlockOperation::Read, 5, 512))
+        .expect("room");
+    batch
+        .push_back(request(4, BlockOperation::Read, 64, 512))
+        .expect("room");
+    batch
+        .push_back(request(5, BlockOperation::Write, 0, 0))
+        .expect("room");
     assert!(device.submit(batch).expect("alive").is_empty());
     let mut done = device.poll(BlockBatch::new()).expect("alive");
     let outcomes: Vec<_> = done.iter().map(|r| (r.tag, r.status, r.error)).collect();
@@ -100,7 +118,10 @@ fn batches_are_carried_out_in_order_and_returned_once() {
         bad(5, BlockError::BadLength),
     ];
     assert_eq!(outcomes, expected);
-    let read = done.get_mut(2).and_then(|r| r.buffer.take()).expect("a buffer");
+    let read = done
+        .get_mut(2)
+        .and_then(|r| r.buffer.take())
+        .expect("a buffer");
     assert!(read.iter().all(|byte| *byte == 1), "the write's data");
     assert!(device.poll(BlockBatch::new()).expect("alive").is_empty());
 }
@@ -112,7 +133,9 @@ fn unpolled_requests_hold_the_queue_up() {
     loop {
         let mut batch = BlockBatch::new();
         while !batch.is_full() {
-            batch.push_back(request(9, BlockOperation::Flush, 0, 0)).expect("room");
+            batch
+                .push_back(request(9, BlockOperation::Flush, 0, 0))
+                .expect("room");
         }
         let rest = device.submit(batch).expect("alive").len();
         taken += interfaces::block::BATCH - rest;

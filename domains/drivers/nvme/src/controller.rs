@@ -105,8 +105,8 @@ impl<R: Registers, P: Platform> Controller<R, P> {
         self.admin.reset();
         let (submission, completion) = self.admin.addresses();
         let (entries, completion_entries) = self.admin.entries();
-        let attributes = admin_attributes(entries) & 0xFFFF
-            | admin_attributes(completion_entries) & 0xFFFF_0000;
+        let attributes =
+            admin_attributes(entries) & 0xFFFF | admin_attributes(completion_entries) & 0xFFFF_0000;
         self.registers.write32(AQA, attributes);
         self.registers.write64(ASQ, submission);
         self.registers.write64(ACQ, completion);
@@ -188,21 +188,19 @@ impl<R: Registers, P: Platform> Controller<R, P> {
             None => self.first_namespace()?,
         };
         let data = self.identify_page(identify::NAMESPACE, namespace)?;
-        let data = NamespaceData::parse(&data)?;
-        if data.sectors == 0 {
-            // Inactive namespaces read as zeros (5.15.2.1).
-            return Err(StartFailure::NoNamespace);
-        }
         Ok(Found {
             controller,
             namespace,
-            data,
+            data: NamespaceData::parse(&data)?,
         })
     }
 
     fn first_namespace(&mut self) -> Result<u32, StartFailure> {
         let list = self.identify(identify::ACTIVE_NAMESPACES, 0)?;
-        match list.first_chunk::<4>().map(|first| u32::from_le_bytes(*first)) {
+        match list
+            .first_chunk::<4>()
+            .map(|first| u32::from_le_bytes(*first))
+        {
             None | Some(0) => Err(StartFailure::NoNamespace),
             Some(number) => Ok(number),
         }

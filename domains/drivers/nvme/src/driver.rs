@@ -202,7 +202,12 @@ impl<R: Registers, P: Platform, I: InterruptLine> Driver<R, P, I> {
             let mut claim = |request| drop(room.push_back(request));
             let outcome = completion.status.outcome();
             let requests = &mut state_ref.requests;
-            requests.complete(&self.platform, completion.identifier, outcome, Some(&mut claim));
+            requests.complete(
+                &self.platform,
+                completion.identifier,
+                outcome,
+                Some(&mut claim),
+            );
         }
         state.acknowledge_if_due();
         if room.len() == before && state.requests.under_way() != 0 {
@@ -219,7 +224,10 @@ impl<R: Registers, P: Platform, I: InterruptLine> Driver<R, P, I> {
             return;
         }
         state.idle_polls = 0;
-        let since_ns = self.platform.now_ns().saturating_sub(self.settings.timeout_ns);
+        let since_ns = self
+            .platform
+            .now_ns()
+            .saturating_sub(self.settings.timeout_ns);
         if state.requests.has_batch_older_than(since_ns) {
             self.recover(state);
         }
@@ -234,12 +242,10 @@ impl<R: Registers, P: Platform, I: InterruptLine> Driver<R, P, I> {
                 state.start_batch(&command, request, Buffer::None, now_ns);
                 return;
             }
-            BlockOperation::Read | BlockOperation::Write => {
-                match self.check_request(&request) {
-                    Ok(()) => return self.start_transfer(state, request, now_ns),
-                    Err(error) => Err(error),
-                }
-            }
+            BlockOperation::Read | BlockOperation::Write => match self.check_request(&request) {
+                Ok(()) => return self.start_transfer(state, request, now_ns),
+                Err(error) => Err(error),
+            },
         };
         request.error = BlockError::Device;
         state.requests.settle_at_once(request, refusal);
@@ -271,7 +277,11 @@ impl<R: Registers, P: Platform, I: InterruptLine> Driver<R, P, I> {
             let buffer = InFlight::<FromDevice>::begin(platform, buffer);
             (nvm::READ, buffer.start(), Buffer::Filling(buffer))
         };
-        let data = Data { start, bytes, is_contiguous: true };
+        let data = Data {
+            start,
+            bytes,
+            is_contiguous: true,
+        };
         match state.lists.describe(platform, list.into(), data) {
             Ok(prps) => {
                 let command = self.transfer_command(opcode, request.sector, bytes, prps);
@@ -280,7 +290,9 @@ impl<R: Registers, P: Platform, I: InterruptLine> Driver<R, P, I> {
             Err(_) => {
                 // Exchange objects are mapped and aligned to cache lines.
                 request.buffer = buffer.finish(platform);
-                state.requests.settle_at_once(request, Err(BlockError::Device));
+                state
+                    .requests
+                    .settle_at_once(request, Err(BlockError::Device));
             }
         }
     }
@@ -317,7 +329,11 @@ impl<R: Registers, P: Platform, I: InterruptLine> Driver<R, P, I> {
     ) -> Result<(), Refusal> {
         while bytes != 0 {
             let piece = bytes.min(self.max_bytes);
-            let data = Data { start, bytes: piece, is_contiguous: false };
+            let data = Data {
+                start,
+                bytes: piece,
+                is_contiguous: false,
+            };
             self.execute(|state, list| {
                 let prps = state.lists.describe(&*self.platform, list.into(), data)?;
                 Ok(self.transfer_command(opcode, sector, piece, prps))
@@ -351,7 +367,9 @@ impl<R: Registers, P: Platform, I: InterruptLine> Driver<R, P, I> {
 
     fn transfer_bounced(&self, opcode: u8, sector: u64, from: &DmaRegion, bytes: usize) -> Outcome {
         let outcome = self.execute(|state, list| {
-            let prps = state.lists.describe_physical(list.into(), from.physical(), bytes);
+            let prps = state
+                .lists
+                .describe_physical(list.into(), from.physical(), bytes);
             Ok(self.transfer_command(opcode, sector, bytes, prps))
         });
         outcome.map_err(|refusal| match refusal {
@@ -445,7 +463,9 @@ impl<R: Registers, P: Platform, I: InterruptLine> Driver<R, P, I> {
             Ok(()) | Err(StartFailure::Gone) => {}
             Err(failure) => panic!("nvme: {failure}; its buffers are in danger"),
         }
-        state.requests.fail_all(&self.platform, BlockError::TimedOut);
+        state
+            .requests
+            .fail_all(&self.platform, BlockError::TimedOut);
         if let Err(failure) = state.restart() {
             log::error!("nvme: {failure}; every request fails from now on");
             state.has_failed = true;
@@ -473,7 +493,8 @@ impl<R: Registers, P: Platform> State<R, P> {
     fn reap(&mut self, platform: &impl Platform) {
         while let Some(completion) = self.queue.pop() {
             let outcome = completion.status.outcome();
-            self.requests.complete(platform, completion.identifier, outcome, None);
+            self.requests
+                .complete(platform, completion.identifier, outcome, None);
         }
         self.acknowledge_if_due();
     }

@@ -55,10 +55,16 @@ impl fmt::Display for StartFailure {
             Self::NoMemory => formatter.write_str("no memory for the queues"),
             Self::NoNamespace => formatter.write_str("no active namespace"),
             Self::Metadata(bytes) => {
-                write!(formatter, "{bytes} bytes of metadata per sector, expected 0")
+                write!(
+                    formatter,
+                    "{bytes} bytes of metadata per sector, expected 0"
+                )
             }
             Self::SectorSize(power) => {
-                write!(formatter, "sectors of 2^{power} bytes, expected 512 or 4096")
+                write!(
+                    formatter,
+                    "sectors of 2^{power} bytes, expected 512 or 4096"
+                )
             }
         }
     }

@@ -50,8 +50,15 @@ impl NamespaceData {
     /// Decodes the data.
     ///
     /// # Errors
-    /// A format with metadata or with other sectors cannot be used.
+    /// An inactive namespace reads as zeros (5.15.2.1). A format with metadata
+    /// or with other sectors cannot be used.
     pub fn parse(data: &[u8; BYTES]) -> Result<Self, StartFailure> {
+        let mut sectors = [0; 8];
+        sectors.copy_from_slice(&data[..8]);
+        let sectors = u64::from_le_bytes(sectors);
+        if sectors == 0 {
+            return Err(StartFailure::NoNamespace);
+        }
         let format = 128 + 4 * usize::from(data[26] & 0xF);
         let metadata_bytes = u16::from_le_bytes([data[format], data[format + 1]]);
         if metadata_bytes != 0 {
@@ -62,10 +69,8 @@ impl NamespaceData {
             12 => 4096,
             power => return Err(StartFailure::SectorSize(power)),
         };
-        let mut sectors = [0; 8];
-        sectors.copy_from_slice(&data[..8]);
         Ok(Self {
-            sectors: u64::from_le_bytes(sectors),
+            sectors,
             sector_bytes,
             is_read_only: data[99] & 1 != 0,
         })

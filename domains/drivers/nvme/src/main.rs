@@ -43,7 +43,11 @@ fn nvme(function: PciFunction, options: Options) -> Result<Arc<dyn BlockDevice>,
 
 /// Binds an interrupt and names its vector. Without one the driver polls.
 fn bind(function: &PciFunction) -> Option<(Interrupt, u16)> {
-    let vector = if function.info().msix_vectors > IO_VECTOR { IO_VECTOR } else { 0 };
+    let vector = if function.info().msix_vectors > IO_VECTOR {
+        IO_VECTOR
+    } else {
+        0
+    };
     match function.interrupt(vector) {
         Ok(interrupt) => Some((interrupt, vector as u16)),
         Err(error) => {

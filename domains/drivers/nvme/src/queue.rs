@@ -42,9 +42,8 @@ impl QueuePair {
     ) -> Option<Self> {
         let most = capabilities.max_queue_entries().min(1 << 15);
         let completion_entries = (2 * u32::from(entries)).min(most).max(entries.into()) as u16;
-        let pages = |entries: u16, words: usize| {
-            (usize::from(entries) * words * 8).div_ceil(PAGE_BYTES)
-        };
+        let pages =
+            |entries: u16, words: usize| (usize::from(entries) * words * 8).div_ceil(PAGE_BYTES);
         Some(Self {
             submission: platform.allocate(pages(entries, COMMAND_WORDS))?,
             completion: platform.allocate(pages(completion_entries, COMPLETION_WORDS))?,

@@ -187,7 +187,8 @@ impl Requests {
     /// Whether a request of a batch is under way since before `since_ns`.
     #[must_use]
     pub fn has_batch_older_than(&self, since_ns: u64) -> bool {
-        let is_older = |slot: &Slot| matches!(slot, Slot::Batch(_, _, start_ns) if *start_ns < since_ns);
+        let is_older =
+            |slot: &Slot| matches!(slot, Slot::Batch(_, _, start_ns) if *start_ns < since_ns);
         self.under_way != 0 && self.slots.iter().any(is_older)
     }
 

@@ -115,7 +115,9 @@ mod tests {
     #[test]
     fn writes_across_chunks_come_back() {
         let disk = Sparse::new(4 * CHUNK_BYTES as u64).expect("memory");
-        let data: Vec<u8> = (0..2 * CHUNK_BYTES + 700).map(|i| (i % 251) as u8).collect();
+        let data: Vec<u8> = (0..2 * CHUNK_BYTES + 700)
+            .map(|i| (i % 251) as u8)
+            .collect();
         let offset = CHUNK_BYTES as u64 - 300;
         assert_eq!(disk.write(offset, &data), Ok(()));
         let mut back = alloc::vec![0; data.len()];

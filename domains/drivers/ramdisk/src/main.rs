@@ -16,8 +16,7 @@ use runtime::{Options, StartError, domain};
 #[domain]
 fn ramdisk(options: Options) -> Result<Arc<dyn BlockDevice>, StartError> {
     let bytes = options.size("size", 64 << 20)?;
-    let storage = Sparse::new(bytes).ok_or_else(|| {
-        StartError::new(format_args!("no memory for a disk of {bytes} bytes"))
-    })?;
+    let storage = Sparse::new(bytes)
+        .ok_or_else(|| StartError::new(format_args!("no memory for a disk of {bytes} bytes")))?;
     Ok(Arc::new(Immediate::new(storage, false)))
 }
