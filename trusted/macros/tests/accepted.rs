@@ -6,7 +6,7 @@ extern crate alloc;
 use alloc::sync::Arc;
 
 use exchange::{Exchangeable, Proxy, RRef, RRefDeque, RRefSlice, RpcResult, interface};
-use runtime::{BootArchive, Bytes, Console, DomainControl, HostFile, Options, StartError, domain};
+use runtime::{Bytes, Console, DomainControl, HostFile, Options, StartError, domain};
 
 #[derive(Exchangeable, Clone, Copy)]
 #[repr(C)]
@@ -62,7 +62,6 @@ fn everything(
     _control: DomainControl,
     _console: Console,
     _file: HostFile,
-    _archive: BootArchive,
 ) -> Result<Arc<dyn Service>, StartError> {
     let count = options.number("count", 1)?;
     if arguments.0.len() as u64 > count {

@@ -1,5 +1,4 @@
 //! Heap, locks, threads and options against the stand-in kernel.
-#![expect(missing_docs, reason = "a test has no readers of documentation")]
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::sync::Arc;
