@@ -76,7 +76,9 @@ impl<S: BlockStore<Error: core::fmt::Display> + Send, C: Clock + Send> FileSyste
 
     fn lookup(&self, directory: Inode, name: &[u8]) -> Answer<Inode> {
         self.run_on(directory, |mounted, directory| {
-            mounted.lookup(directory, name).map(|inode| Inode(inode.into()))
+            mounted
+                .lookup(directory, name)
+                .map(|inode| Inode(inode.into()))
         })
     }
 
@@ -126,11 +128,15 @@ impl<S: BlockStore<Error: core::fmt::Display> + Send, C: Clock + Send> FileSyste
     }
 
     fn unlink(&self, directory: Inode, name: &[u8]) -> Answer<()> {
-        self.run_on(directory, |mounted, directory| mounted.unlink(directory, name))
+        self.run_on(directory, |mounted, directory| {
+            mounted.unlink(directory, name)
+        })
     }
 
     fn remove_directory(&self, directory: Inode, name: &[u8]) -> Answer<()> {
-        self.run_on(directory, |mounted, directory| mounted.rmdir(directory, name))
+        self.run_on(directory, |mounted, directory| {
+            mounted.rmdir(directory, name)
+        })
     }
 
     fn link(&self, inode: Inode, directory: Inode, name: &[u8]) -> Answer<()> {
@@ -162,7 +168,9 @@ impl<S: BlockStore<Error: core::fmt::Display> + Send, C: Clock + Send> FileSyste
             Ok(to) => to,
             Err(error) => return Ok(Err(error)),
         };
-        self.run_on(from, |mounted, from| mounted.rename(from, from_name, to, to_name))
+        self.run_on(from, |mounted, from| {
+            mounted.rename(from, from_name, to, to_name)
+        })
     }
 
     fn set_mode(&self, inode: Inode, mode: u32) -> Answer<()> {
@@ -184,7 +192,9 @@ impl<S: BlockStore<Error: core::fmt::Display> + Send, C: Clock + Send> FileSyste
         cookie: u64,
         entries: &mut [DirectoryEntry],
     ) -> Answer<u64> {
-        self.run_on(inode, |mounted, directory| list(mounted, directory, cookie, entries))
+        self.run_on(inode, |mounted, directory| {
+            list(mounted, directory, cookie, entries)
+        })
     }
 
     fn retain(&self, inode: Inode) -> Answer<()> {
