@@ -2,6 +2,9 @@
 
 use core::fmt;
 
+/// Blocks behind the group descriptors are kept for more of them.
+pub(crate) const COMPAT_RESIZE_INODE: u32 = 0x10;
+
 /// Directory records carry the type of what they name.
 pub(crate) const INCOMPAT_FILETYPE: u32 = 0x2;
 const INCOMPAT_SUPPORTED: u32 = INCOMPAT_FILETYPE;

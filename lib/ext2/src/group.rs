@@ -47,7 +47,7 @@ impl Group {
         let in_table = |block: u64| (table..table_end).contains(&block);
         let (blocks, inodes) = (u64::from(group.block_bitmap), u64::from(group.inode_bitmap));
         let backup_end = match geometry.has_superblock(number) {
-            true => first + 1 + u64::from(geometry.descriptor_blocks()),
+            true => first + u64::from(geometry.copy_blocks()),
             false => first,
         };
         let sound = (backup_end..end).contains(&blocks)
@@ -70,7 +70,7 @@ impl Group {
     fn overlaps(&self, number: u32, first: u32, end: u32, geometry: &Geometry) -> bool {
         let overlaps = |start: u32, length: u32| first < start + length && start < end;
         let backup = match geometry.has_superblock(number) {
-            true => 1 + geometry.descriptor_blocks(),
+            true => geometry.copy_blocks(),
             false => 0,
         };
         overlaps(self.block_bitmap, 1)

@@ -116,7 +116,7 @@ impl<S: BlockStore, C: Clock> Ext2<S, C> {
     pub fn statfs(&self) -> Statistics {
         let geometry = &self.superblock.geometry;
         let tables = u64::from(geometry.inode_table_blocks()) + 2;
-        let copy = u64::from(geometry.descriptor_blocks()) + 1;
+        let copy = u64::from(geometry.copy_blocks());
         let copies = (0..geometry.groups)
             .filter(|group| geometry.has_superblock(*group))
             .count();

@@ -7,7 +7,8 @@ use alloc::boxed::Box;
 use crate::bytes::{put_u16, put_u32, u16_at, u32_at};
 use crate::error::{Corruption, MountError};
 use crate::features::{
-    INCOMPAT_FILETYPE, RO_COMPAT_LARGE_FILE, RO_COMPAT_SPARSE_SUPER, UnsupportedFeatures,
+    COMPAT_RESIZE_INODE, INCOMPAT_FILETYPE, RO_COMPAT_LARGE_FILE, RO_COMPAT_SPARSE_SUPER,
+    UnsupportedFeatures,
 };
 
 /// Where the superblock starts on the store, in bytes.
@@ -44,8 +45,10 @@ mod field {
     pub const REVISION: usize = 76;
     pub const FIRST_INODE: usize = 84;
     pub const INODE_SIZE: usize = 88;
+    pub const COMPAT: usize = 92;
     pub const INCOMPAT: usize = 96;
     pub const RO_COMPAT: usize = 100;
+    pub const RESERVED_DESCRIPTOR_BLOCKS: usize = 206;
     pub const LAST_ORPHAN: usize = 232;
 }
 
@@ -63,6 +66,8 @@ pub(crate) struct Geometry {
     pub inode_bytes: u32,
     /// The first inode number that is not reserved.
     pub first_inode: u32,
+    /// Blocks kept behind the descriptors for the file system to grow.
+    pub reserved_descriptor_blocks: u32,
     pub has_filetype: bool,
     pub has_sparse_super: bool,
 }
@@ -168,6 +173,10 @@ impl Geometry {
         if blocks_per_group < MIN_BLOCKS_PER_GROUP || blocks_count <= first_data_block {
             return Err(Corruption::Geometry);
         }
+        let reserved = match u32_at(bytes, field::COMPAT) & COMPAT_RESIZE_INODE {
+            0 => 0,
+            _ => u32::from(u16_at(bytes, field::RESERVED_DESCRIPTOR_BLOCKS)),
+        };
         Ok(Self {
             block_bytes,
             blocks_count,
@@ -179,6 +188,7 @@ impl Geometry {
             groups: (blocks_count - first_data_block).div_ceil(blocks_per_group),
             inode_bytes: u32::from(u16_at(bytes, field::INODE_SIZE)),
             first_inode: u32_at(bytes, field::FIRST_INODE),
+            reserved_descriptor_blocks: reserved,
             has_filetype: u32_at(bytes, field::INCOMPAT) & INCOMPAT_FILETYPE != 0,
             has_sparse_super: u32_at(bytes, field::RO_COMPAT) & RO_COMPAT_SPARSE_SUPER != 0,
         })
@@ -188,8 +198,7 @@ impl Geometry {
         let bits_per_block = self.block_bytes * 8;
         let first_data_block = u32::from(self.block_bytes == 1024);
         let inodes = u64::from(self.groups) * u64::from(self.inodes_per_group);
-        let end_of_descriptors =
-            u64::from(first_data_block) + 1 + u64::from(self.descriptor_blocks());
+        let end_of_descriptors = u64::from(first_data_block) + u64::from(self.copy_blocks());
         let sound = self.first_data_block == first_data_block
             && self.blocks_per_group <= bits_per_block
             && self.blocks_per_group.is_multiple_of(8)
@@ -211,6 +220,11 @@ impl Geometry {
     /// Blocks that the table of group descriptors takes.
     pub fn descriptor_blocks(&self) -> u32 {
         self.groups.div_ceil(self.block_bytes / DESCRIPTOR_BYTES)
+    }
+
+    /// Blocks that a copy of superblock, descriptors and their reserve takes.
+    pub fn copy_blocks(&self) -> u32 {
+        1 + self.descriptor_blocks() + self.reserved_descriptor_blocks
     }
 
     /// Blocks that one group's inode table takes.

@@ -35,7 +35,7 @@ fn exercise(fs: &mut Mounted) -> Result<(), Error<StoreError>> {
 
 #[test]
 fn failing_transfers_are_errors_and_repairable() {
-    let steps = if is_slow() { 1 } else { 7 };
+    let steps = if is_slow() { 1 } else { 16 };
     for (reads, writes) in [(true, false), (false, true), (true, true)] {
         for every in (1..150).step_by(steps) {
             let store = MemoryStore::new(empty_image(1024, 2048));
@@ -130,7 +130,7 @@ fn a_crash_between_any_two_writes_loses_nothing_that_was_synced() {
         let (status, text) = e2fsck(&crashed, "-fy");
         assert!(status <= 1, "after {stop_after} writes: {text}");
         assert!(debugfs(&crashed, "cat kept") == pattern(100_000, 1));
-        stop_after += if is_slow() { 1 } else { 11 };
+        stop_after += if is_slow() { 1 } else { 17 };
     }
     assert!(
         stop_after > 20,

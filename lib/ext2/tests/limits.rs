@@ -35,34 +35,19 @@ fn a_full_disk_refuses_and_stays_sound() {
         fs.sync().expect("sync");
         check(&store);
         // Names until the directory cannot grow, then until the inodes are gone.
-        let mut made = 0u32;
-        let refused = loop {
-            let name = format!("{made:0>200}");
-            match fs.create(directory, name.as_bytes(), PLAIN) {
-                Ok(_) => made += 1,
-                Err(error) => break error,
-            }
-        };
+        let (made, refused) = create_until_refused(&mut fs, directory, 200);
         assert_eq!(refused, Error::NoSpace);
         fs.sync().expect("sync");
         check(&store);
         fs.truncate(large, 100).expect("truncate");
-        let mut inodes = 0u32;
-        while fs
-            .create(root, format!("i{inodes}").as_bytes(), PLAIN)
-            .is_ok()
-        {
-            inodes += 1;
-        }
+        let (inodes, refused) = create_until_refused(&mut fs, root, 20);
+        assert_eq!(refused, Error::NoSpace);
         assert_eq!(fs.statfs().free_inodes, 0);
         assert_eq!(fs.mkdir(root, b"e", PLAIN), Err(Error::NoSpace));
         fs.sync().expect("sync");
         check(&store);
-        (0..made).for_each(|i| {
-            fs.unlink(directory, format!("{i:0>200}").as_bytes())
-                .unwrap()
-        });
-        (0..inodes).for_each(|i| fs.unlink(root, format!("i{i}").as_bytes()).unwrap());
+        (0..made).for_each(|i| fs.unlink(directory, &numbered(i, 200)).expect("unlink"));
+        (0..inodes).for_each(|i| fs.unlink(root, &numbered(i, 20)).expect("unlink"));
         fs.rmdir(root, b"d").expect("rmdir");
         fs.unlink(root, b"large").expect("unlink");
         let growth = empty.free_blocks - fs.statfs().free_blocks;
@@ -73,6 +58,25 @@ fn a_full_disk_refuses_and_stays_sound() {
         fs.sync().expect("sync");
         check(&store);
     }
+}
+
+/// Makes empty files until that is refused; how many there are, and why no more.
+fn create_until_refused(
+    fs: &mut Mounted,
+    directory: u32,
+    name_bytes: usize,
+) -> (u32, Error<StoreError>) {
+    let mut made = 0;
+    loop {
+        match fs.create(directory, &numbered(made, name_bytes), PLAIN) {
+            Ok(_) => made += 1,
+            Err(error) => return (made, error),
+        }
+    }
+}
+
+fn numbered(number: u32, name_bytes: usize) -> Vec<u8> {
+    format!("{number:0>name_bytes$}").into_bytes()
 }
 
 #[test]

@@ -535,3 +535,95 @@ fn the_state_tells_whether_all_was_written() {
     assert_eq!(fs.create(root, b"h", PLAIN), Err(Error::ReadOnly));
     assert!(fs.lookup(root, b"g").is_ok());
 }
+
+#[test]
+fn extended_attributes_go_with_their_last_file() {
+    let store = MemoryStore::new(mke2fs(&["-b", "1024", "-I", "128"], 4096));
+    let mut fs = mount(&store);
+    let root = fs.root();
+    let before = fs.statfs().free_blocks;
+    let file = fs.create(root, b"f", PLAIN).expect("create");
+    fs.write(file, 0, b"contents").expect("write");
+    fs.symlink(root, b"l", b"target", PLAIN).expect("symlink");
+    fs.sync().expect("sync");
+    for name in ["f", "l"] {
+        debugfs_write(
+            &store,
+            &format!("ea_set {name} user.note {}", "v".repeat(90)),
+        );
+    }
+    let mut fs = mount(&store);
+    assert_eq!(
+        fs.statfs().free_blocks,
+        before - 3,
+        "two blocks of attributes, one of data"
+    );
+    let link = fs.lookup(root, b"l").expect("the link");
+    assert_eq!(
+        fs.readlink(link),
+        Ok(b"target".to_vec()),
+        "still in the inode"
+    );
+    sync_and_check(&mut fs, &store);
+    fs.unlink(root, b"f").expect("unlink");
+    fs.unlink(root, b"l").expect("unlink");
+    assert_eq!(fs.statfs().free_blocks, before);
+    sync_and_check(&mut fs, &store);
+}
+
+#[test]
+fn growth_hides_what_others_left_behind_the_end() {
+    let store = MemoryStore::new(empty_image(1024, 1024));
+    let mut fs = mount(&store);
+    let root = fs.root();
+    let files = [b"a", b"b"].map(|name| {
+        let file = fs.create(root, name, PLAIN).expect("create");
+        fs.write(file, 0, b"the whole of a short file")
+            .expect("write");
+        file
+    });
+    fs.sync().expect("sync");
+    let mut image = store.bytes.borrow_mut();
+    let starts: Vec<usize> = (0..image.len())
+        .step_by(1024)
+        .filter(|start| image[*start..].starts_with(b"the whole of a short file"))
+        .collect();
+    assert_eq!(starts.len(), 2);
+    starts
+        .into_iter()
+        .for_each(|start| image[start + 25..start + 1024].fill(0xEE));
+    drop(image);
+    let mut fs = mount(&store);
+    fs.truncate(files[0], 900).expect("truncate");
+    fs.write(files[1], 800, b"far").expect("write");
+    for file in files {
+        assert!(
+            contents(&mut fs, file)[25..800]
+                .iter()
+                .all(|byte| *byte == 0)
+        );
+    }
+    sync_and_check(&mut fs, &store);
+}
+
+#[test]
+fn damage_found_is_marked_for_e2fsck() {
+    let store = MemoryStore::new(empty_image(1024, 1024));
+    let mut fs = mount(&store);
+    let root = fs.root();
+    let file = fs.create(root, b"f", PLAIN).expect("create");
+    fs.write(file, 0, &[1; 5_000]).expect("write");
+    fs.sync().expect("sync");
+    debugfs_write(&store, "set_inode_field f block[2] 3");
+    let mut fs = mount(&store);
+    assert!(!fs.statfs().is_damaged);
+    assert_eq!(
+        fs.unlink(root, b"f"),
+        Err(Error::Corrupt(Corruption::BlockNumber))
+    );
+    assert!(fs.statfs().is_damaged);
+    fs.sync().expect("sync");
+    assert!(mount(&store).statfs().is_damaged, "remembered on the disk");
+    let (status, text) = e2fsck(&store, "-p");
+    assert!(status != 0, "e2fsck runs without being forced: {text}");
+}

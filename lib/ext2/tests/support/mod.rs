@@ -183,14 +183,24 @@ pub fn e2fsck(store: &MemoryStore, options: &str) -> (i32, String) {
 
 /// What `debugfs -R command` prints.
 pub fn debugfs(store: &MemoryStore, command: &str) -> Vec<u8> {
+    run_debugfs(store, &["-R", command])
+}
+
+/// Changes the image by a `debugfs` command.
+pub fn debugfs_write(store: &MemoryStore, command: &str) {
+    run_debugfs(store, &["-w", "-R", command]);
+}
+
+fn run_debugfs(store: &MemoryStore, arguments: &[&str]) -> Vec<u8> {
     let file = Scratch::new(".img");
     std::fs::write(&file.0, &*store.bytes.borrow()).expect("room for the image");
     let output = Command::new("debugfs")
-        .args(["-R", command])
+        .args(arguments)
         .arg(&file.0)
         .env("PATH", "/usr/sbin:/sbin:/usr/bin:/bin")
         .output()
         .expect("e2fsprogs is installed");
+    *store.bytes.borrow_mut() = std::fs::read(&file.0).expect("the image");
     output.stdout
 }
 
