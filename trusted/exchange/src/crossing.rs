@@ -1,6 +1,6 @@
 //! Crossings: a method call into another domain.
 //!
-//! `#[interface]` generates, for each method, a call of [`Proxy::cross`]. The
+//! `#[interface]` generates, for each method, a call of [`cross`]. The
 //! kernel's stub checks that the callee lives, links a continuation and calls
 //! [`run`] in the callee's name; `run` moves the ownership of the arguments,
 //! calls the object and moves the result. If the callee dies, the stub returns
@@ -20,7 +20,7 @@ use crate::thread;
 /// What one argument of a method does at a crossing.
 ///
 /// # Safety
-/// `give` reaches every reference a value holds.
+/// `give_references` reaches every reference a value holds.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` may not pass between domains",
     note = "pass exchangeable values, or lend plain data as `&T`, `&[T]`, `&mut T`, `&mut [T]` or `&str`"
@@ -32,8 +32,8 @@ pub unsafe trait Argument {
     /// Gives what the value refers to, to `owner`.
     ///
     /// # Safety
-    /// As [`Exchangeable::give`].
-    unsafe fn give(&self, owner: u64);
+    /// As [`Exchangeable::give_references`].
+    unsafe fn give_references(&self, owner: u64);
 }
 
 // SAFETY: as the type itself.
@@ -41,9 +41,9 @@ unsafe impl<T: Exchangeable> Argument for T {
     const HAS_REFERENCES: bool = <T as Exchangeable>::HAS_REFERENCES;
 
     #[inline(always)]
-    unsafe fn give(&self, owner: u64) {
+    unsafe fn give_references(&self, owner: u64) {
         // SAFETY: the caller's promise.
-        unsafe { Exchangeable::give(self, owner) }
+        unsafe { Exchangeable::give_references(self, owner) }
     }
 }
 
@@ -57,7 +57,7 @@ macro_rules! lent {
             const HAS_REFERENCES: bool = false;
 
             #[inline(always)]
-            unsafe fn give(&self, _owner: u64) {}
+            unsafe fn give_references(&self, _owner: u64) {}
         }
     )*};
 }
@@ -77,7 +77,7 @@ lent!(
 /// The arguments of a method: a tuple of [`Argument`]s.
 ///
 /// # Safety
-/// `give` reaches every reference a value holds.
+/// `give_references` reaches every reference a value holds.
 pub unsafe trait Arguments {
     /// Whether one of them may hold references to exchange objects.
     const HAVE_REFERENCES: bool;
@@ -85,8 +85,8 @@ pub unsafe trait Arguments {
     /// Gives what they refer to, to `owner`.
     ///
     /// # Safety
-    /// As [`Exchangeable::give`].
-    unsafe fn give(&self, owner: u64);
+    /// As [`Exchangeable::give_references`].
+    unsafe fn give_references(&self, owner: u64);
 }
 
 macro_rules! arguments {
@@ -96,9 +96,9 @@ macro_rules! arguments {
             const HAVE_REFERENCES: bool = false $(|| $type::HAS_REFERENCES)*;
 
             #[inline(always)]
-            unsafe fn give(&self, _owner: u64) {
+            unsafe fn give_references(&self, _owner: u64) {
                 // SAFETY: the caller's promise, for each part.
-                $(unsafe { self.$index.give(_owner) })*
+                $(unsafe { self.$index.give_references(_owner) })*
             }
         }
     };
@@ -124,72 +124,70 @@ struct Frame<I: ?Sized, A, R> {
     moved: bool,
 }
 
-impl<I: ?Sized + Interface> Proxy<I> {
-    /// Calls the object with `arguments`: one crossing. For generated code.
-    ///
-    /// # Errors
-    /// [`RpcError`], and whatever `function` returns.
-    ///
-    /// # Safety
-    /// `function` calls a method of `I` with these arguments and does nothing
-    /// else: it runs in the callee's name.
-    #[doc(hidden)]
-    #[inline(always)]
-    pub unsafe fn cross<A, R, F>(&self, arguments: A, function: F) -> RpcResult<R>
-    where
-        A: Arguments,
-        R: Exchangeable,
-        F: Fn(&I, A) -> RpcResult<R> + Copy,
-    {
-        const {
-            assert!(
-                size_of::<F>() == 0,
-                "the function of a crossing captures nothing"
-            )
-        };
-        let _ = function;
-        let target = self.target();
-        let mut frame = Frame {
-            object: target.object,
-            arguments: ManuallyDrop::new(arguments),
-            result: MaybeUninit::<RpcResult<R>>::uninit(),
-            moved: false,
-        };
-        // SAFETY: slots live for ever; `run` gets the frame it expects, which
-        // lives on this stack until the stub returns.
-        let status = unsafe {
-            call_stub(
-                target.slot,
-                target.generation,
-                run::<I, A, R, F>,
-                (&raw mut frame).cast(),
-            )
-        };
-        if status == CrossStatus::Done as u32 {
-            // SAFETY: `run` came to its end and wrote the result.
-            return unsafe { frame.result.assume_init() };
-        }
-        self.count_error();
-        // An unmoved argument is still the caller's, who gave it away for
-        // nothing; a moved one went down with the callee.
-        if A::HAVE_REFERENCES && !frame.moved {
-            // SAFETY: `run` takes the arguments only after it set `moved`.
-            unsafe { ManuallyDrop::drop(&mut frame.arguments) };
-        }
-        Err(if status == CrossStatus::NoStack as u32 {
-            RpcError::NoStack
-        } else {
-            RpcError::DomainDead
-        })
+/// Calls the object of `proxy` with `arguments`: one crossing. For generated
+/// code; no method of [`Proxy`], lest it hide an interface's method of that name.
+///
+/// # Errors
+/// [`RpcError`], and whatever `function` returns.
+///
+/// # Safety
+/// `function` calls a method of `I` with these arguments and does nothing
+/// else: it runs in the callee's name.
+#[inline(always)]
+pub unsafe fn cross<I, A, R, F>(proxy: &Proxy<I>, arguments: A, function: F) -> RpcResult<R>
+where
+    I: ?Sized + Interface,
+    A: Arguments,
+    R: Exchangeable,
+    F: Fn(&I, A) -> RpcResult<R> + Copy,
+{
+    const {
+        assert!(
+            size_of::<F>() == 0,
+            "the function of a crossing captures nothing"
+        )
+    };
+    let _ = function;
+    let target = proxy.target();
+    let mut frame = Frame {
+        object: target.object,
+        arguments: ManuallyDrop::new(arguments),
+        result: MaybeUninit::<RpcResult<R>>::uninit(),
+        moved: false,
+    };
+    // SAFETY: slots live for ever; `run` gets the frame it expects, which
+    // lives on this stack until the stub returns.
+    let status = unsafe {
+        call_stub(
+            target.slot,
+            target.generation,
+            run::<I, A, R, F>,
+            (&raw mut frame).cast(),
+        )
+    };
+    if status == CrossStatus::Done as u32 {
+        // SAFETY: `run` came to its end and wrote the result.
+        return unsafe { frame.result.assume_init() };
     }
+    count_error(proxy.error_counter());
+    // An unmoved argument is still the caller's, who gave it away for
+    // nothing; a moved one went down with the callee.
+    if A::HAVE_REFERENCES && !frame.moved {
+        // SAFETY: `run` takes the arguments only after it set `moved`.
+        unsafe { ManuallyDrop::drop(&mut frame.arguments) };
+    }
+    Err(if status == CrossStatus::NoStack as u32 {
+        RpcError::NoStack
+    } else {
+        RpcError::DomainDead
+    })
+}
 
-    #[cold]
-    fn count_error(&self) {
-        let errors = self.error_counter();
-        // SAFETY: the counter lies in this live proxy object and is only ever
-        // accessed as an atomic.
-        unsafe { AtomicU64::from_ptr(errors) }.fetch_add(1, Ordering::Relaxed);
-    }
+#[cold]
+fn count_error(errors: *mut u64) {
+    // SAFETY: the counter lies in a live proxy object and is only ever
+    // accessed as an atomic.
+    unsafe { AtomicU64::from_ptr(errors) }.fetch_add(1, Ordering::Relaxed);
 }
 
 /// The callee's side of a crossing.
@@ -209,7 +207,7 @@ where
     if A::HAVE_REFERENCES {
         thread::forbid_disturbance();
         // SAFETY: undisturbed, and the callee takes the arguments below.
-        unsafe { frame.arguments.give(thread::current_domain()) };
+        unsafe { frame.arguments.give_references(thread::current_domain()) };
         frame.moved = true;
         thread::allow_disturbance();
     }
@@ -224,7 +222,7 @@ where
         thread::forbid_disturbance();
         if let Ok(value) = &result {
             // SAFETY: undisturbed, inside a crossing whose caller gets the value.
-            unsafe { Exchangeable::give(value, thread::calling_domain()) };
+            unsafe { Exchangeable::give_references(value, thread::calling_domain()) };
         }
     }
     frame.result.write(result);

@@ -224,7 +224,7 @@ unsafe impl<T: Exchangeable, const N: usize> Exchangeable for RRefDeque<T, N> {
     const SLOTS: SlotList = SlotList::one(Some(T::LAYOUT));
 
     #[inline]
-    unsafe fn give(&self, owner: u64) {
+    unsafe fn give_references(&self, owner: u64) {
         // SAFETY: a live object of `N` places; the rest is the caller's promise.
         unsafe { object::give_object(self.ring, Some(T::LAYOUT), owner) }
     }

@@ -13,7 +13,7 @@ pub const MAX_SLOTS: usize = 32;
 ///
 /// # Safety
 /// `SLOTS` names every reference to an exchange object inside a value, unless
-/// `WALKABLE` is false; `give` reaches all of them; `FINGERPRINT` depends on
+/// `WALKABLE` is false; `give_references` reaches all of them; `FINGERPRINT` depends on
 /// everything another image must agree on.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` may not pass between domains",
@@ -52,7 +52,7 @@ pub unsafe trait Exchangeable: Sized + Send + Sync + 'static {
     /// The caller moves the value to that domain and the thread cannot be
     /// disturbed meanwhile.
     #[inline]
-    unsafe fn give(&self, owner: u64) {
+    unsafe fn give_references(&self, owner: u64) {
         // SAFETY: `LAYOUT` describes the value behind `self`; the rest is the
         // caller's promise.
         unsafe { crate::object::give_value((&raw const *self).cast(), Self::LAYOUT, owner) }

@@ -49,6 +49,7 @@ pub use slice::RRefSlice;
 /// For generated code only.
 #[doc(hidden)]
 pub mod generated {
+    pub use crate::crossing::cross;
     pub use abi::exchange::TypeLayout;
     pub use abi::note::{combine, hash};
     pub use core::mem::offset_of;

@@ -113,9 +113,9 @@ impl<I: ?Sized + Interface> Proxy<I> {
 
     /// Gives up the handle; the proxy object stays.
     #[must_use]
-    pub fn into_object(self) -> NonNull<ProxyObject> {
-        let object = self.object;
-        core::mem::forget(self);
+    pub fn into_object(proxy: Self) -> NonNull<ProxyObject> {
+        let object = proxy.object;
+        core::mem::forget(proxy);
         object
     }
 
@@ -207,7 +207,7 @@ unsafe impl<I: ?Sized + Interface> Exchangeable for Proxy<I> {
     const IS_REFERENCE: bool = true;
 
     #[inline]
-    unsafe fn give(&self, owner: u64) {
+    unsafe fn give_references(&self, owner: u64) {
         // SAFETY: a live proxy object; the rest is the caller's promise.
         unsafe { object::give_object(self.object, None, owner) }
     }

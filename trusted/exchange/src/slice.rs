@@ -170,7 +170,7 @@ unsafe impl<T: Exchangeable> Exchangeable for RRefSlice<T> {
     const IS_REFERENCE: bool = true;
 
     #[inline]
-    unsafe fn give(&self, owner: u64) {
+    unsafe fn give_references(&self, owner: u64) {
         // SAFETY: a live object of `T`s; the rest is the caller's promise.
         unsafe { object::give_object(self.first, Some(T::LAYOUT), owner) }
     }

@@ -55,11 +55,11 @@ unsafe impl<T: Exchangeable, const N: usize> Exchangeable for [T; N] {
     const WALKABLE: bool = T::WALKABLE;
 
     #[inline]
-    unsafe fn give(&self, owner: u64) {
+    unsafe fn give_references(&self, owner: u64) {
         if T::HAS_REFERENCES {
             for element in self {
                 // SAFETY: the caller's promise, for a part.
-                unsafe { element.give(owner) }
+                unsafe { element.give_references(owner) }
             }
         }
     }
@@ -71,7 +71,7 @@ unsafe impl<T: Zeroable, const N: usize> Zeroable for [T; N] {}
 
 // SAFETY: `Option` of a reference is a nullable reference (the null-pointer
 // optimisation of transparent wrappers around `NonNull`); of any other type
-// with references it is not walkable and `give` is typed.
+// with references it is not walkable and `give_references` is typed.
 unsafe impl<T: Exchangeable> Exchangeable for Option<T> {
     const NAME: &'static str = "Option";
     const FINGERPRINT: u64 = combine(hash(b"Option"), T::FINGERPRINT);
@@ -85,17 +85,17 @@ unsafe impl<T: Exchangeable> Exchangeable for Option<T> {
     const WALKABLE: bool = T::IS_REFERENCE || !T::HAS_REFERENCES;
 
     #[inline]
-    unsafe fn give(&self, owner: u64) {
+    unsafe fn give_references(&self, owner: u64) {
         if let Some(value) = self {
             // SAFETY: the caller's promise, for a part.
-            unsafe { value.give(owner) }
+            unsafe { value.give_references(owner) }
         }
     }
 }
 // SAFETY: as what it holds.
 unsafe impl<T: Plain> Plain for Option<T> {}
 
-// SAFETY: with references inside it is not walkable and `give` is typed.
+// SAFETY: with references inside it is not walkable and `give_references` is typed.
 unsafe impl<T: Exchangeable, E: Exchangeable> Exchangeable for Result<T, E> {
     const NAME: &'static str = "Result";
     const FINGERPRINT: u64 = combine(combine(hash(b"Result"), T::FINGERPRINT), E::FINGERPRINT);
@@ -103,12 +103,12 @@ unsafe impl<T: Exchangeable, E: Exchangeable> Exchangeable for Result<T, E> {
     const WALKABLE: bool = !Self::HAS_REFERENCES;
 
     #[inline]
-    unsafe fn give(&self, owner: u64) {
+    unsafe fn give_references(&self, owner: u64) {
         // SAFETY: the caller's promise, for a part.
         unsafe {
             match self {
-                Ok(value) => value.give(owner),
-                Err(error) => error.give(owner),
+                Ok(value) => value.give_references(owner),
+                Err(error) => error.give_references(owner),
             }
         }
     }
@@ -132,9 +132,9 @@ macro_rules! tuple {
             const WALKABLE: bool = $($type::WALKABLE)&&*;
 
             #[inline]
-            unsafe fn give(&self, owner: u64) {
+            unsafe fn give_references(&self, owner: u64) {
                 // SAFETY: the caller's promise, for the parts.
-                unsafe { $(self.$index.give(owner);)* }
+                unsafe { $(self.$index.give_references(owner);)* }
             }
         }
         // SAFETY: as its parts.

@@ -97,10 +97,10 @@ fn structure(item: &DeriveInput, fields: &Fields) -> syn::Result<TokenStream> {
                     true #(&& <#types as ::exchange::Exchangeable>::WALKABLE)*;
 
                 #[inline]
-                unsafe fn give(&self, owner: u64) {
+                unsafe fn give_references(&self, owner: u64) {
                     let _ = owner;
                     // SAFETY: the caller's promise, for each part.
-                    #(unsafe { ::exchange::Exchangeable::give(&self.#members, owner); })*
+                    #(unsafe { ::exchange::Exchangeable::give_references(&self.#members, owner); })*
                 }
             }
             #markers

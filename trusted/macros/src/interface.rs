@@ -235,7 +235,7 @@ fn crossing(method: &Method<'_>) -> TokenStream {
         fn #name(&self #(, #parameters)*) #output {
             // SAFETY: the function calls this method and nothing else.
             unsafe {
-                self.cross((#(#values,)*), |object, arguments| {
+                ::exchange::generated::cross(self, (#(#values,)*), |object, arguments| {
                     let _ = &arguments;
                     object.#name(#(#passed),*)
                 })

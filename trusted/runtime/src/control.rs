@@ -190,7 +190,7 @@ impl Drop for AnyProxy {
 impl<I: ?Sized + Interface> From<Proxy<I>> for AnyProxy {
     fn from(proxy: Proxy<I>) -> Self {
         Self {
-            object: proxy.into_object(),
+            object: Proxy::into_object(proxy),
         }
     }
 }

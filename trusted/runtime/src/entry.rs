@@ -207,7 +207,7 @@ impl<I: ?Sized + Interface> Outcome for Arc<I> {
     const PROVIDES: Option<(&'static str, u64)> = Some((I::NAME, I::FINGERPRINT));
 
     fn export(self) -> Result<Option<NonNull<()>>, StartError> {
-        Ok(Some(Proxy::try_export(self)?.into_object().cast()))
+        Ok(Some(Proxy::into_object(Proxy::try_export(self)?).cast()))
     }
 }
 

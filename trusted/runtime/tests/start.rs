@@ -22,7 +22,7 @@ impl Echo for Plus {
 }
 
 fn proxy_grant() -> Grant {
-    let object = Proxy::export(Arc::new(Plus(1)) as Arc<dyn Echo>).into_object();
+    let object = Proxy::into_object(Proxy::export(Arc::new(Plus(1)) as Arc<dyn Echo>));
     grant(
         GrantKind::Proxy,
         <dyn Echo>::FINGERPRINT,

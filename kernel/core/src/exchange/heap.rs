@@ -261,13 +261,15 @@ impl<S: Source> Heap<S> {
     /// `payload` is a live object of this heap that nobody uses any more.
     #[inline]
     pub unsafe fn free(&self, payload: *mut u8) {
+        // From here on, or a thread that is ended would leave a block that is
+        // neither owned nor free.
+        let preempt = PreemptOff::new();
         let header = payload.cast::<ObjectHeader>().wrapping_sub(1);
         // SAFETY: a live object has its header in front.
         let class = unsafe {
             (*header).owner.store(0, Ordering::Release);
             (&raw const (*header).class).read()
         };
-        let preempt = PreemptOff::new();
         let local = &self.cpus[self.source.cpu()];
         local.count(-1);
         if class == LARGE {

@@ -117,7 +117,7 @@ impl Default for Domain {
 #[must_use]
 pub fn adopt<T: crate::Exchangeable>(value: T) -> T {
     // SAFETY: the value is moved to this domain; nobody disturbs a test thread.
-    unsafe { value.give(crate::thread::current_domain()) };
+    unsafe { value.give_references(crate::thread::current_domain()) };
     value
 }
 
