@@ -52,6 +52,8 @@ pub struct Body {
     pub end: Option<(DeathCause, u64)>,
     /// Id, cause and crash record of the slot's last dead domain.
     pub last_end: Option<(u64, DeathCause, u64)>,
+    /// Id and exit status of the slot's last domain that called `exit`.
+    pub last_exit: Option<(u64, i32)>,
 }
 
 static KERNEL: Domain = Domain::vacant(0, 1);
@@ -108,6 +110,7 @@ impl Domain {
                 quota_pages: 0,
                 end: None,
                 last_end: None,
+                last_exit: None,
             }),
         }
     }

@@ -141,7 +141,9 @@ unsafe extern "sysv64" fn panic(message: *const u8, length: usize) -> ! {
     death::panicked(unsafe { bytes(message, length) })
 }
 
-extern "sysv64" fn exit(_status: i32) -> ! {
+extern "sysv64" fn exit(status: i32) -> ! {
+    let domain = domain::current();
+    domain.with(|body| body.last_exit = Some((domain.id(), status)));
     death::end_current(DeathCause::Exit, b"")
 }
 

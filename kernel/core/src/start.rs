@@ -231,8 +231,16 @@ fn finish(
         return Err(ServiceError::NoMemory);
     }
     if status != CrossStatus::Done {
-        request.cause = death::cause_of(id).unwrap_or(DeathCause::Killed) as u32;
-        return Err(ServiceError::Dead);
+        let cause = death::cause_of(id).unwrap_or(DeathCause::Killed);
+        request.cause = cause as u32;
+        return match domain.with(|body| body.last_exit) {
+            Some((last, status)) if last == id && cause == DeathCause::Exit => {
+                request.result = StartResult::Exited as u32;
+                request.exit_status = status;
+                Ok(())
+            }
+            _ => Err(ServiceError::Dead),
+        };
     }
     if frame.result == StartResult::Provides as u32 {
         let header = export::header(frame.object.cast());
