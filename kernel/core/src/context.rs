@@ -2,6 +2,7 @@
 
 core::arch::global_asm!(
     ".globl redleaf_switch",
+    ".type redleaf_switch, @function",
     // rdi: where to store the old stack pointer, rsi: the new one
     "redleaf_switch:",
     "push rbp",
@@ -27,7 +28,9 @@ core::arch::global_asm!(
     "ret",
     // An interrupted thread "returns" here, 128 bytes and one word below its
     // stack pointer; the word holds where it was.
+    ".size redleaf_switch, . - redleaf_switch",
     ".globl redleaf_disturbed",
+    ".type redleaf_disturbed, @function",
     "redleaf_disturbed:",
     "pushfq",
     "push rax",
@@ -92,6 +95,7 @@ core::arch::global_asm!(
     "pop rax",
     "popfq",
     "ret 128",
+    ".size redleaf_disturbed, . - redleaf_disturbed",
     area = sym XSTATE_BYTES,
     has_xsave = sym HAS_XSAVE,
     disturbed = sym crate::interrupt::disturbed,

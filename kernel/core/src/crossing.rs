@@ -16,6 +16,9 @@ core::arch::global_asm!(
     ".globl redleaf_cross",
     ".globl redleaf_unwind",
     ".globl redleaf_cross_end",
+    // Types and sizes name the functions in backtraces.
+    ".type redleaf_cross, @function",
+    ".type redleaf_unwind, @function",
     ".p2align 6",
     // rdi: slot, rsi: generation, rdx: function, rcx: frame
     "redleaf_cross:",
@@ -84,6 +87,8 @@ core::arch::global_asm!(
     "mov eax, 2",
     "ret",
     "redleaf_cross_end:",
+    ".size redleaf_cross, redleaf_unwind - redleaf_cross",
+    ".size redleaf_unwind, redleaf_cross_end - redleaf_unwind",
     live = const offset::SLOT_LIVE,
     stack_limit = const offset::STACK_LIMIT,
     current = const offset::CURRENT,

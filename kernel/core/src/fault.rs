@@ -18,6 +18,9 @@ core::arch::global_asm!(
     ".globl redleaf_fault_recursion",
     ".globl redleaf_fault_loop",
     ".globl redleaf_fault_end",
+    ".type redleaf_fault_null, @function",
+    ".type redleaf_fault_recursion, @function",
+    ".type redleaf_fault_loop, @function",
     "redleaf_fault_null:",
     "push rbp",
     "mov rbp, rsp",
@@ -37,6 +40,9 @@ core::arch::global_asm!(
     "mov rbp, rsp",
     "2: jmp 2b",
     "redleaf_fault_end:",
+    ".size redleaf_fault_null, redleaf_fault_recursion - redleaf_fault_null",
+    ".size redleaf_fault_recursion, redleaf_fault_loop - redleaf_fault_recursion",
+    ".size redleaf_fault_loop, redleaf_fault_end - redleaf_fault_loop",
 );
 
 unsafe extern "sysv64" {
