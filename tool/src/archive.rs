@@ -6,6 +6,7 @@
 //! | `boot` | settings of this run, `key=value` lines |
 //! | `images/init` | signed image of the supervisor, which the kernel starts |
 //! | `images/NAME` | signed images of the other domains |
+//! | `kernel` | the kernel's ELF file, where it cannot read its own symbols |
 
 use std::fs::File;
 use std::io::Write;
@@ -45,11 +46,16 @@ impl BootSettings {
     }
 }
 
-/// Writes the archive.
+/// Writes the archive; `kernel` goes in for its symbols.
 ///
 /// # Errors
 /// [`ToolError::File`] if a file cannot be read or the archive not written.
-pub fn write(path: &Path, built: &Built, settings: &BootSettings) -> Result<(), ToolError> {
+pub fn write(
+    path: &Path,
+    built: &Built,
+    kernel: Option<&Path>,
+    settings: &BootSettings,
+) -> Result<(), ToolError> {
     let failed = ToolError::file("write", path);
     let mut archive =
         tar::Builder::new(File::create(path).map_err(ToolError::file("write", path))?);
@@ -63,6 +69,10 @@ pub fn write(path: &Path, built: &Built, settings: &BootSettings) -> Result<(), 
             false => name,
         };
         append(&mut archive, path, &format!("images/{name}"), &bytes)?;
+    }
+    if let Some(kernel) = kernel {
+        let bytes = std::fs::read(kernel).map_err(ToolError::file("read", kernel))?;
+        append(&mut archive, path, "kernel", &bytes)?;
     }
     archive
         .into_inner()

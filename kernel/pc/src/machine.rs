@@ -24,6 +24,8 @@ const MSI_ADDRESS: u64 = 0xfee0_0000;
 const MSI_ID_SHIFT: u32 = 12;
 /// Command line option: end QEMU through `isa-debug-exit`.
 const DEBUG_EXIT_OPTION: &str = "exit=debug";
+/// Name of the kernel's own file in the boot archive.
+const KERNEL_ENTRY: &str = "kernel";
 const SECOND_NS: u64 = 1_000_000_000;
 
 /// The machine: what was found at boot and never changes.
@@ -93,14 +95,23 @@ impl Pc {
     /// What the kernel core is started with.
     pub fn boot_info(&'static self) -> BootInfo {
         let text = paging::image::text();
+        let archive = bytes(self.loader.archive);
         BootInfo {
             free_memory: self.free.as_slice(),
-            archive: bytes(self.loader.archive),
+            archive,
             options: self.loader.options(),
             kernel_text: (text.start as usize, text.end as usize),
-            kernel_image: None,
+            kernel_image: find_kernel(archive),
         }
     }
+}
+
+/// The kernel's ELF file, which the host tool puts into the archive because no
+/// boot loader hands its symbols on.
+fn find_kernel(archive: &'static [u8]) -> Option<&'static [u8]> {
+    let entries = tar_no_std::TarArchiveRef::new(archive).ok()?.entries();
+    let mut kernels = entries.filter(|entry| entry.filename().as_str() == Ok(KERNEL_ENTRY));
+    kernels.next().map(|entry| entry.data())
 }
 
 /// The boot archive, which is mapped read-only and never freed.

@@ -36,8 +36,8 @@ mod register {
 mod bit {
     /// Interrupt enable: received data.
     pub const RECEIVED: u8 = 1;
-    /// FIFO control: on, both cleared, interrupt at one byte.
-    pub const FIFO_ON: u8 = 0x07;
+    /// FIFO control: on, interrupt at 14 bytes or when a shorter input pauses.
+    pub const FIFO_ON: u8 = 0xc1;
     /// Line control: 8 data bits, no parity, 1 stop bit.
     pub const FORMAT_8N1: u8 = 0x03;
     /// Line control: the first two registers are the divisor.
@@ -138,6 +138,10 @@ impl Uart {
         self.write_register(register::DATA, 1);
         self.write_register(register::INTERRUPT_ENABLE, 0);
         self.write_register(register::LINE_CONTROL, bit::FORMAT_8N1);
+        // Turning the FIFO on clears it: what was typed meanwhile is taken first.
+        if core::ptr::eq(self, &raw const CONSOLE) {
+            on_input();
+        }
         self.write_register(register::FIFO_CONTROL, bit::FIFO_ON);
         self.write_register(register::MODEM_CONTROL, bit::MODEM_ON);
         self.is_present.store(true, Ordering::Relaxed);

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use crate::archive::{self, BootSettings};
 use crate::build::{self, Built};
-use crate::cli::RunOptions;
+use crate::cli::{Machine, RunOptions};
 use crate::disk;
 use crate::error::ToolError;
 use crate::tree::Tree;
@@ -89,7 +89,9 @@ pub fn prepare(
         rows: size.map(|(_, rows)| rows),
     };
     let archive = folder.file("archive.tar");
-    archive::write(&archive, built, &settings)?;
+    // A Linux process finds its own symbols; a booted kernel has no file.
+    let kernel = (options.machine == Machine::Pc).then_some(built.kernel.as_path());
+    archive::write(&archive, built, kernel, &settings)?;
     let disk = match &options.disk {
         Some(disk) => disk.clone(),
         None => {

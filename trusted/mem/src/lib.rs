@@ -211,7 +211,14 @@ unsafe fn store(at: *mut u8, vector: __m128i) {
 #[inline(always)]
 unsafe fn load_block(at: *const u8) -> [__m128i; 4] {
     // SAFETY: callers pass 64 readable bytes.
-    unsafe { [load(at), load(at.add(VECTOR)), load(at.add(2 * VECTOR)), load(at.add(3 * VECTOR))] }
+    unsafe {
+        [
+            load(at),
+            load(at.add(VECTOR)),
+            load(at.add(2 * VECTOR)),
+            load(at.add(3 * VECTOR)),
+        ]
+    }
 }
 
 #[inline(always)]
