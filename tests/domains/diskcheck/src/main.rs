@@ -1,5 +1,6 @@
 //! Writes, reads back and times a block device, then powers off.
 //!
+//! It leaves the device as it was.
 //! A system test without a file system: whatever goes wrong is the driver's,
 //! the machine's or the device's. The exit status is 0 if every byte came back.
 #![cfg_attr(redleaf_image, no_std, no_main)]
@@ -7,6 +8,7 @@
 
 extern crate alloc;
 
+mod crash;
 mod rates;
 
 use alloc::vec;
@@ -19,10 +21,11 @@ use interfaces::block::{
 use runtime::thread::Priority;
 use runtime::{DomainControl, Options, StartError, domain, log, thread};
 
-/// Bytes of the device that are overwritten, from its start on.
+/// Bytes of the device that are overwritten and restored, from its start on.
 const AREA_BYTES: usize = 8 << 20;
 
-/// Checks `device` on a thread of its own. Option: `requests` to time.
+/// Checks `device` on a thread of its own. Options: `requests` to time, and
+/// `crash`, the name of the driver's domain, to end it in several ways.
 #[domain]
 fn diskcheck(
     device: Proxy<dyn BlockDevice>,
@@ -31,7 +34,7 @@ fn diskcheck(
 ) -> Result<(), StartError> {
     let requests = options.number("requests", 2_000)? as usize;
     thread::spawn("diskcheck", Priority::Normal, move || {
-        let status = match check(&device, requests) {
+        let status = match preserved(&device, || check(&device, &control, &options, requests)) {
             Ok(()) => 0,
             Err(failure) => {
                 log::error!("diskcheck: {failure:?}");
@@ -55,6 +58,8 @@ pub enum Failure {
     Different(u64),
     /// The device did what it should have refused.
     NotRefused,
+    /// There is no driver of that name to end.
+    NoDriver,
     /// Requests of a batch were lost.
     Lost(usize),
 }
@@ -84,7 +89,25 @@ impl Numbers {
     }
 }
 
-fn check(device: &Proxy<dyn BlockDevice>, requests: usize) -> Result<(), Failure> {
+/// Runs `job`, which may write to the area, and restores what was there.
+fn preserved(
+    device: &Proxy<dyn BlockDevice>,
+    job: impl FnOnce() -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut before = vec![0; AREA_BYTES];
+    device.read(0, &mut before)??;
+    let outcome = job();
+    device.write(0, &before)??;
+    device.flush()??;
+    outcome
+}
+
+fn check(
+    device: &Proxy<dyn BlockDevice>,
+    control: &DomainControl,
+    options: &Options,
+    requests: usize,
+) -> Result<(), Failure> {
     let geometry = device.geometry()?;
     log::info!("diskcheck: {geometry:?}");
     let mut numbers = Numbers(0x9E37_79B9_7F4A_7C15);
@@ -92,7 +115,15 @@ fn check(device: &Proxy<dyn BlockDevice>, requests: usize) -> Result<(), Failure
     check_refusals(device, geometry.sectors, geometry.sector_bytes as usize)?;
     check_batches(device, &mut numbers, geometry.sector_bytes as usize)?;
     log::info!("diskcheck: every byte came back");
-    rates::measure(device, &mut numbers, requests)
+    rates::measure(device, &mut numbers, requests)?;
+    let Some(driver) = options.text("crash") else {
+        return Ok(());
+    };
+    crash::check_restarts(device, control, driver, || {
+        check_calls(device, &mut numbers, geometry.sector_bytes as usize)
+    })?;
+    log::info!("diskcheck: the device works after every crash");
+    Ok(())
 }
 
 /// Calls of all lengths and alignments against a copy in memory.
@@ -185,7 +216,7 @@ fn check_batches(
 ) -> Result<(), Failure> {
     let bytes = 16 * sector_bytes;
     for _ in 0..10 {
-        let base = numbers.below(1000) * 16;
+        let base = numbers.below((AREA_BYTES / sector_bytes - 16 * BATCH) as u64);
         let place = |tag: usize| base + tag as u64 * 16;
         let fill = numbers.below(200) as u8;
         for operation in [BlockOperation::Write, BlockOperation::Read] {
