@@ -164,7 +164,7 @@ impl Rv6 {
         }
     }
 
-    fn interrupt(&self) {
+    pub(crate) fn interrupt(&self) {
         let foreground = self.foreground.load(Ordering::SeqCst);
         let family = if foreground > FIRST_PID {
             self.table.family(foreground)

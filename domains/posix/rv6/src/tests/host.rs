@@ -1,0 +1,245 @@
+//! Threads of the host in place of domains; a program is a function by name.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use exchange::RpcResult;
+use interfaces::files::*;
+use interfaces::process::*;
+
+use super::files::MemoryFiles;
+use crate::process::ProcessState;
+use crate::rv6::{Rv6, SpawnRequest};
+use crate::sync::now_ns;
+use crate::system::{Ended, ImageHandle, ProgramStart, System};
+
+/// A program: what it does with its process, and its exit status.
+pub type Program = fn(&ProcessState) -> i32;
+
+#[derive(Default)]
+pub struct Host {
+    programs: Mutex<HashMap<String, Program>>,
+    pub console: Mutex<Vec<u8>>,
+    domains: Mutex<HashMap<String, Arc<AtomicBool>>>,
+}
+
+impl System for Host {
+    fn clock_ns(&self) -> u64 {
+        now_ns()
+    }
+
+    fn wall_clock_ns(&self) -> u64 {
+        1_700_000_000_000_000_000
+    }
+
+    fn random(&self, buffer: &mut [u8]) -> bool {
+        buffer.fill(4);
+        true
+    }
+
+    fn console_write(&self, text: &[u8]) {
+        self.console.lock().unwrap().extend_from_slice(text);
+    }
+
+    fn console_read(&self, _into: &mut [u8]) -> usize {
+        0
+    }
+
+    fn log(&self, line: &str) {
+        eprintln!("log: {line}");
+    }
+
+    fn spawn_thread(&self, _name: &str, work: Box<dyn FnOnce() + Send>) -> bool {
+        thread::spawn(work);
+        true
+    }
+
+    fn open_image(&self, bytes: &[u8]) -> Result<ImageHandle, String> {
+        let name = String::from_utf8_lossy(&bytes[4..]).into_owned();
+        match self.programs.lock().unwrap().get(&name) {
+            Some(program) => Ok(Arc::new(*program)),
+            None => Err("signature does not match".into()),
+        }
+    }
+
+    fn run(&self, image: &ImageHandle, process: &Arc<ProcessState>, _: &ProgramStart) -> Ended {
+        let program: Program = *image.downcast_ref().unwrap();
+        let is_killed = Arc::new(AtomicBool::new(false));
+        let name = String::from(process.domain_name());
+        self.domains
+            .lock()
+            .unwrap()
+            .insert(name.clone(), is_killed.clone());
+        let status = program(process);
+        self.domains.lock().unwrap().remove(&name);
+        match is_killed.load(Ordering::SeqCst) {
+            true => Ended::Died(crate::rv6::cause::KILLED),
+            false => Ended::Exited(status),
+        }
+    }
+
+    fn domain_named(&self, _name: &str) -> Option<u64> {
+        None
+    }
+
+    fn kill(&self, name: &str) -> bool {
+        let domains = self.domains.lock().unwrap();
+        domains.get(name).is_some_and(|domain| {
+            domain.store(true, Ordering::SeqCst);
+            true
+        })
+    }
+}
+
+/// A system on which the test is the first process.
+pub struct Fixture {
+    pub host: Arc<Host>,
+    pub files: Arc<MemoryFiles>,
+    pub rv6: Arc<Rv6>,
+    pub process: Arc<ProcessState>,
+}
+
+/// The file system, shared with the test.
+struct Shared(Arc<MemoryFiles>);
+
+impl Fixture {
+    pub fn new(is_interactive: bool) -> Self {
+        let host = Arc::new(Host::default());
+        let files = Arc::new(MemoryFiles::new());
+        let shared = Box::new(Shared(files.clone()));
+        let rv6 = Arc::new(Rv6::new(host.clone(), shared, None, None, is_interactive));
+        let console = ProcessState::open_console();
+        let mut descriptors = crate::descriptors::Descriptors::new();
+        for number in 0..3 {
+            descriptors.set(number, console.clone()).unwrap();
+        }
+        let root = crate::path::Resolver::new(rv6.disk()).unwrap().root();
+        let directory = crate::process::WorkingDirectory::hold(rv6.disk(), root).unwrap();
+        let make = |pid| {
+            let name = "test.1".to_string();
+            Arc::new(ProcessState::new(
+                rv6.clone(),
+                pid,
+                name,
+                descriptors,
+                directory,
+                b"test\0",
+            ))
+        };
+        let process = rv6.table().add(0, make).unwrap();
+        Self {
+            host,
+            files,
+            rv6,
+            process,
+        }
+    }
+
+    /// Puts a program on the disk.
+    pub fn install(&self, path: &str, program: Program) {
+        let name = path.rsplit('/').next().unwrap();
+        self.host
+            .programs
+            .lock()
+            .unwrap()
+            .insert(name.into(), program);
+        self.write_file(path, format!("\x7fELF{name}").as_bytes(), 0o755);
+    }
+
+    pub fn write_file(&self, path: &str, contents: &[u8], mode: u32) {
+        let flags = OpenFlags(OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::TRUNCATE);
+        let descriptor = self
+            .process
+            .open(path.as_bytes(), flags, mode)
+            .unwrap()
+            .unwrap();
+        let written = self.process.write(descriptor, contents).unwrap().unwrap();
+        assert_eq!(written, contents.len() as u64);
+        self.process.close(descriptor).unwrap().unwrap();
+    }
+
+    pub fn read_file(&self, path: &str) -> Result<Vec<u8>, Errno> {
+        let descriptor = self
+            .process
+            .open(path.as_bytes(), OpenFlags(OpenFlags::READ), 0)
+            .unwrap()?;
+        let mut bytes = vec![0; 1 << 16];
+        let count = self.process.read(descriptor, &mut bytes).unwrap();
+        self.process.close(descriptor).unwrap().unwrap();
+        bytes.truncate(count? as usize);
+        Ok(bytes)
+    }
+
+    pub fn spawn(&self, path: &str, maps: &[(u32, u32)]) -> Result<u32, Errno> {
+        let maps: Vec<DescriptorMap> = maps
+            .iter()
+            .map(|(parent, child)| DescriptorMap {
+                parent: *parent,
+                child: *child,
+            })
+            .collect();
+        let request = SpawnRequest {
+            path: path.as_bytes(),
+            arguments: b"x\0",
+            environment: b"",
+        };
+        self.rv6.spawn(&self.process, &request, &maps)
+    }
+
+    pub fn wait(&self, pid: u32) -> Result<(u32, u32, u32), Errno> {
+        self.process
+            .wait(pid, 0)
+            .unwrap()
+            .map(|ended| (ended.pid, ended.status, ended.cause))
+    }
+}
+
+/// Waits until something is so.
+pub fn eventually(mut holds: impl FnMut() -> bool) {
+    for _ in 0..5_000 {
+        if holds() {
+            return;
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    panic!("it did not become so in five seconds");
+}
+
+macro_rules! forward {
+    ($($method:ident($($argument:ident: $type:ty),*) -> $answer:ty;)*) => {
+        impl FileSystem for Shared {
+            $(fn $method(&self, $($argument: $type),*) -> RpcResult<Result<$answer, FileError>> {
+                self.0.$method($($argument),*)
+            })*
+        }
+    };
+}
+
+forward! {
+    root() -> Inode;
+    lookup(directory: Inode, name: &[u8]) -> Inode;
+    attributes(inode: Inode) -> Attributes;
+    read(inode: Inode, offset: u64, into: &mut [u8]) -> u64;
+    write(inode: Inode, offset: u64, from: &[u8]) -> u64;
+    append(inode: Inode, from: &[u8]) -> u64;
+    truncate(inode: Inode, size: u64) -> ();
+    create(directory: Inode, name: &[u8], mode: u32) -> Inode;
+    make_directory(directory: Inode, name: &[u8], mode: u32) -> Inode;
+    unlink(directory: Inode, name: &[u8]) -> ();
+    remove_directory(directory: Inode, name: &[u8]) -> ();
+    link(inode: Inode, directory: Inode, name: &[u8]) -> ();
+    symlink(directory: Inode, name: &[u8], target: &[u8]) -> Inode;
+    read_link(inode: Inode, into: &mut [u8]) -> u64;
+    rename(from: Inode, from_name: &[u8], to: Inode, to_name: &[u8]) -> ();
+    set_mode(inode: Inode, mode: u32) -> ();
+    set_times(inode: Inode, accessed_s: u64, modified_s: u64) -> ();
+    read_directory(inode: Inode, cookie: u64, entries: &mut [DirectoryEntry]) -> u64;
+    retain(inode: Inode) -> ();
+    release(inode: Inode) -> ();
+    sync_inode(inode: Inode) -> ();
+    sync() -> ();
+    status() -> FileSystemStatus;
+}

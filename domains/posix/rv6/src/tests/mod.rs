@@ -1,0 +1,6 @@
+//! Tests of Rv6 on the host: a file system in memory, threads for domains.
+
+mod files;
+mod host;
+mod paths;
+mod processes;
