@@ -2,6 +2,7 @@
 
 use alloc::collections::VecDeque;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt::Write;
 
 use abi::death::DeathCause;
@@ -15,6 +16,9 @@ use crate::thread::{self, control};
 
 /// Records kept.
 const KEPT: usize = 64;
+
+/// Threads whose backtrace a record shows when the domain was ended from outside.
+const THREADS_SHOWN: usize = 4;
 
 struct Records {
     texts: VecDeque<String>,
@@ -89,6 +93,8 @@ fn describe(
     if let Some((raw, _)) = crash {
         write_backtrace(out, raw)?;
         write_callers(out)?;
+    } else {
+        write_threads_inside(out, domain)?;
     }
     let info = domain.info();
     writeln!(
@@ -105,6 +111,29 @@ fn write_backtrace(out: &mut String, raw: &RawCrash) -> core::fmt::Result {
         // function: look up the call instead.
         symbolise(out, if depth == 0 { address } else { address - 1 })?;
         writeln!(out)?;
+    }
+    Ok(())
+}
+
+/// Writes where the threads are that execute in a domain ended from outside.
+fn write_threads_inside(out: &mut String, domain: &'static Domain) -> core::fmt::Result {
+    let mut inside = Vec::new();
+    thread::for_each(|thread| {
+        if inside.len() < THREADS_SHOWN && thread.is_resting_in(domain.slot()) {
+            inside.push(thread);
+        }
+    });
+    for thread in inside {
+        let Some(raw) = thread.resting_backtrace() else {
+            continue;
+        };
+        writeln!(
+            out,
+            "  thread {} ({}) was in it",
+            thread.number,
+            name_text(&thread.name)
+        )?;
+        write_backtrace(out, &raw)?;
     }
     Ok(())
 }

@@ -210,6 +210,33 @@ impl Thread {
         unsafe { (*self.start.get()).is_some() && self.home == id }
     }
 
+    /// Whether it is switched out while it executes in a domain.
+    pub(crate) fn is_resting_in(&self, slot: &DomainSlot) -> bool {
+        // SAFETY: a racy look at a pointer; only a thread that rests is read on.
+        let is_inside = unsafe { core::ptr::eq((*self.control()).current, slot) };
+        is_inside && !self.on_cpu.load(Ordering::Acquire) && self.state() != ThreadState::Ended
+    }
+
+    /// Where a switched-out thread is; `None` if it runs meanwhile.
+    pub(crate) fn resting_backtrace(&self) -> Option<crate::death::RawCrash> {
+        // Whoever holds `on_cpu` has the thread to itself.
+        if self.on_cpu.swap(true, Ordering::Acquire) {
+            return None;
+        }
+        // SAFETY: switched out, so its stack rests; the switch left the frame
+        // pointer six words and the return address seven words above.
+        let raw = unsafe {
+            let saved = *self.saved_rsp.get() as *const usize;
+            crate::death::RawCrash::walk(
+                saved.add(7).read(),
+                saved.add(6).read(),
+                &self.stack_range(),
+            )
+        };
+        self.on_cpu.store(false, Ordering::Release);
+        Some(raw)
+    }
+
     /// Whether `address` lies in the guard below the stack.
     #[must_use]
     pub fn is_in_guard(&self, address: usize) -> bool {
