@@ -219,7 +219,9 @@ impl Thread {
 
     /// Where a switched-out thread is; `None` if it runs meanwhile.
     pub(crate) fn resting_backtrace(&self) -> Option<crate::death::RawCrash> {
-        // Whoever holds `on_cpu` has the thread to itself.
+        // Whoever holds `on_cpu` has the thread to itself; pre-emption is off so
+        // that no CPU waits for the flag meanwhile.
+        let preempt = crate::sync::PreemptOff::new();
         if self.on_cpu.swap(true, Ordering::Acquire) {
             return None;
         }
@@ -234,6 +236,7 @@ impl Thread {
             )
         };
         self.on_cpu.store(false, Ordering::Release);
+        drop(preempt);
         Some(raw)
     }
 
