@@ -7,6 +7,7 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod bench;
 pub mod block;
 pub mod files;
 pub mod process;

@@ -33,6 +33,8 @@ pub enum Command {
     Run(RunOptions),
     /// Run host tests and whole-system scenarios.
     Test(TestOptions),
+    /// Measure calls, domains, disks and the boot.
+    Bench(BenchOptions),
     /// Build a system without running it.
     Build(BuildOptions),
 }
@@ -114,6 +116,55 @@ pub struct TestOptions {
     /// Only tests whose name contains this.
     #[arg(value_name = "FILTER")]
     pub filter: Option<String>,
+}
+
+/// Options of `bench`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Examples:
+  ./redleaf bench                              everything, on both machines
+  ./redleaf bench crossing --machine hosted    crossings in a Linux process
+  ./redleaf bench boot --json boot.json        the rows as JSON, too
+
+docs/benchmarks.md says how each row is measured.")]
+pub struct BenchOptions {
+    /// What to measure; without it, everything.
+    #[arg(value_enum, value_name = "NAME")]
+    pub name: Option<BenchName>,
+    /// Only on this machine.
+    #[arg(long, value_enum)]
+    pub machine: Option<Machine>,
+    /// Write the rows to this file, too.
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+}
+
+/// A benchmark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum BenchName {
+    /// Calls into another domain, beside plain calls.
+    Crossing,
+    /// Start and end of a minimal domain.
+    Domain,
+    /// 4 KiB reads and writes on a disk.
+    Nvme,
+    /// From the launch to the shell's prompt.
+    Boot,
+}
+
+impl BenchName {
+    /// All of them, in the order they are run.
+    pub const ALL: [Self; 4] = [Self::Crossing, Self::Domain, Self::Nvme, Self::Boot];
+
+    /// Its name on the command line and in results.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Crossing => "crossing",
+            Self::Domain => "domain",
+            Self::Nvme => "nvme",
+            Self::Boot => "boot",
+        }
+    }
 }
 
 /// Options of `build`.

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::bench::BenchError;
 use crate::build::BuildError;
 use crate::disk::DiskError;
 use crate::run::RunError;
@@ -45,6 +46,9 @@ pub enum ToolError {
     /// Tests could not be run.
     #[error(transparent)]
     Test(#[from] TestError),
+    /// A benchmark has no result.
+    #[error(transparent)]
+    Bench(#[from] BenchError),
     /// The system could not be run.
     #[error(transparent)]
     Run(#[from] RunError),

@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 mod archive;
+mod bench;
 mod build;
 mod cli;
 mod disk;
@@ -51,6 +52,7 @@ fn dispatch(command: Command) -> Result<u8, ToolError> {
     match command {
         Command::Run(options) => run::run(&tree, &options),
         Command::Test(options) => test::command(&tree, &options),
+        Command::Bench(options) => bench::command(&tree, &options),
         Command::Build(options) => build::command(&tree, &options),
     }
 }

@@ -190,32 +190,52 @@ pub const fn parameter<T: FromGrant>(name: &str) -> ParameterNote {
 /// What a domain's function may return.
 #[diagnostic::on_unimplemented(
     message = "a domain cannot return `{Self}`",
-    note = "a domain returns `Result<Arc<dyn Interface>, StartError>`, or `Result<(), StartError>` if it provides nothing"
+    note = "a domain returns `Result<Arc<dyn Interface>, StartError>`, `Result<(), StartError>` if it provides nothing, or `Result<ExitStatus, StartError>` if it ends at once"
 )]
 pub trait Outcome {
     /// Name and fingerprint of the provided interface.
     const PROVIDES: Option<(&'static str, u64)>;
 
-    /// The provided object as an address, or `None` if there is none.
+    /// What the function came to.
     ///
     /// # Errors
-    /// [`StartError`] when there is no memory for it.
-    fn export(self) -> Result<Option<NonNull<()>>, StartError>;
+    /// [`StartError`] when there is no memory for the object.
+    fn conclude(self) -> Result<Conclusion, StartError>;
+}
+
+/// What a domain's function came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Conclusion {
+    /// The domain lives on and provides the object at this address.
+    Provides(NonNull<()>),
+    /// The domain lives on and provides nothing.
+    Stays,
+    /// The domain is done.
+    Exits(ExitStatus),
 }
 
 impl<I: ?Sized + Interface> Outcome for Arc<I> {
     const PROVIDES: Option<(&'static str, u64)> = Some((I::NAME, I::FINGERPRINT));
 
-    fn export(self) -> Result<Option<NonNull<()>>, StartError> {
-        Ok(Some(Proxy::into_object(Proxy::try_export(self)?).cast()))
+    fn conclude(self) -> Result<Conclusion, StartError> {
+        let proxy = Proxy::try_export(self)?;
+        Ok(Conclusion::Provides(Proxy::into_object(proxy).cast()))
     }
 }
 
 impl Outcome for () {
     const PROVIDES: Option<(&'static str, u64)> = None;
 
-    fn export(self) -> Result<Option<NonNull<()>>, StartError> {
-        Ok(None)
+    fn conclude(self) -> Result<Conclusion, StartError> {
+        Ok(Conclusion::Stays)
+    }
+}
+
+impl Outcome for ExitStatus {
+    const PROVIDES: Option<(&'static str, u64)> = None;
+
+    fn conclude(self) -> Result<Conclusion, StartError> {
+        Ok(Conclusion::Exits(self))
     }
 }
 
@@ -270,12 +290,16 @@ pub unsafe fn start_domain<T: Outcome>(
 ) {
     // SAFETY: the caller's promise: a frame that lives for this call.
     let (frame, mut grants) = unsafe { begin(start) };
-    match function(&mut grants).and_then(Outcome::export) {
-        Ok(Some(object)) => {
+    match function(&mut grants).and_then(Outcome::conclude) {
+        Ok(Conclusion::Provides(object)) => {
             frame.object = object.as_ptr();
             frame.result = StartResult::Provides as u32;
         }
-        Ok(None) => frame.result = StartResult::Stays as u32,
+        Ok(Conclusion::Stays) => frame.result = StartResult::Stays as u32,
+        Ok(Conclusion::Exits(status)) => {
+            frame.exit_status = status.0;
+            frame.result = StartResult::Exited as u32;
+        }
         Err(error) => fail(frame, &error),
     }
 }

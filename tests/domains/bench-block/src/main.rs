@@ -1,0 +1,197 @@
+//! Measures a block device: single requests and batches.
+//!
+//! Every request moves 4 KiB at a place chosen by a fixed pseudo-random
+//! sequence. Rows in `per_second` come from the clock and include waiting; rows
+//! in `cycles` count the calls that submit requests and the polls that bring
+//! finished ones, and leave out polls in vain.
+#![cfg_attr(redleaf_image, no_std, no_main)]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+use exchange::{Proxy, RRefSlice};
+use interfaces::block::{
+    BATCH, BlockBatch, BlockDevice, BlockError, BlockOperation, BlockRequest, BlockStatus,
+};
+use measure::Samples;
+use runtime::time::{Duration, Instant, cycles};
+use runtime::{DomainControl, Options, StartError, domain};
+
+/// Bytes of a request.
+const BYTES: usize = 4096;
+
+/// Requests in one sample.
+const ROUND: usize = 32;
+
+/// A request takes at most this long.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Measures, reports and powers off. Option: `rounds`, 100 unless given: so
+/// many samples of 32 requests for each row.
+#[domain]
+fn bench_block(
+    device: Proxy<dyn BlockDevice>,
+    control: DomainControl,
+    options: Options,
+) -> Result<(), StartError> {
+    let rounds = usize::try_from(options.number("rounds", 100)?)?;
+    let geometry = device.geometry()?;
+    let sectors = BYTES as u64 / u64::from(geometry.sector_bytes);
+    let mut bench = Bench {
+        device,
+        places: geometry.sectors / sectors,
+        sectors,
+        random: 0x9e37_79b9_7f4a_7c15,
+        room: Some(BlockBatch::new()),
+        spare: Some(BlockBatch::new()),
+    };
+    for (verb, operation) in [("read", BlockOperation::Read), ("write", BlockOperation::Write)] {
+        let mut direct = Samples::with_room(rounds);
+        for _ in 0..rounds {
+            direct.add(bench.direct(operation)?);
+        }
+        let name = alloc::format!("{verb} 4 KiB, blocking call");
+        runtime::log::info!("{}", direct.rate(&name, None));
+        for depth in [1, BATCH] {
+            bench.report(operation, verb, depth, rounds, &name)?;
+        }
+    }
+    control.power_off(0)
+}
+
+struct Bench {
+    device: Proxy<dyn BlockDevice>,
+    /// Places a request may begin at, and sectors between them.
+    places: u64,
+    sectors: u64,
+    random: u64,
+    /// Batches kept from call to call.
+    room: Option<BlockBatch>,
+    spare: Option<BlockBatch>,
+}
+
+impl Bench {
+    /// The next place, by xorshift.
+    fn sector(&mut self) -> u64 {
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        self.random % self.places * self.sectors
+    }
+
+    /// Nanoseconds per request of one round of blocking calls.
+    fn direct(&mut self, operation: BlockOperation) -> Result<f64, StartError> {
+        let mut buffer = [0x5a; BYTES];
+        let before = Instant::now();
+        for _ in 0..ROUND {
+            let sector = self.sector();
+            let done = match operation {
+                BlockOperation::Write => self.device.write(sector, &buffer)?,
+                _ => self.device.read(sector, &mut buffer)?,
+            };
+            done.map_err(failed)?;
+        }
+        Ok(before.elapsed().as_nanos() as f64 / ROUND as f64)
+    }
+
+    /// Measures requests by batches of `depth`, and reports two rows.
+    fn report(
+        &mut self,
+        operation: BlockOperation,
+        verb: &str,
+        depth: usize,
+        rounds: usize,
+        baseline: &str,
+    ) -> Result<(), StartError> {
+        let mut batch = BlockBatch::new();
+        for tag in 0..depth as u64 {
+            let buffer = RRefSlice::zeroed(BYTES);
+            // A batch has room for every depth measured.
+            let _ = batch.push_back(request(tag, operation, buffer));
+        }
+        let (mut times, mut costs) = (Samples::with_room(rounds), Samples::with_room(rounds));
+        for _ in 0..rounds {
+            let before = Instant::now();
+            let mut cost = 0;
+            for _ in 0..ROUND / depth {
+                let (finished, spent) = self.exchange(batch)?;
+                cost += spent;
+                batch = self.renew(finished, operation)?;
+            }
+            times.add(before.elapsed().as_nanos() as f64 / ROUND as f64);
+            costs.add(cost as f64 / ROUND as f64);
+        }
+        let name = alloc::format!("{verb} 4 KiB, depth {depth}");
+        runtime::log::info!("{}", times.rate(&name, Some(baseline)));
+        let name = alloc::format!("{verb} 4 KiB, depth {depth}, per request");
+        runtime::log::info!("{}", costs.row(&name, "cycles", None));
+        Ok(())
+    }
+
+    /// Submits a batch and polls until all of it is finished; the cycles that
+    /// took, polls in vain left out.
+    fn exchange(&mut self, batch: BlockBatch) -> Result<(BlockBatch, u64), StartError> {
+        let depth = batch.len();
+        let before = cycles();
+        let mut rest = self.device.submit(batch)?;
+        let mut spent = cycles().wrapping_sub(before);
+        let mut room = self.room.take().unwrap_or_default();
+        let deadline = Instant::now() + PATIENCE;
+        while room.len() < depth {
+            if !rest.is_empty() {
+                let before = cycles();
+                rest = self.device.submit(rest)?;
+                spent += cycles().wrapping_sub(before);
+            }
+            let found = room.len();
+            let before = cycles();
+            room = self.device.poll(room)?;
+            if room.len() > found {
+                spent += cycles().wrapping_sub(before);
+            } else if Instant::now() > deadline {
+                return Err(StartError::new("a request was not finished in time"));
+            }
+        }
+        self.room = Some(rest);
+        Ok((room, spent))
+    }
+
+    /// The same requests again, at other places.
+    fn renew(
+        &mut self,
+        mut finished: BlockBatch,
+        operation: BlockOperation,
+    ) -> Result<BlockBatch, StartError> {
+        let mut batch = self.spare.take().unwrap_or_default();
+        while let Some(done) = finished.pop_front() {
+            if done.status != BlockStatus::Done {
+                return Err(failed(done.error));
+            }
+            let Some(buffer) = done.buffer else {
+                return Err(StartError::new("a request came back without its buffer"));
+            };
+            let mut next = request(done.tag, operation, buffer);
+            next.sector = self.sector();
+            // As many as before.
+            let _ = batch.push_back(next);
+        }
+        self.spare = Some(finished);
+        Ok(batch)
+    }
+}
+
+const fn request(tag: u64, operation: BlockOperation, buffer: RRefSlice<u8>) -> BlockRequest {
+    BlockRequest {
+        tag,
+        sector: 0,
+        operation,
+        status: BlockStatus::Pending,
+        error: BlockError::Device,
+        reserved: 0,
+        buffer: Some(buffer),
+    }
+}
+
+fn failed(error: BlockError) -> StartError {
+    StartError::new(format_args!("the device failed: {error:?}"))
+}

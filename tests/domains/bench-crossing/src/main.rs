@@ -1,0 +1,151 @@
+//! Measures what crossings cost, beside plain calls.
+//!
+//! The kinds of call take turns, a short batch of each at a time, so that what
+//! slows the machine down slows all of them down alike; medians over the
+//! batches leave out what hit one of them.
+#![cfg_attr(redleaf_image, no_std, no_main)]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+use alloc::boxed::Box;
+use core::hint::black_box;
+
+use exchange::{Proxy, RRef, RpcResult};
+use interfaces::bench::{ECHO_BATCH, Echo, EchoBatch};
+use measure::Samples;
+use runtime::time::cycles;
+use runtime::{DomainControl, Options, StartError, domain};
+
+/// Calls in one batch.
+const CALLS: u32 = 500;
+
+/// Bytes lent in a call.
+const BYTES: usize = 4096;
+
+/// The kinds of call, in the order of the table.
+const NAMES: [&str; 6] = [
+    "plain call",
+    "dyn call",
+    "null crossing",
+    "crossing + RRef",
+    "crossing + batch of 32",
+    "crossing + slice",
+];
+
+/// What everything is compared with.
+const BASELINE: usize = 1;
+
+/// Measures, reports and powers off. Option: `batches`, 1000 unless given.
+#[domain]
+fn bench_crossing(
+    echo: Proxy<dyn Echo>,
+    control: DomainControl,
+    options: Options,
+) -> Result<(), StartError> {
+    let batches = usize::try_from(options.number("batches", 1000)?)?;
+    let mut bench = Bench::new(echo);
+    let mut samples = NAMES.map(|_| Samples::with_room(batches));
+    // The first round only warms caches up.
+    bench.round()?;
+    for _ in 0..batches {
+        for (samples, value) in samples.iter_mut().zip(bench.round()?) {
+            samples.add(value);
+        }
+    }
+    for (index, (name, samples)) in NAMES.iter().zip(&samples).enumerate() {
+        let baseline = (index != BASELINE).then_some(NAMES[BASELINE]);
+        runtime::log::info!("{}", samples.row(name, "cycles", baseline));
+    }
+    control.power_off(0)
+}
+
+/// An object of this domain, to be called without a crossing.
+struct Local;
+
+impl Local {
+    #[inline(never)]
+    fn plain(&self) -> RpcResult<()> {
+        black_box(Ok(()))
+    }
+}
+
+impl Echo for Local {
+    #[inline(never)]
+    fn null(&self) -> RpcResult<()> {
+        black_box(Ok(()))
+    }
+
+    fn reference(&self, object: RRef<u64>) -> RpcResult<RRef<u64>> {
+        Ok(object)
+    }
+
+    fn batch(&self, batch: EchoBatch) -> RpcResult<EchoBatch> {
+        Ok(batch)
+    }
+
+    fn slice(&self, bytes: &[u8]) -> RpcResult<u64> {
+        Ok(bytes.len() as u64)
+    }
+}
+
+/// Callees and what is passed to them.
+struct Bench {
+    local: Local,
+    object: Box<dyn Echo>,
+    echo: Proxy<dyn Echo>,
+    reference: Option<RRef<u64>>,
+    batch: Option<EchoBatch>,
+    bytes: [u8; BYTES],
+}
+
+impl Bench {
+    fn new(echo: Proxy<dyn Echo>) -> Self {
+        let mut batch = EchoBatch::new();
+        for number in 0..ECHO_BATCH as u64 {
+            // There is room for all of them.
+            let _ = batch.push_back(RRef::new(number));
+        }
+        Self {
+            local: Local,
+            object: Box::new(Local),
+            echo,
+            reference: Some(RRef::new(1)),
+            batch: Some(batch),
+            bytes: [7; BYTES],
+        }
+    }
+
+    /// Cycles per call of each kind, measured once.
+    fn round(&mut self) -> RpcResult<[f64; NAMES.len()]> {
+        let (local, echo) = (&self.local, &self.echo);
+        let object = black_box(&*self.object);
+        let bytes = black_box(&self.bytes[..]);
+        let (plain, ()) = time((), |()| black_box(local).plain())?;
+        let (dynamic, ()) = time((), |()| object.null())?;
+        let (null, ()) = time((), |()| echo.null())?;
+        // A crossing that fails ends the measurement, so both are always there.
+        let one = self.reference.take().unwrap_or_else(|| RRef::new(1));
+        let (reference, one) = time(one, |one| echo.reference(one))?;
+        self.reference = Some(one);
+        let many = self.batch.take().unwrap_or_default();
+        let (batch, many) = time(many, |many| echo.batch(many))?;
+        self.batch = Some(many);
+        let (slice, _) = time(0, |sum| Ok(sum + echo.slice(bytes)?))?;
+        Ok([plain, dynamic, null, reference, batch, slice])
+    }
+}
+
+/// Cycles per call, over one batch; what is passed goes from call to call.
+#[inline(always)]
+fn time<S>(mut state: S, call: impl Fn(S) -> RpcResult<S>) -> RpcResult<(f64, S)> {
+    let before = cycles();
+    for _ in 0..CALLS {
+        state = call(state)?;
+    }
+    let after = cycles();
+    Ok((
+        after.wrapping_sub(before) as f64 / f64::from(CALLS),
+        black_box(state),
+    ))
+}

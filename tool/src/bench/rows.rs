@@ -1,0 +1,223 @@
+//! Rows of a benchmark: read from a log, shown as a table, written as JSON.
+
+use measure::ROW_MARK;
+use serde::{Deserialize, Serialize};
+
+/// One result.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Row {
+    /// What was measured.
+    pub name: String,
+    /// `cycles`, `instructions`, `ns`, `per_second`, `bytes`.
+    pub unit: String,
+    /// Half of the samples are not larger.
+    pub median: f64,
+    /// 99 of 100 samples are not worse.
+    pub p99: f64,
+    /// The row this one is compared with.
+    pub baseline: Option<String>,
+    /// This median over the baseline's.
+    #[serde(default)]
+    pub ratio: Option<f64>,
+}
+
+impl Row {
+    /// The row that a line of a log holds, if it holds one.
+    ///
+    /// # Errors
+    /// When it has the mark of a row and cannot be read.
+    pub fn parse(line: &str) -> Result<Option<Self>, serde_json::Error> {
+        let Some((_, row)) = line.split_once(ROW_MARK) else {
+            return Ok(None);
+        };
+        serde_json::from_str(row.trim()).map(Some)
+    }
+
+    /// A row of samples taken by the tool itself.
+    pub fn of(row: &measure::Row<'_>) -> Self {
+        Self {
+            name: row.name.to_owned(),
+            unit: row.unit.to_owned(),
+            median: row.median,
+            p99: row.p99,
+            baseline: row.baseline.map(str::to_owned),
+            ratio: None,
+        }
+    }
+
+    /// Names the unit of a guest whose clock counts instructions: one each
+    /// nanosecond, and one each cycle.
+    pub fn count_instructions(&mut self) {
+        if matches!(self.unit.as_str(), "cycles" | "ns") {
+            "instructions".clone_into(&mut self.unit);
+        }
+    }
+}
+
+/// A benchmark on one machine.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Report {
+    bench: String,
+    machine: String,
+    rows: Vec<Row>,
+}
+
+impl Report {
+    /// A report; ratios follow from the rows.
+    pub fn new(bench: &str, machine: &str, mut rows: Vec<Row>) -> Self {
+        let medians: Vec<(String, f64)> = rows
+            .iter()
+            .map(|row| (row.name.clone(), row.median))
+            .collect();
+        for row in &mut rows {
+            let baseline = row.baseline.as_ref();
+            let base = medians.iter().find(|(name, _)| Some(name) == baseline);
+            row.ratio = base
+                .filter(|(_, median)| *median > 0.0)
+                .map(|(_, median)| (row.median / median * 100.0).round() / 100.0);
+        }
+        Self {
+            bench: bench.to_owned(),
+            machine: machine.to_owned(),
+            rows,
+        }
+    }
+
+    /// The rows as a table to read.
+    pub fn table(&self) -> String {
+        let width = self.rows.iter().map(|row| row.name.len()).max();
+        let width = width.unwrap_or(0).max(24);
+        let mut text = format!(
+            "{} on {}\n  {:width$}  {:>12}  {:>12}  {:12}  ratio\n",
+            self.bench, self.machine, "", "median", "p99", "unit"
+        );
+        for row in &self.rows {
+            let ratio = match (row.ratio, &row.baseline) {
+                (Some(ratio), Some(baseline)) => format!("{ratio:.2} × {baseline}"),
+                _ => String::new(),
+            };
+            let (median, p99) = (number(row.median), number(row.p99));
+            let line = format!(
+                "  {:width$}  {median:>12}  {p99:>12}  {:12}  {ratio}",
+                row.name, row.unit
+            );
+            text += line.trim_end();
+            text.push('\n');
+        }
+        text
+    }
+}
+
+/// All reports as JSON: one object, or a list if there are several.
+pub fn json(reports: &[Report]) -> String {
+    let text = match reports {
+        [report] => serde_json::to_string_pretty(report),
+        reports => serde_json::to_string_pretty(reports),
+    };
+    // Strings and finite numbers can always be written.
+    text.unwrap_or_default() + "\n"
+}
+
+/// A number as fine as it means something, thousands apart.
+fn number(value: f64) -> String {
+    if value.abs() < 1000.0 {
+        return format!("{value:.1}");
+    }
+    let digits = format!("{value:.0}");
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(name: &str, median: f64, baseline: Option<&str>) -> Row {
+        Row::of(&measure::Row {
+            name,
+            unit: "cycles",
+            median,
+            p99: median * 2.0,
+            baseline,
+        })
+    }
+
+    #[test]
+    fn rows_are_found_in_a_log() {
+        let line = measure::Row {
+            name: "null crossing",
+            unit: "cycles",
+            median: 18.25,
+            p99: 20.0,
+            baseline: Some("dyn call"),
+        };
+        let line = format!("[    0.123456] bench: {line}");
+        let found = Row::parse(&line).unwrap().unwrap();
+        assert_eq!((found.name.as_str(), found.p99), ("null crossing", 20.0));
+        assert_eq!(found.baseline.as_deref(), Some("dyn call"));
+        assert_eq!(Row::parse("[    0.1] hello").unwrap(), None);
+    }
+
+    #[test]
+    fn damaged_rows_are_errors_and_not_left_out() {
+        for line in [
+            "bench-row",
+            "bench-row {}",
+            "bench-row {\"name\":\"x\"",
+            "bench-row {\"name\":\"x\",\"unit\":\"ns\",\"median\":1,\"p99\":1,\"baseline\":null,\"more\":1}",
+        ] {
+            let is_row = Row::parse(line);
+            assert!(is_row.is_err() || line == "bench-row", "{line}");
+        }
+    }
+
+    #[test]
+    fn ratios_follow_from_the_baseline() {
+        let rows = vec![
+            row("dyn call", 6.0, None),
+            row("null crossing", 18.0, Some("dyn call")),
+            row("other", 1.0, Some("missing")),
+        ];
+        let report = Report::new("crossing", "hosted", rows);
+        let ratios: Vec<_> = report.rows.iter().map(|row| row.ratio).collect();
+        assert_eq!(ratios, [None, Some(3.0), None]);
+        assert!(report.table().contains("3.00 × dyn call"));
+    }
+
+    #[test]
+    fn json_has_the_fields_scripts_rely_on() {
+        let report = Report::new("crossing", "pc", vec![row("dyn call", 6.0, None)]);
+        let value: serde_json::Value = serde_json::from_str(&json(&[report])).unwrap();
+        assert_eq!(value["bench"], "crossing");
+        assert_eq!(value["machine"], "pc");
+        assert_eq!(value["rows"][0]["name"], "dyn call");
+        assert_eq!(value["rows"][0]["p99"], 12.0);
+        assert!(value["rows"][0]["baseline"].is_null());
+        assert!(value["rows"][0]["ratio"].is_null());
+        assert!(json(&[]).starts_with('['));
+    }
+
+    #[test]
+    fn counted_guests_report_instructions() {
+        let mut counted = row("x", 1.0, None);
+        counted.count_instructions();
+        assert_eq!(counted.unit, "instructions");
+        "per_second".clone_into(&mut counted.unit);
+        counted.count_instructions();
+        assert_eq!(counted.unit, "per_second");
+    }
+
+    #[test]
+    fn numbers_are_readable() {
+        assert_eq!(number(18.26), "18.3");
+        assert_eq!(number(1_526_000.4), "1,526,000");
+        assert_eq!(number(1000.0), "1,000");
+    }
+}
