@@ -1,0 +1,42 @@
+//! Prints the kernel log, or crash records.
+#![no_std]
+#![cfg_attr(redleaf_image, no_main)]
+#![forbid(unsafe_code)]
+
+use posix::io;
+use posix::prelude::*;
+use posix::supervisor::Supervisor;
+
+const SWITCHES: Switches = Switches::new("c", "dmesg [-c]").long(&[("crashes", 'c')]);
+
+#[posix::main]
+fn main() -> ExitCode {
+    let options = Options::parse(&SWITCHES);
+    let supervisor = match posix::supervisor() {
+        Ok(supervisor) => supervisor,
+        Err(error) => {
+            complain!("no supervisor: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let mut buffer = vec![0; 16 * 1024];
+    let mut position = if options.has('c') { 1 } else { 0 };
+    loop {
+        let answer = match options.has('c') {
+            true => supervisor.crash_record(position, &mut buffer),
+            false => supervisor.log(position, &mut buffer),
+        };
+        let Ok(count) = answer else {
+            complain!("the supervisor does not answer");
+            return ExitCode::FAILURE;
+        };
+        let length = usize::try_from(count).unwrap_or(0).min(buffer.len());
+        if length == 0 {
+            return ExitCode::SUCCESS;
+        }
+        if io::stdout().write_all(&buffer[..length]).is_err() {
+            posix::process::exit(141);
+        }
+        position += if options.has('c') { 1 } else { count };
+    }
+}

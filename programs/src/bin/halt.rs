@@ -1,0 +1,45 @@
+//! Powers the system off.
+#![no_std]
+#![cfg_attr(redleaf_image, no_main)]
+#![forbid(unsafe_code)]
+
+use posix::prelude::*;
+use posix::supervisor::Supervisor;
+use posix::{io, process};
+
+const SWITCHES: Switches = Switches::new("", "halt [STATUS]");
+
+#[posix::main]
+fn main() -> ExitCode {
+    let options = Options::parse(&SWITCHES);
+    let status = match options.operands() {
+        [] => 0,
+        [status] => match status.parse::<u8>() {
+            Ok(status) => status,
+            Err(_) => {
+                complain!("{status}: not a status from 0 to 255");
+                return ExitCode::from(2);
+            }
+        },
+        _ => options.usage(),
+    };
+    if let Err(error) = end_others().and_then(|()| posix::fs::sync()) {
+        complain!("{error}");
+    }
+    match posix::supervisor() {
+        Ok(supervisor) => drop(supervisor.power_off(u32::from(status))),
+        Err(error) => complain!("no supervisor: {error}"),
+    }
+    ExitCode::FAILURE
+}
+
+/// Ends every process but the first and this one.
+fn end_others() -> io::Result<()> {
+    for other in process::processes()? {
+        if other.pid != 1 && other.pid != process::id() && !other.has_ended {
+            // It may have ended by itself meanwhile.
+            let _ = process::kill(other.pid);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,35 @@
+//! Ends processes.
+#![no_std]
+#![cfg_attr(redleaf_image, no_main)]
+#![forbid(unsafe_code)]
+
+use posix::prelude::*;
+use posix::process;
+
+/// Rv6 has no signals: every one means the end.
+const USAGE: &str = "kill [-SIGNAL] PID...";
+
+#[posix::main]
+fn main() -> ExitCode {
+    let arguments: Vec<String> = posix::env::args().skip(1).collect();
+    let pids: Vec<&String> = arguments
+        .iter()
+        .filter(|argument| !argument.starts_with('-'))
+        .collect();
+    if pids.is_empty() {
+        eprintln!("usage: {USAGE}");
+        return ExitCode::from(2);
+    }
+    let mut all_went_well = true;
+    for text in pids {
+        let result = match text.parse() {
+            Ok(pid) => process::kill(pid).map_err(|error| error.to_string()),
+            Err(_) => Err("not a process number".into()),
+        };
+        if let Err(reason) = result {
+            complain!("{text}: {reason}");
+            all_went_well = false;
+        }
+    }
+    ExitCode::from(all_went_well)
+}

@@ -1,0 +1,81 @@
+//! Removes files and directories.
+#![no_std]
+#![cfg_attr(redleaf_image, no_main)]
+#![forbid(unsafe_code)]
+
+use posix::fs;
+use posix::io::{self, ErrorKind};
+use posix::path;
+use posix::prelude::*;
+
+const SWITCHES: Switches = Switches::new("rRfdv", "rm [-dfrv] FILE...").long(&[
+    ("recursive", 'r'),
+    ("force", 'f'),
+    ("dir", 'd'),
+]);
+
+#[posix::main]
+fn main() -> ExitCode {
+    let options = Options::parse(&SWITCHES);
+    if options.operands().is_empty() && !options.has('f') {
+        options.usage();
+    }
+    let mut remover = Remover {
+        options: &options,
+        all_went_well: true,
+    };
+    for operand in options.operands() {
+        match path::file_name(operand) {
+            "/" | "." | ".." => {
+                complain!("refusing to remove {operand}");
+                remover.all_went_well = false;
+            }
+            _ => remover.remove(operand),
+        }
+    }
+    ExitCode::from(remover.all_went_well)
+}
+
+struct Remover<'a> {
+    options: &'a Options,
+    all_went_well: bool,
+}
+
+impl Remover<'_> {
+    fn remove(&mut self, file: &str) {
+        if let Err(error) = self.try_remove(file)
+            && !(self.options.has('f') && error.kind() == ErrorKind::NotFound)
+        {
+            complain!("{file}: {error}");
+            self.all_went_well = false;
+        }
+    }
+
+    fn try_remove(&mut self, file: &str) -> io::Result<()> {
+        let is_directory = fs::symlink_metadata(file)?.is_dir();
+        if is_directory && (self.options.has('r') || self.options.has('R')) {
+            self.empty(file)?;
+            fs::remove_dir(file)?;
+        } else if is_directory && self.options.has('d') {
+            fs::remove_dir(file)?;
+        } else {
+            fs::remove_file(file)?;
+        }
+        if self.options.has('v') {
+            println!("removed {file}");
+        }
+        Ok(())
+    }
+
+    fn empty(&mut self, directory: &str) -> io::Result<()> {
+        // The names are collected first: removing entries moves positions.
+        let mut names = Vec::new();
+        for entry in fs::read_dir(directory)? {
+            names.push(String::from(entry?.file_name()));
+        }
+        for name in names {
+            self.remove(&path::join(directory, &name));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,26 @@
+//! Tests a condition; also as `[`.
+#![no_std]
+#![cfg_attr(redleaf_image, no_main)]
+#![forbid(unsafe_code)]
+
+#[path = "sh/condition.rs"]
+mod condition;
+
+use posix::prelude::*;
+
+#[posix::main]
+fn main() -> ExitCode {
+    let words: Vec<String> = posix::env::args().collect();
+    let mut words: Vec<&str> = words.iter().skip(1).map(String::as_str).collect();
+    if posix::env::program_name() == "[" && words.pop() != Some("]") {
+        complain!("a closing ] is missing");
+        return ExitCode::from(2);
+    }
+    match condition::evaluate(&words) {
+        Ok(holds) => ExitCode::from(holds),
+        Err(wrong) => {
+            complain!("{wrong}");
+            ExitCode::from(2)
+        }
+    }
+}
