@@ -4,13 +4,17 @@ use alloc::vec;
 
 use exchange::Proxy;
 use interfaces::block::{BATCH, BlockBatch, BlockDevice, BlockOperation, BlockStatus};
-use runtime::log;
-use runtime::time::Instant;
+use runtime::time::{Duration, Instant};
+use runtime::{log, thread};
 
 use crate::{AREA_BYTES, Failure, Numbers, request};
 
 /// Bytes of each request that is timed.
 const BYTES: usize = 4096;
+/// Batches that are timed without the device's share.
+const ROUNDS: usize = 20;
+/// Time the device has for one of them.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Times random reads and writes of 4 KiB, one at a time and 32 at once.
 pub fn measure(
@@ -26,6 +30,36 @@ pub fn measure(
         let done = at_once(device, numbers, operation, requests)?;
         report(operation, BATCH, done, start);
     }
+    calls_alone(device, numbers)
+}
+
+/// Times the calls of a batch without the device's share: it has all the time
+/// it wants between submission and poll.
+fn calls_alone(device: &Proxy<dyn BlockDevice>, numbers: &mut Numbers) -> Result<(), Failure> {
+    let sector_bytes = device.geometry()?.sector_bytes.into();
+    let mut batch = BlockBatch::new();
+    for tag in 0..BATCH as u64 {
+        let sector = place(numbers, sector_bytes);
+        // A batch has room for as many as there are.
+        let _ = batch.push_back(request(BlockOperation::Read, tag, sector, BYTES, 0));
+    }
+    let mut submit_ns = 0;
+    let mut poll_ns = 0;
+    for _ in 0..ROUNDS {
+        let start = Instant::now();
+        let rest = device.submit(batch)?;
+        submit_ns += start.elapsed().as_nanos();
+        thread::sleep(PAUSE);
+        let start = Instant::now();
+        batch = device.poll(rest)?;
+        poll_ns += start.elapsed().as_nanos();
+        if !batch.is_full() {
+            return Err(Failure::Lost(BATCH - batch.len()));
+        }
+    }
+    let requests = (ROUNDS * BATCH) as u128;
+    let (submit_ns, poll_ns) = (submit_ns / requests, poll_ns / requests);
+    log::info!("diskcheck: submit takes {submit_ns} ns, poll {poll_ns} ns of each of {BATCH}");
     Ok(())
 }
 
