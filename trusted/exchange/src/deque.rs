@@ -7,6 +7,7 @@ use core::ptr::NonNull;
 use abi::note::{combine, hash};
 
 use crate::error::ExchangeFull;
+use crate::fingerprint::InterfaceList;
 use crate::layout::{Exchangeable, SlotList};
 use crate::object;
 
@@ -222,6 +223,7 @@ unsafe impl<T: Exchangeable, const N: usize> Exchangeable for RRefDeque<T, N> {
     const NAME: &'static str = "RRefDeque";
     const FINGERPRINT: u64 = combine(combine(hash(b"RRefDeque"), N as u64), T::FINGERPRINT);
     const SLOTS: SlotList = SlotList::one(Some(T::LAYOUT));
+    const INTERFACES: InterfaceList = T::INTERFACES;
 
     #[inline]
     unsafe fn give_references(&self, owner: u64) {

@@ -2,6 +2,8 @@
 
 use abi::exchange::{ReferenceSlot, TypeLayout};
 
+use crate::fingerprint::InterfaceList;
+
 /// Most references one value may hold inline; more belong into an `RRefSlice`.
 pub const MAX_SLOTS: usize = 32;
 
@@ -37,6 +39,11 @@ pub unsafe trait Exchangeable: Sized + Send + Sync + 'static {
     const IS_REFERENCE: bool = false;
     #[doc(hidden)]
     const SLOTS_AS_REF: &'static SlotList = &Self::SLOTS;
+    /// Interfaces whose proxies a value may hold or lead to. They are part of
+    /// an interface's fingerprint, not of the type's.
+    const INTERFACES: InterfaceList = InterfaceList::NONE;
+    #[doc(hidden)]
+    const INTERFACES_AS_REF: &'static InterfaceList = &Self::INTERFACES;
     /// The description.
     const LAYOUT: &'static TypeLayout = &TypeLayout {
         name: Self::NAME,

@@ -27,6 +27,7 @@ extern crate std;
 mod crossing;
 mod deque;
 mod error;
+mod fingerprint;
 #[cfg(any(test, feature = "host"))]
 pub mod host;
 mod layout;
@@ -50,6 +51,7 @@ pub use slice::RRefSlice;
 #[doc(hidden)]
 pub mod generated {
     pub use crate::crossing::cross;
+    pub use crate::fingerprint::{InterfaceLink, InterfaceList, InterfaceRecord};
     pub use abi::exchange::TypeLayout;
     pub use abi::note::{combine, hash};
     pub use core::mem::offset_of;

@@ -10,15 +10,16 @@ use abi::note::{combine, hash};
 use abi::thread::DomainSlot;
 
 use crate::error::ExchangeFull;
+use crate::fingerprint::{InterfaceLink, InterfaceList};
 use crate::layout::{Exchangeable, SlotList};
-use crate::{object, thread};
+use crate::{fingerprint, object, thread};
 
 /// A trait whose objects can be called from other domains, as `dyn Trait`.
 /// Implemented by [`macro@crate::interface`] only.
 ///
 /// # Safety
-/// `Self` is `dyn Trait`, and images with the same `FINGERPRINT` agree on its
-/// methods and their types.
+/// `Self` is `dyn Trait`, and `RECORD` covers its methods and their types, so
+/// that images with the same `FINGERPRINT` agree on them.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an interface",
     note = "a proxy stands for an object of a trait marked `#[interface]`, written `Proxy<dyn Trait>`"
@@ -26,8 +27,11 @@ use crate::{object, thread};
 pub unsafe trait Interface: Send + Sync + 'static {
     /// Name of the trait.
     const NAME: &'static str;
-    /// Hash of the trait and of the types it names.
-    const FINGERPRINT: u64;
+    /// The trait and what it names.
+    const RECORD: InterfaceLink;
+    /// Hash of the trait, of the types it names, and of the interfaces that can
+    /// be reached through it.
+    const FINGERPRINT: u64 = fingerprint::of_interface(Self::RECORD);
 }
 
 /// A handle on an object of another domain. It implements the interface: a
@@ -198,12 +202,14 @@ impl<I: ?Sized + Interface> fmt::Debug for Proxy<I> {
 }
 
 // SAFETY: one reference, at offset 0, to a proxy object, which refers to no
-// further exchange object. The interface goes into the fingerprint by name, so
-// that interfaces may name each other.
+// further exchange object. The interface goes into the type's fingerprint by
+// name; what it is, is part of the fingerprints of the interfaces that lead to
+// it.
 unsafe impl<I: ?Sized + Interface> Exchangeable for Proxy<I> {
     const NAME: &'static str = "Proxy";
     const FINGERPRINT: u64 = combine(hash(b"Proxy"), hash(I::NAME.as_bytes()));
     const SLOTS: SlotList = SlotList::one(None);
+    const INTERFACES: InterfaceList = InterfaceList::one(I::RECORD);
     const IS_REFERENCE: bool = true;
 
     #[inline]

@@ -9,6 +9,7 @@ use core::ptr::NonNull;
 use abi::note::{combine, hash};
 
 use crate::error::ExchangeFull;
+use crate::fingerprint::InterfaceList;
 use crate::layout::{Exchangeable, SlotList};
 use crate::object;
 
@@ -133,6 +134,7 @@ unsafe impl<T: Exchangeable> Exchangeable for RRef<T> {
     const NAME: &'static str = "RRef";
     const FINGERPRINT: u64 = combine(hash(b"RRef"), T::FINGERPRINT);
     const SLOTS: SlotList = SlotList::one(Some(T::LAYOUT));
+    const INTERFACES: InterfaceList = T::INTERFACES;
     const IS_REFERENCE: bool = true;
 
     #[inline]

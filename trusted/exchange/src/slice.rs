@@ -8,6 +8,7 @@ use core::ptr::NonNull;
 use abi::note::{combine, hash};
 
 use crate::error::ExchangeFull;
+use crate::fingerprint::InterfaceList;
 use crate::layout::{Exchangeable, Plain, SlotList, Zeroable};
 use crate::object;
 
@@ -167,6 +168,7 @@ unsafe impl<T: Exchangeable> Exchangeable for RRefSlice<T> {
     const NAME: &'static str = "RRefSlice";
     const FINGERPRINT: u64 = combine(hash(b"RRefSlice"), T::FINGERPRINT);
     const SLOTS: SlotList = SlotList::one(Some(T::LAYOUT));
+    const INTERFACES: InterfaceList = T::INTERFACES;
     const IS_REFERENCE: bool = true;
 
     #[inline]

@@ -2,6 +2,7 @@
 
 use abi::note::{combine, hash};
 
+use crate::fingerprint::InterfaceList;
 use crate::layout::{Exchangeable, Plain, SlotList, Zeroable};
 
 macro_rules! plain {
@@ -53,6 +54,7 @@ unsafe impl<T: Exchangeable, const N: usize> Exchangeable for [T; N] {
     };
     const HAS_REFERENCES: bool = T::HAS_REFERENCES;
     const WALKABLE: bool = T::WALKABLE;
+    const INTERFACES: InterfaceList = T::INTERFACES;
 
     #[inline]
     unsafe fn give_references(&self, owner: u64) {
@@ -83,6 +85,7 @@ unsafe impl<T: Exchangeable> Exchangeable for Option<T> {
     };
     const HAS_REFERENCES: bool = T::HAS_REFERENCES;
     const WALKABLE: bool = T::IS_REFERENCE || !T::HAS_REFERENCES;
+    const INTERFACES: InterfaceList = T::INTERFACES;
 
     #[inline]
     unsafe fn give_references(&self, owner: u64) {
@@ -101,6 +104,7 @@ unsafe impl<T: Exchangeable, E: Exchangeable> Exchangeable for Result<T, E> {
     const FINGERPRINT: u64 = combine(combine(hash(b"Result"), T::FINGERPRINT), E::FINGERPRINT);
     const HAS_REFERENCES: bool = T::HAS_REFERENCES || E::HAS_REFERENCES;
     const WALKABLE: bool = !Self::HAS_REFERENCES;
+    const INTERFACES: InterfaceList = T::INTERFACES.and(E::INTERFACES_AS_REF);
 
     #[inline]
     unsafe fn give_references(&self, owner: u64) {
@@ -130,6 +134,8 @@ macro_rules! tuple {
                 $(.and(core::mem::offset_of!(Self, $index), $type::SLOTS_AS_REF))*;
             const HAS_REFERENCES: bool = $($type::HAS_REFERENCES)||*;
             const WALKABLE: bool = $($type::WALKABLE)&&*;
+            const INTERFACES: InterfaceList = InterfaceList::NONE
+                $(.and($type::INTERFACES_AS_REF))*;
 
             #[inline]
             unsafe fn give_references(&self, owner: u64) {

@@ -95,6 +95,9 @@ fn structure(item: &DeriveInput, fields: &Fields) -> syn::Result<TokenStream> {
                     false #(|| <#types as ::exchange::Exchangeable>::HAS_REFERENCES)*;
                 const WALKABLE: bool =
                     true #(&& <#types as ::exchange::Exchangeable>::WALKABLE)*;
+                const INTERFACES: ::exchange::generated::InterfaceList =
+                    ::exchange::generated::InterfaceList::NONE
+                    #(.and(<#types as ::exchange::Exchangeable>::INTERFACES_AS_REF))*;
 
                 #[inline]
                 unsafe fn give_references(&self, owner: u64) {

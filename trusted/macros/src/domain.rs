@@ -24,11 +24,15 @@ pub fn expand_domain(arguments: TokenStream, item: TokenStream) -> syn::Result<T
         &quote!(&[#(::runtime::entry::parameter::<#types>(#names)),*]),
         &quote!(<#provided as ::runtime::entry::Outcome>::PROVIDES),
     );
-    let entry = entry(&quote! {
-        ::runtime::entry::start_domain(start, |grants| {
-            #name(#(grants.take::<#types>(#names)?),*)
-        })
-    });
+    // The user's tokens stay outside the unsafe block.
+    let entry = entry(
+        &quote! {
+            let function = |grants: &mut ::runtime::entry::Grants<'_>| {
+                #name(#(grants.take::<#types>(#names)?),*)
+            };
+        },
+        &quote!(::runtime::entry::start_domain(start, function)),
+    );
     Ok(quote! { #item #note #entry })
 }
 
@@ -56,7 +60,14 @@ pub fn expand_program(arguments: TokenStream, item: TokenStream) -> syn::Result<
         ]),
         &quote!(::core::option::Option::None),
     );
-    let entry = entry(&quote!(::runtime::start_program::<#interface, _>(start, #name)));
+    let entry = entry(
+        &quote! {
+            let function = |process: ::runtime::Proxy<#interface>, arguments| {
+                #name(process, arguments)
+            };
+        },
+        &quote!(::runtime::start_program(start, function)),
+    );
     Ok(quote! { #item #note #entry })
 }
 
@@ -171,7 +182,7 @@ fn note(name: &str, parameters: &TokenStream, provides: &TokenStream) -> TokenSt
 }
 
 /// The entry symbol; and for plain `cargo` on the host an empty `main`.
-fn entry(call: &TokenStream) -> TokenStream {
+fn entry(function: &TokenStream, call: &TokenStream) -> TokenStream {
     let main = std::env::var_os("CARGO_BIN_NAME").map(|_| {
         quote! {
             #[cfg(not(redleaf_image))]
@@ -189,6 +200,7 @@ fn entry(call: &TokenStream) -> TokenStream {
             #[cfg_attr(redleaf_image, unsafe(no_mangle))]
             #[cfg_attr(not(redleaf_image), allow(dead_code, reason = "called in an image only"))]
             unsafe extern "sysv64" fn redleaf_entry(start: *mut ::runtime::entry::StartFrame) {
+                #function
                 // SAFETY: the kernel calls the entry of an image once, with the
                 // grants that its note asks for.
                 unsafe { #call }

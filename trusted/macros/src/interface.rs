@@ -186,13 +186,24 @@ fn generate(item: &ItemTrait, methods: &[Method<'_>]) -> TokenStream {
     let text = name.to_string();
     let fingerprint = fingerprint(item, methods);
     let crossings = methods.iter().map(crossing);
+    let moved = methods.iter().flat_map(moved_types);
+    let elsewhere = refusal_elsewhere();
     quote! {
+        #elsewhere
         #[automatically_derived]
         const _: () = {
-            // SAFETY: the fingerprint covers the trait and every type it names.
+            static RECORD: ::exchange::generated::InterfaceRecord =
+                ::exchange::generated::InterfaceRecord::new(
+                    #fingerprint,
+                    &[#(<#moved as ::exchange::Exchangeable>::INTERFACES_AS_REF),*],
+                );
+
+            // SAFETY: the record covers the trait and every type it names.
             unsafe impl ::exchange::Interface for dyn #name {
                 const NAME: &'static str = #text;
-                const FINGERPRINT: u64 = #fingerprint;
+                // SAFETY: the address of a static.
+                const RECORD: ::exchange::generated::InterfaceLink =
+                    unsafe { ::exchange::generated::InterfaceLink::new(&raw const RECORD) };
             }
 
             impl #name for ::exchange::Proxy<dyn #name> {
@@ -200,6 +211,28 @@ fn generate(item: &ItemTrait, methods: &[Method<'_>]) -> TokenStream {
             }
         };
     }
+}
+
+/// Types that a method moves: what is lent leads to no interface.
+fn moved_types<'a>(method: &'a Method<'_>) -> impl Iterator<Item = &'a Type> {
+    let arguments = method.arguments.iter();
+    arguments
+        .filter(|(_, _, passing)| matches!(passing, Passing::Value))
+        .map(|(_, ty, _)| *ty)
+        .chain([&method.output])
+}
+
+/// In an image, interfaces come from one package: two definitions under one
+/// name, each in its own domain, would not be told apart. Tests on the host
+/// may define their own.
+fn refusal_elsewhere() -> Option<TokenStream> {
+    let package = std::env::var("CARGO_PKG_NAME").unwrap_or_default();
+    (package != "interfaces").then(|| {
+        quote! {
+            #[cfg(redleaf_image)]
+            ::core::compile_error!("an image uses the interfaces of the package `interfaces`; define this one there");
+        }
+    })
 }
 
 fn crossing(method: &Method<'_>) -> TokenStream {

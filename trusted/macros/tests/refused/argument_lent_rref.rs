@@ -1,5 +1,6 @@
 //! Only plain data is lent.
 #![forbid(unsafe_code)]
+#![allow(unexpected_cfgs, reason = "trybuild's package does not know the workspace's")]
 use exchange::{RpcResult, interface};
 
 #[interface]

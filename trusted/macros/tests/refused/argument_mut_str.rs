@@ -1,5 +1,6 @@
 //! Text is lent shared only.
 #![forbid(unsafe_code)]
+#![allow(unexpected_cfgs, reason = "trybuild's package does not know the workspace's")]
 use exchange::interface;
 
 #[interface]

@@ -1,5 +1,6 @@
 //! An object of an interface can be shared.
 #![forbid(unsafe_code)]
+#![allow(unexpected_cfgs, reason = "trybuild's package does not know the workspace's")]
 use exchange::{RpcResult, interface};
 
 #[interface]

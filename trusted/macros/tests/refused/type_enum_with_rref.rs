@@ -1,5 +1,6 @@
 //! An enum is plain data.
 #![forbid(unsafe_code)]
+#![allow(unexpected_cfgs, reason = "trybuild's package does not know the workspace's")]
 use exchange::{Exchangeable, RRef};
 
 #[derive(Exchangeable)]
