@@ -14,7 +14,9 @@ const SLEEP_ENABLE: u8 = 1 << 5;
 const SLEEP_TYPE_SHIFT: u8 = 2;
 /// Pulses the reset line through the keyboard controller (port 0x64).
 const KEYBOARD_RESET: u8 = 0xfe;
-/// Looks at a register or waits of about a microsecond.
+/// Time that the machine gets to switch off, about a second.
+const SETTLE_CYCLES: u64 = 2_000_000_000;
+/// Looks at a register.
 const MAX_POLLS: usize = 100_000;
 
 /// Switches the machine off; what cannot be switched off is reset, and what
@@ -30,7 +32,8 @@ pub fn off(platform: &Platform, status: i32, has_debug_exit: bool) -> ! {
             port::write_u16(DEBUG_EXIT, status as u16);
         }
         soft_off(platform);
-        for _ in 0..MAX_POLLS {
+        let start = cpu::time_stamp();
+        while cpu::time_stamp().wrapping_sub(start) < SETTLE_CYCLES {
             core::hint::spin_loop();
         }
         reset(platform);

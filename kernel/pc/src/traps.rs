@@ -2,7 +2,6 @@
 
 #[cfg(redleaf_image)]
 use core::arch::global_asm;
-use core::sync::atomic::{AtomicUsize, Ordering};
 
 use kernel_core::interrupt::{Event, Exception, Interrupted, on_exception, on_interrupt};
 
@@ -27,9 +26,6 @@ pub const SPURIOUS: u8 = 0xff;
 /// Flags an exception's handler must not inherit: trap, direction, nested task,
 /// alignment check.
 const FLAGS_TO_CLEAR: u64 = 1 << 8 | 1 << 10 | 1 << 14 | 1 << 18;
-
-/// Interrupts that nobody asked for.
-static UNEXPECTED: AtomicUsize = AtomicUsize::new(0);
 
 /// What the handlers put on the interrupt stack, lowest address first.
 #[repr(C)]
@@ -170,7 +166,9 @@ extern "sysv64" fn dispatch(frame: &mut Frame) {
         rbp: frame.rbp as usize,
         rdi: frame.rdi as usize,
     };
-    if frame.vector < 32 {
+    if is_machine_trouble(frame.vector) {
+        kernel_core::panic::exception(exception(frame.vector as u8), &interrupted);
+    } else if frame.vector < 32 {
         // SAFETY: gs:0 is valid since `start`, and this is the interrupt stack.
         unsafe { on_exception(exception(frame.vector as u8), &mut interrupted) };
         if interrupted.rip as u64 != frame.rip {
@@ -190,6 +188,12 @@ extern "sysv64" fn dispatch(frame: &mut Frame) {
     frame.rdi = interrupted.rdi as u64;
 }
 
+/// Non-maskable interrupt, double fault, machine check: never the fault of the
+/// code that they interrupt.
+fn is_machine_trouble(vector: u64) -> bool {
+    matches!(vector, 2 | 8 | 18)
+}
+
 fn exception(vector: u8) -> Exception {
     match vector {
         0 => Exception::DivideError,
@@ -200,7 +204,7 @@ fn exception(vector: u8) -> Exception {
     }
 }
 
-/// What the kernel core is to hear of a vector.
+/// What the kernel core is to hear of a vector; nothing of one nobody asked for.
 fn event(vector: u8) -> Option<Event> {
     match vector {
         TIMER => clock::on_timer().then_some(Event::Timer),
@@ -211,12 +215,10 @@ fn event(vector: u8) -> Option<Event> {
         }
         _ => {
             let number = usize::from(vector).wrapping_sub(FIRST_DEVICE);
-            if number < DEVICE_VECTORS {
+            (number < DEVICE_VECTORS).then(|| {
                 io_apic::on_interrupt(number);
-                return Some(Event::Device(number));
-            }
-            UNEXPECTED.fetch_add(1, Ordering::Relaxed);
-            None
+                Event::Device(number)
+            })
         }
     }
 }
