@@ -32,6 +32,8 @@ pub mod host;
 mod interrupt;
 mod mmio;
 mod pci;
+#[cfg(test)]
+mod tests;
 mod transfer;
 
 pub use abi::status::ServiceError;
