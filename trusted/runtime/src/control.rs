@@ -582,3 +582,60 @@ fn line(bytes: &[u8]) -> String {
         .unwrap_or(bytes.len());
     String::from_utf8_lossy(&bytes[..length]).into_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use abi::note::ParameterNote;
+
+    fn parameter(name: &str, kind: GrantKind, optional: u32) -> ParameterNote {
+        ParameterNote {
+            name: abi::note::name(name),
+            kind: kind as u32,
+            optional,
+            ..ParameterNote::EMPTY
+        }
+    }
+
+    fn image() -> Image {
+        let parameters = [
+            parameter("options", GrantKind::Text, 0),
+            parameter("spare", GrantKind::Proxy, 1),
+            parameter("arguments", GrantKind::Bytes, 0),
+        ];
+        Image {
+            handle: 0,
+            note: DomainNote::new("disk", &parameters, None),
+        }
+    }
+
+    fn kinds(start: &mut Start<'_>) -> Result<Vec<u32>, String> {
+        let grants = start.in_order(&image())?;
+        Ok(grants.iter().map(|given| given.grant.kind).collect())
+    }
+
+    #[test]
+    fn grants_follow_the_order_of_the_note() {
+        let mut start = Start::new("disk0")
+            .give("arguments", GivenGrant::bytes(b"-l"))
+            .give("options", GivenGrant::text("a=1"));
+        let expected = [GrantKind::Text, GrantKind::Absent, GrantKind::Bytes];
+        assert_eq!(
+            kinds(&mut start),
+            Ok(expected.map(|kind| kind as u32).to_vec())
+        );
+    }
+
+    #[test]
+    fn a_wrong_grant_is_named() {
+        let mut missing = Start::new("disk0").give("options", GivenGrant::text(""));
+        let message = "parameter `arguments` is not granted";
+        assert_eq!(kinds(&mut missing), Err(message.into()));
+        let mut unknown = Start::new("disk0")
+            .give("options", GivenGrant::text(""))
+            .give("arguments", GivenGrant::bytes(b""))
+            .give("console", GivenGrant::text(""));
+        let message = "disk has no parameter `console`";
+        assert_eq!(kinds(&mut unknown), Err(message.into()));
+    }
+}
