@@ -1,5 +1,6 @@
-//! Segments, task state and the interrupt table (SDM volume 3A, chapters 3, 6, 8).
+//! Segments, task state and the interrupt table.
 //!
+//! SDM volume 3A, chapters 3, 6 and 8.
 //! Code compiled for the System V ABI keeps data below its stack pointer (the
 //! red zone), so every vector switches to a stack of its own through the
 //! interrupt stack table (IST). One global descriptor table serves all CPUs;
