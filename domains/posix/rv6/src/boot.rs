@@ -10,11 +10,11 @@
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 
 use interfaces::supervisor::Supervisor;
 use runtime::{BootArchive, Options};
 use rv6::rv6::{Rv6, SpawnRequest};
+use tar_no_std::TarArchiveRef;
 
 use crate::kernel::Kernel;
 
@@ -41,7 +41,12 @@ impl BootText {
     /// Reads the boot file, if there is one, and the options.
     pub fn read(archive: &BootArchive, options: &Options) -> Self {
         let archive = archive.bytes().unwrap_or(&[]);
-        let file = find_in_tar(archive, FILE_NAME).unwrap_or(&[]);
+        let tar = TarArchiveRef::new(archive).ok();
+        let file = tar.as_ref().and_then(|tar| {
+            tar.entries()
+                .find(|entry| entry.filename().as_str() == Ok(FILE_NAME))
+        });
+        let file = file.as_ref().map_or(&[][..], |entry| entry.data());
         let text = String::from_utf8_lossy(file).into_owned();
         let file = Options::new(text);
         let value = |key: &str| file.text(key).or(options.text(key)).map(unescape);
@@ -127,30 +132,4 @@ fn unescape(value: &str) -> String {
         }
     }
     text
-}
-
-/// The contents of a file in an archive of `tar`'s ustar format.
-fn find_in_tar<'a>(archive: &'a [u8], name: &str) -> Option<&'a [u8]> {
-    const BLOCK: usize = 512;
-    let mut rest = archive;
-    loop {
-        let header = rest.get(..BLOCK)?;
-        let field: Vec<u8> = header[..100]
-            .iter()
-            .copied()
-            .take_while(|byte| *byte != 0)
-            .collect();
-        if field.is_empty() {
-            return None;
-        }
-        let digits = header[124..136]
-            .iter()
-            .filter(|byte| (b'0'..=b'7').contains(byte));
-        let size = digits.fold(0_usize, |size, digit| size * 8 + usize::from(digit - b'0'));
-        let contents = rest.get(BLOCK..)?.get(..size)?;
-        if field.strip_prefix(b"./").unwrap_or(&field) == name.as_bytes() {
-            return Some(contents);
-        }
-        rest = rest.get(BLOCK + size.next_multiple_of(BLOCK)..)?;
-    }
 }
