@@ -203,6 +203,8 @@ pub fn start(request: &mut StartRequest, grants: &[Grant]) -> Result<(), Service
         start: &raw mut frame,
     };
     let id = domain.id();
+    // From here on it can be called and ended; a program runs inside its entry.
+    domain.set_running();
     // SAFETY: the entry belongs to the domain's checked image.
     let status = unsafe {
         crossing::cross_from_kernel(
@@ -247,11 +249,9 @@ fn finish(
         // SAFETY: the entry of a checked image returns a proxy it owns.
         unsafe { (*header).owner.store(starter, Ordering::Release) };
         request.object = frame.object.cast();
-        domain.set_running();
         return Ok(());
     }
     if frame.result == StartResult::Stays as u32 {
-        domain.set_running();
         return Ok(());
     }
     let failed = frame.result != StartResult::Exited as u32;

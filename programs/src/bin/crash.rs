@@ -12,6 +12,9 @@ const SWITCHES: Switches = Switches::new(
 )
 .long(&[("cause", 'c'), ("wait", 'w')]);
 
+/// How long to wait for a successor when nothing else is said.
+const RESTART_SECONDS: u64 = 5;
+
 #[posix::main]
 fn main() -> ExitCode {
     let options = Options::parse(&SWITCHES);
@@ -38,8 +41,13 @@ fn main() -> ExitCode {
     };
     let name = full_name(&supervisor, name);
     let mut result = supervisor.crash(&name, cause);
-    if let (Ok(Ok(())), Some(seconds)) = (&result, options.number('w')) {
-        result = supervisor.wait_running(&name, seconds.saturating_mul(1_000_000_000));
+    // A supervised domain comes back: what is typed next should find it there.
+    if let Ok(Ok(())) = &result {
+        let seconds = options.number('w').unwrap_or(RESTART_SECONDS);
+        let waited = supervisor.wait_running(&name, seconds.saturating_mul(1_000_000_000));
+        if options.number('w').is_some() {
+            result = waited;
+        }
     }
     let reason = match result {
         Ok(Ok(())) => return ExitCode::SUCCESS,

@@ -62,6 +62,7 @@ impl Service {
             control.kill(id, DeathCause::Watchdog).map_err(refusal)?;
         }
         let ended = control.wait_death(Some(id), Instant::now() + DEATH_TIME);
+        self.system.saw_death(id);
         ended.map(drop).map_err(|_| SupervisorError::TimedOut)
     }
 }
@@ -99,7 +100,9 @@ impl Supervisor for Service {
     }
 
     fn wait_running(&self, name: &str, timeout_ns: u64) -> RpcResult<Result<(), SupervisorError>> {
-        let runs = self.system.wait_running(name, Duration::from_nanos(timeout_ns));
+        let runs = self
+            .system
+            .wait_running(name, Duration::from_nanos(timeout_ns));
         Ok(if runs {
             Ok(())
         } else {

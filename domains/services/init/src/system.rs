@@ -59,8 +59,10 @@ impl fmt::Display for StartFault {
 #[derive(Default)]
 struct Entry {
     image: Option<Arc<Image>>,
-    /// Owner id while it runs; 0 otherwise.
+    /// Owner id of the latest one started; 0: none yet.
     id: u64,
+    /// That one has not been seen dead.
+    is_alive: bool,
     /// What it provides. Kept after its death, to redirect its holders.
     object: Option<AnyProxy>,
     restarts: u32,
@@ -143,7 +145,7 @@ impl System {
                 .map_or_else(String::new, |domain| domain.name.clone())
         };
         let entries = self.entries.lock();
-        let entry = entries.get(index).filter(|entry| entry.id != 0);
+        let entry = entries.get(index).filter(|entry| entry.is_alive);
         let object = entry.and_then(|entry| entry.object.as_ref());
         let object = object.ok_or_else(|| StartFault::NoProvider(name()))?;
         object.try_clone().map_err(|_| StartFault::NoMemory)
@@ -185,6 +187,7 @@ impl System {
         let mut entries = self.entries.lock();
         let entry = &mut entries[index];
         entry.id = started.id;
+        entry.is_alive = true;
         entry.started = Some(Instant::now());
         if let StartOutcome::Provides(object) = started.outcome {
             if let Some(old) = entry.object.take()
@@ -209,6 +212,15 @@ impl System {
         }
     }
 
+    /// Notes that a domain is dead, so that [`System::wait_running`] waits for
+    /// its successor.
+    pub fn saw_death(&self, id: u64) {
+        for entry in self.entries.lock().iter_mut() {
+            entry.is_alive &= entry.id != id;
+        }
+        self.changed.notify_all();
+    }
+
     fn mourn(&self, notice: &DeathNotice) {
         let index = self
             .entries
@@ -219,8 +231,7 @@ impl System {
             return;
         };
         let plan = &self.plan.domains[index];
-        self.entries.lock()[index].id = 0;
-        self.changed.notify_all();
+        self.saw_death(notice.id);
         let is_exit = notice.cause == DeathCause::Exit as u32;
         let (DeathPolicy::Restart(limit) | DeathPolicy::Transparent(limit)) = plan.on_death else {
             return;
@@ -291,7 +302,8 @@ impl System {
             .domains
             .iter()
             .position(|domain| domain.name == name)?;
-        Some(self.entries.lock()[index].id).filter(|&id| id != 0)
+        let entries = self.entries.lock();
+        entries[index].is_alive.then_some(entries[index].id)
     }
 
     /// Waits until a domain of the plan runs; whether it does.
@@ -305,14 +317,15 @@ impl System {
             return false;
         };
         let mut entries = self.entries.lock();
-        while entries[index].id == 0 {
+        let comes_back = self.plan.domains[index].on_death != DeathPolicy::Stop;
+        while comes_back && !entries[index].is_alive {
             let (guard, timed_out) = self.changed.wait_timeout(entries, limit);
             entries = guard;
             if timed_out {
-                return entries[index].id != 0;
+                break;
             }
         }
-        true
+        entries[index].is_alive
     }
 
     /// Restarts of the domain with this id, and whether it is in the plan.
