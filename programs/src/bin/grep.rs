@@ -67,7 +67,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn compile(text: &str, options: &Options) -> Result<PikeVM, BuildError> {
+fn compile(text: &str, options: &Options) -> Result<PikeVM, Box<BuildError>> {
     let alternatives: Vec<String> = text
         .split('\n')
         .map(|text| {
@@ -96,6 +96,7 @@ fn compile(text: &str, options: &Options) -> Result<PikeVM, BuildError> {
         .syntax(syntax)
         .thompson(thompson)
         .build(&expression)
+        .map_err(Box::new)
 }
 
 /// An expression that stands for the text itself.

@@ -63,6 +63,13 @@ pub struct Resolver<'a> {
     root: Inode,
 }
 
+/// One part of a path.
+struct Component {
+    name: Vec<u8>,
+    /// Slashes followed, so it has to be a directory.
+    has_slash: bool,
+}
+
 /// What is left of a path during a walk.
 struct Walk {
     place: Place,
@@ -121,10 +128,10 @@ impl<'a> Resolver<'a> {
     /// As [`Self::resolve`]; `EBUSY` for the root directory, which has no name.
     pub fn resolve_name(&self, start: &Place, path: &[u8]) -> Outcome<Name> {
         match self.walk(start, path, Last::Name)? {
-            (directory, Some((name, must_be_directory))) => Ok(Name {
+            (directory, Some(Component { name, has_slash })) => Ok(Name {
                 directory,
                 name,
-                must_be_directory,
+                must_be_directory: has_slash,
             }),
             (_, None) => Err(Errno::EBUSY),
         }
@@ -165,15 +172,10 @@ impl<'a> Resolver<'a> {
         })
     }
 
-    fn walk(
-        &self,
-        start: &Place,
-        path: &[u8],
-        last: Last,
-    ) -> Outcome<(Place, Option<(Vec<u8>, bool)>)> {
+    fn walk(&self, start: &Place, path: &[u8], last: Last) -> Outcome<(Place, Option<Component>)> {
         let mut walk = self.begin(start, path)?;
         loop {
-            let Some((name, has_slash)) = take_component(&mut walk.rest)? else {
+            let Some(component) = take_component(&mut walk.rest)? else {
                 return Ok((walk.place, None));
             };
             let is_last = walk.rest.is_empty();
@@ -181,8 +183,9 @@ impl<'a> Resolver<'a> {
                 if walk.place.kind != FileKind::Directory {
                     return Err(Errno::ENOTDIR);
                 }
-                return Ok((walk.place, Some((name, has_slash))));
+                return Ok((walk.place, Some(component)));
             }
+            let Component { name, has_slash } = component;
             let place = self.step(&walk.place, &name)?;
             let follows = !is_last || has_slash || last == Last::Follow;
             if place.kind == FileKind::Symlink && follows {
@@ -246,7 +249,7 @@ impl<'a> Resolver<'a> {
 }
 
 /// Takes the first component and the slashes behind it; whether there were any.
-fn take_component(rest: &mut Vec<u8>) -> Outcome<Option<(Vec<u8>, bool)>> {
+fn take_component(rest: &mut Vec<u8>) -> Outcome<Option<Component>> {
     let start = rest
         .iter()
         .position(|byte| *byte != b'/')
@@ -269,7 +272,10 @@ fn take_component(rest: &mut Vec<u8>) -> Outcome<Option<(Vec<u8>, bool)>> {
         .take_while(|byte| **byte == b'/')
         .count();
     rest.drain(..start + length + slashes);
-    Ok(Some((name, slashes > 0)))
+    Ok(Some(Component {
+        name,
+        has_slash: slashes > 0,
+    }))
 }
 
 /// The path of `name` in the directory at `path`.

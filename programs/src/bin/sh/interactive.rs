@@ -112,13 +112,11 @@ impl LineReader {
                     return Event::EndOfInput;
                 }
             }
-            let mut used = 0;
-            for byte in &self.waiting {
-                used += 1;
+            for (index, byte) in self.waiting.iter().enumerate() {
                 let event = self.editor.feed(*byte, &mut completer, &mut output);
                 if event != Event::Pending {
                     let _ = io::stdout().write_all(&output);
-                    self.waiting.drain(..used);
+                    self.waiting.drain(..=index);
                     return event;
                 }
             }

@@ -12,6 +12,9 @@ use crate::builtins;
 use crate::redirect::Plan;
 use crate::shell::{Flow, Shell};
 
+/// The words of a command, and the assignments before them.
+type Expanded = (Vec<String>, Vec<(String, String)>);
+
 /// How deeply functions may call each other, so that no stack overflows.
 const CALL_DEPTH_MAX: u32 = 100;
 
@@ -202,10 +205,7 @@ impl Shell {
 
     /// Words and assignments of a command; `None`, and a message, if they
     /// cannot be expanded.
-    fn expand_simple(
-        &mut self,
-        simple: &SimpleCommand,
-    ) -> Option<(Vec<String>, Vec<(String, String)>)> {
+    fn expand_simple(&mut self, simple: &SimpleCommand) -> Option<Expanded> {
         self.substitution_status = None;
         let words = match expand_all(&simple.words, self) {
             Ok(words) => words,
