@@ -20,63 +20,62 @@ core::arch::global_asm!(
     ".type redleaf_cross, @function",
     ".type redleaf_unwind, @function",
     ".p2align 6",
-    // rdi: slot, rsi: generation, rdx: function, rcx: frame
+    // rax: slot, r10: generation, r11: function; rdi, rsi, rdx: its arguments.
+    // Of the registers it keeps rbx, rbp and rsp: see `abi::thread::CrossStub`.
     "redleaf_cross:",
-    "cmp qword ptr [rdi + {live}], rsi",
+    "cmp qword ptr [rax + {live}], r10",
     "jne 2f",
     "cmp rsp, qword ptr gs:[{stack_limit}]",
     "jb 3f",
+    // What is to be restored waits in registers the function keeps: through
+    // memory alone, one crossing after the other would wait for its stores.
+    "mov r12, qword ptr gs:[{chain}]",
+    "mov r13, qword ptr gs:[{current}]",
     "push rbp",
     "push rbx",
-    "push r12",
+    "push rax",
     "push r13",
-    "push r14",
-    "push r15",
-    "push rdi",
-    "push qword ptr gs:[{current}]",
-    "push qword ptr gs:[{chain}]",
+    "push r12",
     "mov qword ptr gs:[{chain}], rsp",
-    "mov qword ptr gs:[{current}], rdi",
-    "mov rdi, rcx",
-    "call rdx",
-    "pop qword ptr gs:[{chain}]",
-    "pop rax",
     "mov qword ptr gs:[{current}], rax",
-    "mov dword ptr gs:[{preempt_off}], 0",
-    "cmp dword ptr gs:[{work_pending}], 0",
+    "call r11",
+    // From here on rax holds the result.
+    "mov qword ptr gs:[{chain}], r12",
+    "mov qword ptr gs:[{current}], r13",
+    // A function that moved a result to the caller left pre-emption off.
+    "cmp dword ptr gs:[{preempt_off}], 0",
+    "jne 5f",
+    "6: cmp dword ptr gs:[{work_pending}], 0",
     "jne 4f",
-    "cmp qword ptr [rax + {live}], 0",
+    "cmp qword ptr [r13 + {live}], 0",
     "je 4f",
-    "add rsp, 56",
-    "xor eax, eax",
+    "add rsp, 40",
+    "xor edx, edx",
     "ret",
-    "2: mov eax, 1",
+    "5: mov dword ptr gs:[{preempt_off}], 0",
+    "jmp 6b",
+    "2: mov edx, 1",
     "ret",
-    "3: mov eax, 3",
+    "3: mov edx, 3",
     "ret",
     // Work is pending or the caller died meanwhile. The handler returns only
-    // if the caller lives. Nine words were pushed, two popped: rsp is 8 off
-    // alignment.
-    "4: add rsp, 56",
-    "sub rsp, 8",
+    // if the caller lives. With the result the stack is aligned.
+    "4: add rsp, 40",
+    "push rax",
     "call {returned}",
-    "add rsp, 8",
-    "xor eax, eax",
+    "pop rax",
+    "xor edx, edx",
     "ret",
     // Brings the thread to its newest continuation whose caller lives.
     "redleaf_unwind:",
     "mov rsp, qword ptr gs:[{chain}]",
     "pop qword ptr gs:[{chain}]",
-    "pop rax",
-    "mov qword ptr gs:[{current}], rax",
+    "pop rcx",
+    "mov qword ptr gs:[{current}], rcx",
     "add rsp, 8",
-    "pop r15",
-    "pop r14",
-    "pop r13",
-    "pop r12",
     "pop rbx",
     "pop rbp",
-    "cmp qword ptr [rax + {live}], 0",
+    "cmp qword ptr [rcx + {live}], 0",
     "je redleaf_unwind",
     "cld",
     "fninit",
@@ -84,7 +83,7 @@ core::arch::global_asm!(
     "ldmxcsr dword ptr [rsp - 8]",
     "mov dword ptr gs:[{kernel_depth}], 0",
     "mov dword ptr gs:[{preempt_off}], 0",
-    "mov eax, 2",
+    "mov edx, 2",
     "ret",
     "redleaf_cross_end:",
     ".size redleaf_cross, redleaf_unwind - redleaf_cross",
@@ -100,12 +99,7 @@ core::arch::global_asm!(
 );
 
 unsafe extern "sysv64" {
-    fn redleaf_cross(
-        slot: *const DomainSlot,
-        generation: u64,
-        function: unsafe extern "sysv64" fn(*mut ()),
-        frame: *mut (),
-    ) -> u32;
+    fn redleaf_cross();
     fn redleaf_unwind() -> !;
     fn redleaf_cross_end();
 }
@@ -146,7 +140,21 @@ pub unsafe fn cross_from_kernel(
         let current = (*control).current;
         (*control).current = crate::domain::kernel_slot();
         (*control).kernel_depth = 0;
-        let status = redleaf_cross(slot, generation, function, frame);
+        let status: u32;
+        core::arch::asm!(
+            "call {stub}",
+            stub = sym redleaf_cross,
+            inlateout("rax") core::ptr::from_ref(slot) => _,
+            in("r10") generation,
+            in("r11") function,
+            in("rdi") frame,
+            lateout("edx") status,
+            lateout("r12") _,
+            lateout("r13") _,
+            lateout("r14") _,
+            lateout("r15") _,
+            clobber_abi("sysv64"),
+        );
         (*control).kernel_depth = depth;
         (*control).current = current;
         status

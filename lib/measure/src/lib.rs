@@ -188,6 +188,10 @@ mod tests {
             baseline: None,
             ..row
         };
-        assert!(alone.to_string().ends_with("\"median\":0,\"p99\":6.0,\"baseline\":null}"));
+        assert!(
+            alone
+                .to_string()
+                .ends_with("\"median\":0,\"p99\":6.0,\"baseline\":null}")
+        );
     }
 }

@@ -39,10 +39,7 @@ pub fn measure(tree: &Tree, machine: Machine) -> Result<Vec<Row>, ToolError> {
 }
 
 /// Time from the launch to the prompt; the machine is ended then.
-fn boot_once(
-    mut command: std::process::Command,
-    machine: Machine,
-) -> Result<Duration, ToolError> {
+fn boot_once(mut command: std::process::Command, machine: Machine) -> Result<Duration, ToolError> {
     let program = command.get_program().to_string_lossy().into_owned();
     let before = Instant::now();
     let mut child = command

@@ -60,14 +60,26 @@ fn system_call() -> Row {
 fn pipe_round_trip() -> io::Result<Row> {
     let (near_reads, far_writes) = io::pipe()?;
     let (far_reads, near_writes) = io::pipe()?;
-    round_trip("Linux pipe round trip", near_reads, near_writes, far_reads, far_writes)
+    round_trip(
+        "Linux pipe round trip",
+        near_reads,
+        near_writes,
+        far_reads,
+        far_writes,
+    )
 }
 
 /// A byte to another thread and back, through a pair of sockets.
 fn socket_round_trip() -> io::Result<Row> {
     let (near, far) = UnixStream::pair()?;
     let (near_writes, far_writes) = (near.try_clone()?, far.try_clone()?);
-    round_trip("Linux Unix-socket round trip", near, near_writes, far, far_writes)
+    round_trip(
+        "Linux Unix-socket round trip",
+        near,
+        near_writes,
+        far,
+        far_writes,
+    )
 }
 
 fn round_trip(

@@ -1,5 +1,6 @@
 //! The thread control block at `gs:0` and what a crossing leaves on the stack.
 
+use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicU32, AtomicU64};
 
 use crate::services::Services;
@@ -28,7 +29,7 @@ pub struct ThreadControl {
     /// Number of the thread, unique since boot.
     pub thread: u32,
     /// The crossing stub: `call gs:[CROSS]` (see [`CrossStub`]).
-    pub cross: usize,
+    pub cross: CrossStub,
     /// The kernel's services.
     pub services: *const Services,
     /// The kernel's per-CPU data; changes only while the thread is switched out.
@@ -90,24 +91,39 @@ pub struct Continuation {
     pub caller: *const DomainSlot,
     /// Domain that was entered.
     pub callee: *const DomainSlot,
-    /// Callee-saved registers of the caller: r15, r14, r13, r12, rbx, rbp.
-    pub registers: [u64; 6],
+    /// Callee-saved registers of the caller: rbx, rbp.
+    pub registers: [u64; 2],
     /// Where the caller goes on.
     pub return_address: usize,
 }
 
-/// The kernel's crossing stub, reached through [`ThreadControl::cross`].
+/// What a crossing calls in the callee's name: it gets the words the stub was
+/// called with, and returns a word.
 ///
-/// `stub(slot, generation, function, frame)` checks that `slot` still has
-/// `generation`, links a continuation, makes the slot's domain current, calls
-/// `function(frame)` and unlinks. It returns a [`CrossStatus`] as `u32`. On
-/// return `preempt_off` is 0 if the function ran.
-pub type CrossStub = unsafe extern "sysv64" fn(
-    slot: *const DomainSlot,
-    generation: u64,
-    function: unsafe extern "sysv64" fn(frame: *mut ()),
+/// A function that takes fewer words or returns nothing is one, too.
+pub type CrossFunction = unsafe extern "sysv64" fn(
     frame: *mut (),
-) -> u32;
+    data: *const (),
+    vtable: *const (),
+) -> MaybeUninit<u64>;
+
+/// Address of the kernel's crossing stub, reached through
+/// [`ThreadControl::cross`] from assembly only. It takes
+///
+/// - `rax`: the callee's [`DomainSlot`],
+/// - `r10`: the generation the slot must have,
+/// - `r11`: a [`CrossFunction`],
+/// - `rdi`, `rsi`, `rdx`: its arguments, which pass through untouched.
+///
+/// The stub checks that the slot has the generation, links a [`Continuation`],
+/// makes the slot's domain current, calls the function and unlinks. It returns
+/// a [`CrossStatus`] in `edx` and, if that is `Done`, the function's word in
+/// `rax`; on return `preempt_off` is 0 if the function ran.
+///
+/// It keeps `rsp`, `rbx` and `rbp` and nothing else: a compiler that is told so
+/// saves what it needs once, outside of a loop, where the stub would have to do
+/// it each time.
+pub type CrossStub = usize;
 
 /// What the crossing stub returns.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -10,11 +10,11 @@ use core::arch::asm;
 use core::mem::{ManuallyDrop, MaybeUninit};
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use abi::thread::{CrossStatus, DomainSlot, offset};
+use abi::thread::{CrossFunction, CrossStatus, offset};
 
 use crate::error::{RpcError, RpcResult};
 use crate::layout::{Exchangeable, Plain};
-use crate::proxy::{Interface, Proxy};
+use crate::proxy::{Interface, Proxy, Target, join};
 use crate::thread;
 
 /// What one argument of a method does at a crossing.
@@ -114,14 +114,20 @@ arguments!(A 0, B 1, C 2, D 3, E 4, F 5);
 arguments!(A 0, B 1, C 2, D 3, E 4, F 5, G 6);
 arguments!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7);
 
-/// What caller and callee share during a crossing, on the caller's stack.
-struct Frame<I: ?Sized, A, R> {
-    object: *const I,
+/// What caller and callee share during a crossing, on the caller's stack. What
+/// a call does not need stays unwritten: stores are what a crossing costs.
+struct Frame<A, R> {
     arguments: ManuallyDrop<A>,
+    /// The result, if it does not return in a register.
     result: MaybeUninit<RpcResult<R>>,
     /// The arguments belong to the callee. Written and read only if they hold
     /// references.
-    moved: bool,
+    moved: MaybeUninit<bool>,
+}
+
+impl<A, R> Frame<A, R> {
+    /// Whether the result is small enough to return in a register.
+    const IS_WORD: bool = size_of::<RpcResult<R>>() <= size_of::<u64>();
 }
 
 /// Calls the object of `proxy` with `arguments`: one crossing. For generated
@@ -150,31 +156,37 @@ where
     let _ = function;
     let target = proxy.target();
     let mut frame = Frame {
-        object: target.object,
         arguments: ManuallyDrop::new(arguments),
         result: MaybeUninit::<RpcResult<R>>::uninit(),
-        moved: false,
+        moved: MaybeUninit::uninit(),
     };
-    // SAFETY: slots live for ever; `run` gets the frame it expects, which
-    // lives on this stack until the stub returns.
-    let status = unsafe {
-        call_stub(
-            target.slot,
-            target.generation,
-            run::<I, A, R, F>,
-            (&raw mut frame).cast(),
-        )
-    };
+    if A::HAVE_REFERENCES {
+        frame.moved.write(false);
+    }
+    // SAFETY: slots live for ever; `run` gets the frame it expects, which lives
+    // on this stack until the stub returns, and the halves of the object.
+    let (status, word) = unsafe { call_stub(&target, run::<I, A, R, F>, (&raw mut frame).cast()) };
     if status == CrossStatus::Done as u32 {
-        // SAFETY: `run` came to its end and wrote the result.
-        return unsafe { frame.result.assume_init() };
+        // SAFETY: `run` came to its end and wrote the result to one of the two
+        // places; a word is large and aligned enough for a result that says so.
+        return unsafe {
+            if Frame::<A, R>::IS_WORD {
+                word.as_ptr().cast::<RpcResult<R>>().read()
+            } else {
+                frame.result.assume_init()
+            }
+        };
     }
     count_error(proxy.error_counter());
     // An unmoved argument is still the caller's, who gave it away for
     // nothing; a moved one went down with the callee.
-    if A::HAVE_REFERENCES && !frame.moved {
-        // SAFETY: `run` takes the arguments only after it set `moved`.
-        unsafe { ManuallyDrop::drop(&mut frame.arguments) };
+    //
+    // SAFETY: `moved` is written if there are references; `run` takes the
+    // arguments only after it set it.
+    unsafe {
+        if A::HAVE_REFERENCES && !frame.moved.assume_init() {
+            ManuallyDrop::drop(&mut frame.arguments);
+        }
     }
     Err(if status == CrossStatus::NoStack as u32 {
         RpcError::NoStack
@@ -193,29 +205,34 @@ fn count_error(errors: *mut u64) {
 /// The callee's side of a crossing.
 ///
 /// # Safety
-/// `frame` is a `Frame<I, A, R>` with its arguments, and the stub of a crossing
-/// to the object's domain calls this.
-unsafe extern "sysv64" fn run<I, A, R, F>(frame: *mut ())
+/// `frame` is a `Frame<A, R>` with its arguments, `data` and `vtable` are the
+/// halves of the object, and the stub of a crossing to its domain calls this.
+unsafe extern "sysv64" fn run<I, A, R, F>(
+    frame: *mut (),
+    data: *const (),
+    vtable: *const (),
+) -> MaybeUninit<u64>
 where
-    I: ?Sized,
+    I: ?Sized + Interface,
     A: Arguments,
     R: Exchangeable,
     F: Fn(&I, A) -> RpcResult<R> + Copy,
 {
     // SAFETY: the caller's promise; the crossing's caller waits for the stub.
-    let frame = unsafe { &mut *frame.cast::<Frame<I, A, R>>() };
+    let frame = unsafe { &mut *frame.cast::<Frame<A, R>>() };
     if A::HAVE_REFERENCES {
         thread::forbid_disturbance();
         // SAFETY: undisturbed, and the callee takes the arguments below.
         unsafe { frame.arguments.give_references(thread::current_domain()) };
-        frame.moved = true;
+        frame.moved.write(true);
         thread::allow_disturbance();
     }
     // SAFETY: the arguments are taken once; the object lives while a proxy for
     // it does; `F` has no size (checked in `cross`), so any address holds one.
     let result = unsafe {
         let function = core::ptr::NonNull::<F>::dangling().read();
-        function(&*frame.object, ManuallyDrop::take(&mut frame.arguments))
+        let object = join::<I>(data, vtable);
+        function(&*object, ManuallyDrop::take(&mut frame.arguments))
     };
     if <R as Exchangeable>::HAS_REFERENCES {
         // The stub allows disturbance again once the crossing is unlinked.
@@ -225,36 +242,50 @@ where
             unsafe { Exchangeable::give_references(value, thread::calling_domain()) };
         }
     }
-    frame.result.write(result);
+    let mut word = MaybeUninit::<u64>::uninit();
+    if Frame::<A, R>::IS_WORD {
+        // SAFETY: the result fits; its alignment is at most its size.
+        unsafe { word.as_mut_ptr().cast::<RpcResult<R>>().write(result) };
+    } else {
+        frame.result.write(result);
+    }
+    word
 }
 
-/// Calls the kernel's crossing stub; its [`CrossStatus`].
+/// Calls the kernel's crossing stub; its [`CrossStatus`] and the function's word.
 ///
 /// # Safety
-/// As [`abi::thread::CrossStub`]: `function` may be called with `frame`.
+/// As [`abi::thread::CrossStub`]: `function` may be called with `frame` and the
+/// halves of the target's object.
 #[inline(always)]
 unsafe fn call_stub(
-    slot: *const DomainSlot,
-    generation: u64,
-    function: unsafe extern "sysv64" fn(*mut ()),
+    target: &Target,
+    function: CrossFunction,
     frame: *mut (),
-) -> u32 {
+) -> (u32, MaybeUninit<u64>) {
     thread::enter_host();
-    let status: u32;
-    // SAFETY: `gs:[CROSS]` is the stub, a sysv64 function; memory counts as
-    // changed. If the callee dies it returns here all the same, with
-    // callee-saved registers as they were.
+    let status: u64;
+    let word: MaybeUninit<u64>;
+    // SAFETY: `gs:[CROSS]` is the stub; memory counts as changed. If the callee
+    // dies it returns here all the same, with rbx, rbp and rsp as they were; the
+    // other registers count as changed.
     unsafe {
         asm!(
             "call qword ptr gs:[{stub}]",
             stub = const offset::CROSS,
-            in("rdi") slot,
-            in("rsi") generation,
-            in("rdx") function,
-            in("rcx") frame,
-            lateout("eax") status,
+            inlateout("rax") target.slot => word,
+            in("r10") target.generation,
+            in("r11") function,
+            in("rdi") frame,
+            in("rsi") target.data,
+            inlateout("rdx") target.vtable => status,
+            lateout("r12") _,
+            lateout("r13") _,
+            lateout("r14") _,
+            lateout("r15") _,
             clobber_abi("sysv64"),
         );
     }
-    status
+    // The stub writes `edx`, which clears the rest.
+    (status as u32, word)
 }

@@ -128,7 +128,7 @@ impl<I: ?Sized + Interface> Proxy<I> {
     /// the opposite order, so whoever sees the new generation sees the new
     /// object; an old one belongs to a dead domain and calls nobody.
     #[inline(always)]
-    pub(crate) fn target(&self) -> Target<I> {
+    pub(crate) fn target(&self) -> Target {
         let proxy = self.object.as_ptr();
         // SAFETY: a proxy owns a live proxy object; each field is one word,
         // written and read in one piece.
@@ -140,7 +140,8 @@ impl<I: ?Sized + Interface> Proxy<I> {
             Target {
                 generation,
                 slot,
-                object: join(data, vtable),
+                data,
+                vtable,
             }
         }
     }
@@ -153,13 +154,15 @@ impl<I: ?Sized + Interface> Proxy<I> {
 }
 
 /// What a call through a proxy needs.
-pub(crate) struct Target<I: ?Sized> {
+pub(crate) struct Target {
     /// Generation the slot must have.
     pub generation: u64,
     /// Domain of the object.
     pub slot: *const DomainSlot,
-    /// The object, as the callee's own pointer.
-    pub object: *const I,
+    /// The halves of the callee's own pointer to the object, for [`join`].
+    pub data: *const (),
+    /// See `data`.
+    pub vtable: *const (),
 }
 
 /// The two halves of a pointer to a trait object.
@@ -171,7 +174,7 @@ fn split<I: ?Sized>(pointer: *const I) -> (*const (), *const ()) {
 
 /// The pointer whose halves [`split`] took apart.
 #[inline]
-fn join<I: ?Sized>(data: *const (), vtable: *const ()) -> *const I {
+pub(crate) fn join<I: ?Sized>(data: *const (), vtable: *const ()) -> *const I {
     const { assert!(size_of::<*const I>() == size_of::<(*const (), *const ())>()) };
     // SAFETY: the sizes are equal; the halves come from `split` of the same
     // type, in this or another image of the same compiler (the loader checks).

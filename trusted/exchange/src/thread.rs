@@ -42,15 +42,22 @@ pub(crate) unsafe fn calling_domain() -> u64 {
     unsafe { (*(*top).caller).id.load(Ordering::Relaxed) }
 }
 
-/// Keeps the kernel from pre-empting or unwinding this thread until the
-/// matching [`allow_disturbance`] (or the end of the crossing).
+/// Keeps the kernel from pre-empting or unwinding this thread until
+/// [`allow_disturbance`] (or the end of the crossing). It does not nest: a
+/// domain's code runs undisturbed nowhere else.
 #[inline]
 pub(crate) fn forbid_disturbance() {
     enter_host();
-    // SAFETY: one instruction on a counter only this thread writes. No `nomem`:
-    // the compiler may not move memory accesses across it.
+    // SAFETY: one store to a field only this thread writes, which is 0 in a
+    // domain's code. No `nomem`: the compiler may not move memory accesses
+    // across it. A store, because counting up and down would make crossings
+    // wait for each other.
     unsafe {
-        asm!("inc dword ptr gs:[{field}]", field = const offset::PREEMPT_OFF, options(nostack));
+        asm!(
+            "mov dword ptr gs:[{field}], 1",
+            field = const offset::PREEMPT_OFF,
+            options(nostack, preserves_flags)
+        );
     }
 }
 
@@ -63,7 +70,7 @@ pub(crate) fn allow_disturbance() {
     // block.
     unsafe {
         asm!(
-            "dec dword ptr gs:[{field}]",
+            "mov dword ptr gs:[{field}], 0",
             "mov {pending:e}, dword ptr gs:[{work}]",
             field = const offset::PREEMPT_OFF,
             work = const offset::WORK_PENDING,

@@ -45,7 +45,10 @@ fn bench_block(
         room: Some(BlockBatch::new()),
         spare: Some(BlockBatch::new()),
     };
-    for (verb, operation) in [("read", BlockOperation::Read), ("write", BlockOperation::Write)] {
+    for (verb, operation) in [
+        ("read", BlockOperation::Read),
+        ("write", BlockOperation::Write),
+    ] {
         let mut direct = Samples::with_room(rounds);
         for _ in 0..rounds {
             direct.add(bench.direct(operation)?);

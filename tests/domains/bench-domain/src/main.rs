@@ -111,7 +111,10 @@ fn crowd<'a>(control: &'a DomainControl, image: &Image) -> Result<Crowd<'a>, Sta
 impl Drop for Crowd<'_> {
     fn drop(&mut self) {
         for &id in &self.ids {
-            let ended = self.control.kill(id, runtime::DeathCause::Exit).map_err(refused);
+            let ended = self
+                .control
+                .kill(id, runtime::DeathCause::Exit)
+                .map_err(refused);
             if let Err(error) = ended.and_then(|()| wait_death(self.control, id)) {
                 runtime::log::error!("domain {id:#x} does not end: {}", error.text());
             }

@@ -2,7 +2,7 @@
 
 use core::arch::{asm, naked_asm};
 
-use abi::thread::{CrossStatus, DomainSlot, ThreadControl, offset};
+use abi::thread::{CrossStatus, ThreadControl, offset};
 
 /// `arch_prctl` of Linux and its order to set the base of `gs`.
 const SYS_ARCH_PRCTL: u64 = 158;
@@ -29,40 +29,30 @@ pub fn set_gs(control: *const ThreadControl) {
 /// See [`abi::thread::CrossStub`].
 ///
 /// # Safety
-/// As there.
+/// As there: called from assembly.
 #[unsafe(naked)]
-pub unsafe extern "sysv64" fn cross(
-    slot: *const DomainSlot,
-    generation: u64,
-    function: unsafe extern "sysv64" fn(*mut ()),
-    frame: *mut (),
-) -> u32 {
+pub unsafe extern "sysv64" fn cross() {
     naked_asm!(
-        "cmp qword ptr [rdi + {live}], rsi",
+        "cmp qword ptr [rax + {live}], r10",
         "jne 2f",
         "cmp rsp, qword ptr gs:[{limit}]",
         "jb 3f",
         "push rbp",
         "push rbx",
-        "push r12",
-        "push r13",
-        "push r14",
-        "push r15",
-        "push rdi",
+        "push rax",
         "push qword ptr gs:[{current}]",
         "push qword ptr gs:[{chain}]",
         "mov qword ptr gs:[{chain}], rsp",
-        "mov qword ptr gs:[{current}], rdi",
+        "mov qword ptr gs:[{current}], rax",
         "inc qword ptr gs:[{crossings}]",
-        "mov rdi, rcx",
-        "call rdx",
-        "xor eax, eax",
+        "call r11",
+        "xor edx, edx",
         "jmp {leave}",
         "2:",
-        "mov eax, {not_started}",
+        "mov edx, {not_started}",
         "ret",
         "3:",
-        "mov eax, {no_stack}",
+        "mov edx, {no_stack}",
         "ret",
         live = const offset::SLOT_LIVE,
         limit = const offset::STACK_LIMIT,
@@ -83,7 +73,7 @@ pub unsafe extern "sysv64" fn cross(
 pub unsafe extern "sysv64" fn unwind() -> ! {
     naked_asm!(
         "mov rsp, qword ptr gs:[{chain}]",
-        "mov eax, {died}",
+        "mov edx, {died}",
         "jmp {leave}",
         chain = const offset::CHAIN,
         died = const CrossStatus::Died as u32,
@@ -91,18 +81,14 @@ pub unsafe extern "sysv64" fn unwind() -> ! {
     )
 }
 
-/// Unlinks the continuation at the stack pointer and returns `eax` to the caller
-/// of the stub.
+/// Unlinks the continuation at the stack pointer and returns to the caller of the
+/// stub, with its status in `edx`.
 #[unsafe(naked)]
 unsafe extern "sysv64" fn leave() {
     naked_asm!(
         "pop qword ptr gs:[{chain}]",
         "pop qword ptr gs:[{current}]",
         "add rsp, 8",
-        "pop r15",
-        "pop r14",
-        "pop r13",
-        "pop r12",
         "pop rbx",
         "pop rbp",
         "mov dword ptr gs:[{preempt}], 0",
