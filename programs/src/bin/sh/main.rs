@@ -27,7 +27,7 @@ use posix::{fs, io};
 use crate::shell::Shell;
 
 const SWITCHES: Switches = Switches::new(
-    "cexsP:",
+    "cexsI:P:",
     "sh [-ex] [-s | -c TEXT [NAME [ARGUMENT...]] | FILE [ARGUMENT...]]",
 )
 .stopping();
@@ -37,11 +37,11 @@ fn main() -> ExitCode {
     let options = Options::parse(&SWITCHES);
     let mut operands = options.operands().to_vec().into_iter();
     let mut shell = Shell::new();
+    if let Some(inherited) = options.value('P') {
+        subshell::inherit(&mut shell, options.value('I').unwrap_or(""), inherited);
+    }
     shell.exits_on_error = options.has('e');
     shell.is_tracing = options.has('x');
-    if let Some(inherited) = options.value('P') {
-        subshell::inherit(&mut shell, inherited);
-    }
     let text = if options.has('c') {
         let Some(text) = operands.next() else {
             options.usage()

@@ -27,7 +27,7 @@ impl Shell {
                 command = command.arg(option);
             }
         }
-        command = command.arg("-c").arg(&format!("{}{text}", self.prologue()));
+        command = command.args(["-I", &self.definitions(), "-c", text]);
         command = command.arg(&self.script_name).args(&self.arguments);
         for number in self.saved.kept() {
             command = command.descriptor(number, number);
@@ -39,7 +39,7 @@ impl Shell {
     }
 
     /// Text that gives another shell this one's variables and functions.
-    fn prologue(&self) -> String {
+    fn definitions(&self) -> String {
         let mut text = String::new();
         for (name, variable) in &self.variables {
             if !variable.is_exported {
@@ -56,8 +56,10 @@ impl Shell {
     }
 }
 
-/// Takes over what option `-P` carries: the status and `$$` of the shell above.
-pub fn inherit(shell: &mut Shell, inherited: &str) {
+/// Takes over what options `-I` and `-P` carry: definitions, and the status and
+/// `$$` of the shell above.
+pub fn inherit(shell: &mut Shell, definitions: &str, inherited: &str) {
+    shell.run_text(definitions);
     let mut numbers = inherited.split(' ');
     let status = numbers.next().and_then(|text| text.parse().ok());
     let process_id = numbers.next().and_then(|text| text.parse().ok());
