@@ -31,7 +31,6 @@ mod system;
 pub mod time;
 
 pub use exchange::Proxy;
-pub use interfaces::block::BlockDevice;
 pub use interfaces::process::Process;
 pub use interfaces::supervisor;
 pub use macros::main;

@@ -1,7 +1,6 @@
 //! The process's own object in Rv6, and calls to it.
 
 use exchange::{Proxy, RpcResult};
-use interfaces::block::BlockDevice;
 use interfaces::process::{Errno, Process};
 use interfaces::supervisor::Supervisor;
 use runtime::sync::Once;
@@ -43,12 +42,4 @@ pub(crate) fn check<T>(answer: RpcResult<Result<T, Errno>>) -> io::Result<T> {
 /// If Rv6 was not given it.
 pub fn supervisor() -> io::Result<Proxy<dyn Supervisor>> {
     check(system().supervisor())
-}
-
-/// The block device under the root file system.
-///
-/// # Errors
-/// If Rv6 was not given it.
-pub fn device() -> io::Result<Proxy<dyn BlockDevice>> {
-    check(system().root_device())
 }

@@ -1,11 +1,11 @@
 //! From the boot archive's `boot` file to the first process, to power off.
 //!
-//! The file has one `key=value` per line: `exec` is text for the shell, which
-//! makes the system run that and power off; without it a person sits at the
-//! console. `input=true` passes console input on although there is `exec`;
-//! `columns` and `rows` say how large the terminal is. In values, `\\n`, `\\t`
-//! and `\\\\` stand for newline, tab and backslash. The same keys can stand in
-//! the domain's options; the file goes first.
+//! The file has one `key=value` per line. `exec`, which comes last and goes on
+//! to the end of the file, is text for the shell: the system runs it and powers
+//! off. Without it a person sits at the console. `input=true` passes console
+//! input on although there is `exec`; `columns` and `rows` say how large the
+//! terminal is. The same keys can stand in the domain's options; the file goes
+//! first.
 
 use alloc::format;
 use alloc::string::String;
@@ -48,10 +48,11 @@ impl BootText {
         });
         let file = file.as_ref().map_or(&[][..], |entry| entry.data());
         let text = String::from_utf8_lossy(file).into_owned();
-        let file = Options::new(text);
-        let value = |key: &str| file.text(key).or(options.text(key)).map(unescape);
-        let exec = value("exec");
-        let has_input = match value("input").as_deref() {
+        let (settings, exec) = split_exec(&text);
+        let settings = Options::new(settings.into());
+        let value = |key: &str| settings.text(key).or(options.text(key));
+        let exec = exec.or(options.text("exec")).map(String::from);
+        let has_input = match value("input") {
             None => exec.is_none(),
             Some("true") => true,
             Some(_) => false,
@@ -77,6 +78,17 @@ impl BootText {
     /// Whether there is console input for the programs.
     pub const fn has_input(&self) -> bool {
         self.has_input
+    }
+}
+
+/// The settings, and the text of `exec`, which is the last of them.
+fn split_exec(text: &str) -> (&str, Option<&str>) {
+    if let Some(exec) = text.strip_prefix("exec=") {
+        return ("", Some(exec));
+    }
+    match text.split_once("\nexec=") {
+        Some((settings, exec)) => (settings, Some(exec)),
+        None => (text, None),
     }
 }
 
@@ -114,22 +126,4 @@ fn first_process(rv6: &Arc<Rv6>, arguments: &[u8], environment: &[u8]) -> i32 {
     };
     let status = rv6.table().wait_end(pid).map_or(0, |ended| ended.status);
     i32::try_from(status).unwrap_or(STATUS_SYSTEM_FAILED)
-}
-
-/// A value with its escapes replaced.
-fn unescape(value: &str) -> String {
-    let mut text = String::new();
-    let mut rest = value.chars();
-    while let Some(character) = rest.next() {
-        match (character, character == '\\') {
-            (_, false) => text.push(character),
-            _ => text.push(match rest.next() {
-                Some('n') => '\n',
-                Some('t') => '\t',
-                Some(other) => other,
-                None => '\\',
-            }),
-        }
-    }
-    text
 }

@@ -3,7 +3,6 @@
 use alloc::sync::Arc;
 
 use exchange::{Proxy, RpcResult};
-use interfaces::block::BlockDevice;
 use interfaces::files::{Attributes, DirectoryEntry, FileSystemStatus};
 use interfaces::process::{
     DescriptorMap, Errno, ExitStatus, OpenFlags, PipeEnds, Process, ProcessInfo, TerminalMode,
@@ -262,11 +261,6 @@ impl Process for ProcessState {
     fn supervisor(&self) -> RpcResult<Outcome<Proxy<dyn Supervisor>>> {
         let supervisor = self.rv6().supervisor().ok_or(Errno::ENODEV);
         Ok(supervisor.and_then(|proxy| proxy.try_clone().map_err(|_| Errno::ENOMEM)))
-    }
-
-    fn root_device(&self) -> RpcResult<Outcome<Proxy<dyn BlockDevice>>> {
-        let device = self.rv6().device().ok_or(Errno::ENODEV);
-        Ok(device.and_then(|proxy| proxy.try_clone().map_err(|_| Errno::ENOMEM)))
     }
 }
 

@@ -11,7 +11,6 @@ mod kernel;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 
-use interfaces::block::BlockDevice;
 use interfaces::files::FileSystem;
 use interfaces::supervisor::Supervisor;
 use runtime::thread::{self, Priority};
@@ -27,20 +26,13 @@ fn rv6(
     control: DomainControl,
     console: Console,
     supervisor: Option<Proxy<dyn Supervisor>>,
-    device: Option<Proxy<dyn BlockDevice>>,
     archive: BootArchive,
     options: Option<Options>,
 ) -> Result<(), StartError> {
     let boot = BootText::read(&archive, &options.unwrap_or_default());
     let system = Arc::new(Kernel::new(control, console));
     let is_interactive = boot.is_interactive();
-    let rv6 = Rv6::new(
-        system.clone(),
-        Box::new(files),
-        supervisor,
-        device,
-        is_interactive,
-    );
+    let rv6 = Rv6::new(system.clone(), Box::new(files), supervisor, is_interactive);
     let rv6 = Arc::new(rv6);
     if boot.has_input() {
         let fed = Arc::clone(&rv6);

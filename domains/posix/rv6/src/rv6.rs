@@ -8,7 +8,6 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use exchange::Proxy;
-use interfaces::block::BlockDevice;
 use interfaces::files::FileSystem;
 use interfaces::process::{DescriptorMap, ExitStatus};
 use interfaces::supervisor::Supervisor;
@@ -47,7 +46,6 @@ pub struct Rv6 {
     system: Arc<dyn System>,
     disk: Arc<Disk>,
     supervisor: Option<Proxy<dyn Supervisor>>,
-    device: Option<Proxy<dyn BlockDevice>>,
     terminal: Arc<Terminal>,
     table: Arc<ProcessTable>,
     images: ImageCache,
@@ -75,7 +73,6 @@ impl Rv6 {
         system: Arc<dyn System>,
         files: Box<dyn FileSystem + Send + Sync>,
         supervisor: Option<Proxy<dyn Supervisor>>,
-        device: Option<Proxy<dyn BlockDevice>>,
         is_interactive: bool,
     ) -> Self {
         Self {
@@ -84,7 +81,6 @@ impl Rv6 {
             system,
             disk: Arc::new(Disk::new(files)),
             supervisor,
-            device,
             table: Arc::default(),
             images: ImageCache::default(),
             foreground: AtomicU32::new(0),
@@ -108,12 +104,6 @@ impl Rv6 {
     #[must_use]
     pub const fn supervisor(&self) -> Option<&Proxy<dyn Supervisor>> {
         self.supervisor.as_ref()
-    }
-
-    /// The device under the root file system, if Rv6 was given it.
-    #[must_use]
-    pub const fn device(&self) -> Option<&Proxy<dyn BlockDevice>> {
-        self.device.as_ref()
     }
 
     /// The terminal.

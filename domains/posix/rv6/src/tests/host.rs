@@ -110,7 +110,7 @@ impl Fixture {
         let host = Arc::new(Host::default());
         let files = Arc::new(MemoryFiles::new());
         let shared = Box::new(Shared(files.clone()));
-        let rv6 = Arc::new(Rv6::new(host.clone(), shared, None, None, is_interactive));
+        let rv6 = Arc::new(Rv6::new(host.clone(), shared, None, is_interactive));
         let console = ProcessState::open_console();
         let mut descriptors = crate::descriptors::Descriptors::new();
         for number in 0..3 {
