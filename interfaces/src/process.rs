@@ -265,6 +265,4 @@ pub trait Process {
 
     /// The supervisor, for programs that administer the system.
     fn supervisor(&self) -> RpcResult<Result<exchange::Proxy<dyn crate::supervisor::Supervisor>, Errno>>;
-    /// The block device under the root file system, for benchmarks.
-    fn root_device(&self) -> RpcResult<Result<exchange::Proxy<dyn crate::block::BlockDevice>, Errno>>;
 }

@@ -101,9 +101,6 @@ pub trait Supervisor {
     fn crash_record(&self, sequence: u64, into: &mut [u8]) -> RpcResult<u64>;
     /// Resources in use now.
     fn audit(&self) -> RpcResult<AuditReport>;
-    /// Loads, starts and ends a minimal domain from the boot archive `count`
-    /// times; fills `durations_ns` with how long each took.
-    fn time_domain_starts(&self, image: &str, durations_ns: &mut [u64]) -> RpcResult<Result<(), SupervisorError>>;
     /// Syncs the disks, ends every domain and powers off with an exit status.
     fn power_off(&self, status: u32) -> RpcResult<()>;
 }

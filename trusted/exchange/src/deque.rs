@@ -227,7 +227,16 @@ unsafe impl<T: Exchangeable, const N: usize> Exchangeable for RRefDeque<T, N> {
 
     #[inline]
     unsafe fn give_references(&self, owner: u64) {
-        // SAFETY: a live object of `N` places; the rest is the caller's promise.
-        unsafe { object::give_object(self.ring, Some(T::LAYOUT), owner) }
+        // SAFETY: a live object of `N` places, of which those before `length`
+        // hold values; vacant ones refer to nothing and need no look. The rest
+        // is the caller's promise.
+        unsafe {
+            object::give_object(self.ring, None, owner);
+            if T::HAS_REFERENCES {
+                for index in 0..self.len() {
+                    object::give_value(self.place(index).as_ptr().cast(), T::LAYOUT, owner);
+                }
+            }
+        }
     }
 }

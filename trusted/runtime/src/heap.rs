@@ -1,6 +1,6 @@
 //! The domain's private heap.
 //!
-//! Small requests are served by `talc` from regions of 64 KiB and more that the
+//! Small requests are served by `talc` from regions of 16 KiB and more that the
 //! kernel maps; large ones get pages of their own, which go back when freed.
 
 use core::alloc::{GlobalAlloc, Layout};
@@ -18,7 +18,7 @@ use crate::sync::Mutex;
 const LARGE: usize = 32 * 1024;
 /// The first region has this many bytes; each further one up to twice as many
 /// as the last.
-const FIRST_REGION: usize = 64 * 1024;
+const FIRST_REGION: usize = 16 * 1024;
 /// No region is larger, unless one request is.
 const LARGEST_REGION: usize = 1024 * 1024;
 
@@ -121,7 +121,7 @@ struct Regions {
 // SAFETY: it claims fresh pages only and does not touch the allocator otherwise.
 unsafe impl Source for Regions {
     fn acquire<B: Binning>(talc: &mut Talc<Self, B>, layout: Layout) -> Result<(), ()> {
-        let overhead = 16 * PAGE_SIZE;
+        let overhead = 4 * PAGE_SIZE;
         let wanted = layout.size().checked_add(layout.align()).ok_or(())?;
         let mut bytes = talc.source.next;
         if wanted > bytes / 2 {

@@ -39,7 +39,7 @@ pub use options::{Options, Switches};
 pub use print::{print_error, print_out};
 #[doc(hidden)]
 pub use start::start;
-pub use system::{device, supervisor, system};
+pub use system::{supervisor, system};
 
 /// Formats text, as `std::format`.
 #[doc(hidden)]

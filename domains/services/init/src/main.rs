@@ -14,7 +14,6 @@ mod archive;
 mod grants;
 mod service;
 mod system;
-mod timing;
 
 use alloc::sync::Arc;
 

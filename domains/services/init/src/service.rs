@@ -8,7 +8,6 @@ use runtime::time::{Duration, Instant};
 use runtime::{DeathCause, DomainInfo, InjectedFault, ServiceError};
 
 use crate::system::System;
-use crate::timing;
 
 /// How long a domain may take to die of an injected fault.
 const DEATH_TIME: Duration = Duration::from_secs(10);
@@ -136,14 +135,6 @@ impl Supervisor for Service {
             exports: audit.exports,
             kernel_heap_bytes: audit.kernel_heap_bytes,
         })
-    }
-
-    fn time_domain_starts(
-        &self,
-        image: &str,
-        durations_ns: &mut [u64],
-    ) -> RpcResult<Result<(), SupervisorError>> {
-        Ok(timing::time_starts(&self.system, image, durations_ns))
     }
 
     fn power_off(&self, status: u32) -> RpcResult<()> {

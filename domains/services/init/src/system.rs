@@ -107,11 +107,6 @@ impl System {
         &self.control
     }
 
-    /// The boot archive.
-    pub const fn archive(&self) -> Archive {
-        self.archive
-    }
-
     /// Starts every domain of the plan in order.
     pub fn start_all(self: &Arc<Self>) {
         let service = Arc::new(Service::new(Arc::clone(self)));
