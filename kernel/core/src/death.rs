@@ -320,6 +320,7 @@ fn reclaim(domain: &'static Domain) {
         }
     }
     device::release(id);
+    crate::start::close_images_of(id);
     exchange::reclaim(id, &mut |proxy| {
         // SAFETY: the dead domain's proxy, reported once.
         unsafe { export::forsake(proxy) };

@@ -2,7 +2,7 @@
 
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use abi::death::DeathCause;
 use abi::exchange::ProxyObject;
@@ -18,7 +18,9 @@ use crate::record::name_text;
 use crate::sync::SpinLock;
 use crate::{crossing, death, export};
 
-static IMAGES: SpinLock<(u64, BTreeMap<u64, Arc<Image>>)> = SpinLock::new((1, BTreeMap::new()));
+/// Open images by handle, each with the owner id of who opened it.
+static IMAGES: SpinLock<BTreeMap<u64, (u64, Arc<Image>)>> = SpinLock::new(BTreeMap::new());
+static NEXT_IMAGE: AtomicU64 = AtomicU64::new(1);
 
 /// Verifies an image and keeps it; its handle.
 ///
@@ -27,10 +29,9 @@ static IMAGES: SpinLock<(u64, BTreeMap<u64, Arc<Image>>)> = SpinLock::new((1, BT
 pub fn open_image(file: &[u8], message: &mut [u8; 160]) -> Result<u64, ServiceError> {
     match Image::open(file) {
         Ok(image) => {
-            let mut images = IMAGES.lock();
-            let handle = images.0;
-            images.0 += 1;
-            images.1.insert(handle, Arc::new(image));
+            let handle = NEXT_IMAGE.fetch_add(1, Ordering::Relaxed);
+            let owned = (domain::current().id(), Arc::new(image));
+            IMAGES.lock().insert(handle, owned);
             Ok(handle)
         }
         Err(error) => {
@@ -54,17 +55,25 @@ pub fn image_note(handle: u64) -> Result<DomainNote, ServiceError> {
 /// # Errors
 /// `NotFound` for a handle that is not open.
 pub fn close_image(handle: u64) -> Result<(), ServiceError> {
-    let closed = IMAGES.lock().1.remove(&handle);
+    let closed = IMAGES.lock().remove(&handle);
     closed.map(drop).ok_or(ServiceError::NotFound)
 }
 
 fn image(handle: u64) -> Result<Arc<Image>, ServiceError> {
-    IMAGES
-        .lock()
-        .1
-        .get(&handle)
-        .cloned()
-        .ok_or(ServiceError::NotFound)
+    let images = IMAGES.lock();
+    let (_, image) = images.get(&handle).ok_or(ServiceError::NotFound)?;
+    Ok(Arc::clone(image))
+}
+
+/// Closes what a dead domain had opened.
+pub(crate) fn close_images_of(owner: u64) {
+    let mut closed = alloc::vec::Vec::new();
+    IMAGES.lock().retain(|_, (opener, image)| {
+        if *opener == owner {
+            closed.push(Arc::clone(image));
+        }
+        *opener != owner
+    });
 }
 
 /// Writes a line into a fixed field, cut where it ends; its length.

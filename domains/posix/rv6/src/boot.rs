@@ -105,7 +105,10 @@ pub fn run(rv6: &Arc<Rv6>, kernel: &Kernel, boot: &BootText) {
         log::error!("the file system could not be synced");
     }
     if let Some(supervisor) = rv6.supervisor() {
-        let _ = supervisor.power_off(status.unsigned_abs());
+        // The supervisor ends this domain, too.
+        if supervisor.power_off(status.unsigned_abs()).is_ok() {
+            return;
+        }
     }
     kernel.power_off(status)
 }

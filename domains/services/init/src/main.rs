@@ -12,6 +12,7 @@ extern crate alloc;
 
 mod archive;
 mod grants;
+mod inventory;
 mod service;
 mod system;
 
@@ -36,7 +37,7 @@ fn init(control: DomainControl, archive: BootArchive) -> Result<(), StartError> 
     spawn("supervisor", Priority::High, move || watched.watch())
         .map_err(|error| StartError::new(format_args!("no thread to watch domains: {error:?}")))?;
     let started = Arc::clone(&system);
-    spawn("start", Priority::Normal, move || started.start_all())
+    spawn("start", Priority::Normal, move || started.run())
         .map_err(|error| StartError::new(format_args!("no thread to start domains: {error:?}")))?;
     Ok(())
 }

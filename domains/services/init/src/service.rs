@@ -139,7 +139,8 @@ impl Supervisor for Service {
 
     fn power_off(&self, status: u32) -> RpcResult<()> {
         self.system
-            .power_off(i32::try_from(status).unwrap_or(i32::MAX))
+            .power_off(i32::try_from(status).unwrap_or(i32::MAX));
+        Ok(())
     }
 }
 

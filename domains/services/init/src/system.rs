@@ -6,6 +6,8 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use exchange::Proxy;
+use interfaces::block::BlockDevice;
+use interfaces::files::FileSystem;
 use interfaces::supervisor::Supervisor;
 use manifest::{DeathPolicy, DomainPlan, RestartLimit, SystemPlan};
 use runtime::sync::{Condvar, Mutex};
@@ -17,10 +19,14 @@ use runtime::{
 
 use crate::archive::Archive;
 use crate::grants;
+use crate::inventory::Inventory;
 use crate::service::Service;
 
 /// Time without a death after which a domain's restarts count anew.
 const FORGIVE: Duration = Duration::from_secs(10);
+
+/// How long a domain may take to end when the system is powered off.
+const END_TIME: Duration = Duration::from_secs(5);
 
 /// Why a domain could not be started.
 #[derive(Debug)]
@@ -80,7 +86,10 @@ pub struct System {
     /// Notified at every start and final death.
     changed: Condvar,
     service: Mutex<Option<Proxy<dyn Supervisor>>>,
-    stopping: Mutex<bool>,
+    /// The exit status, once the system is to end.
+    stopping: Mutex<Option<i32>>,
+    /// Notified when `stopping` is set.
+    stop: Condvar,
 }
 
 impl System {
@@ -98,7 +107,8 @@ impl System {
             entries: Mutex::new(entries),
             changed: Condvar::new(),
             service: Mutex::new(None),
-            stopping: Mutex::new(false),
+            stopping: Mutex::new(None),
+            stop: Condvar::new(),
         })
     }
 
@@ -108,7 +118,17 @@ impl System {
     }
 
     /// Starts every domain of the plan in order.
-    pub fn start_all(self: &Arc<Self>) {
+    ///
+    /// Then waits until it is asked to end them all.
+    pub fn run(self: &Arc<Self>) {
+        let before = Inventory::take(&self.control);
+        self.start_all();
+        let status = self.end_all();
+        before.compare(&Inventory::take(&self.control));
+        self.control.power_off(status)
+    }
+
+    fn start_all(self: &Arc<Self>) {
         let service = Arc::new(Service::new(Arc::clone(self)));
         *self.service.lock() = Proxy::<dyn Supervisor>::try_export(service).ok();
         for index in 0..self.plan.domains.len() {
@@ -231,7 +251,7 @@ impl System {
         let (DeathPolicy::Restart(limit) | DeathPolicy::Transparent(limit)) = plan.on_death else {
             return;
         };
-        if is_exit || *self.stopping.lock() {
+        if is_exit || self.stopping.lock().is_some() {
             return;
         }
         self.restart(index, plan, limit);
@@ -330,9 +350,57 @@ impl System {
         entry.map_or((0, false), |entry| (entry.restarts, true))
     }
 
-    /// Ends every domain, last started first, and powers off.
-    pub fn power_off(&self, status: i32) -> ! {
-        *self.stopping.lock() = true;
-        self.control.power_off(status)
+    /// Asks for an orderly end of the system with an exit status; returns at
+    /// once. The first status counts.
+    pub fn power_off(&self, status: i32) {
+        self.stopping.lock().get_or_insert(status);
+        self.stop.notify_all();
+    }
+
+    /// Waits until the system is to end, then ends every domain, last started
+    /// first, and forgets all there is of them; the exit status.
+    fn end_all(&self) -> i32 {
+        let mut stopping = self.stopping.lock();
+        while stopping.is_none() {
+            stopping = self.stop.wait(stopping);
+        }
+        let status = stopping.unwrap_or_default();
+        drop(stopping);
+        for index in (0..self.plan.domains.len()).rev() {
+            self.end(index);
+        }
+        self.entries.lock().clear();
+        self.service.lock().take();
+        status
+    }
+
+    fn end(&self, index: usize) {
+        let name = &self.plan.domains[index].name;
+        let Some(id) = self.running(name) else {
+            return;
+        };
+        if let Some(object) = self.entries.lock()[index].object.take() {
+            write_back(name, object);
+        }
+        // It may have died by itself meanwhile; either way it is waited for.
+        let _ = self.control.kill(id, DeathCause::Exit);
+        let deadline = Instant::now() + END_TIME;
+        if self.control.wait_death(Some(id), deadline).is_err() {
+            log::error!("{name} does not end");
+        }
+    }
+}
+
+/// Makes durable what a file system or block device holds back.
+fn write_back(name: &str, object: AnyProxy) {
+    let done = match object.downcast::<dyn FileSystem>() {
+        Ok(files) => matches!(files.sync(), Ok(Ok(()))),
+        Err(object) => match object.downcast::<dyn BlockDevice>() {
+            Ok(device) => matches!(device.flush(), Ok(Ok(()))),
+            Err(_) => true,
+        },
+    };
+    if !done {
+        log::error!("{name} could not be synced");
     }
 }
