@@ -1,0 +1,37 @@
+//! The reclaim audit of a whole system: what a run leaves behind.
+
+use runtime::{Audit, DomainControl};
+
+/// Bytes in a page frame.
+const FRAME_BYTES: u64 = 4096;
+
+/// Kernel resources in use, without the supervisor's own heap.
+pub struct Inventory {
+    audit: Audit,
+}
+
+impl Inventory {
+    /// Counts what is in use now.
+    pub fn take(control: &DomainControl) -> Self {
+        let mut audit = control.audit().unwrap_or_default();
+        let own = control.list().unwrap_or_default();
+        let own = own
+            .iter()
+            .find(|info| runtime::name_text(&info.name) == "init");
+        let own_frames = own.map_or(0, |info| info.private_bytes / FRAME_BYTES);
+        audit.frames = audit.frames.saturating_sub(own_frames);
+        // Pools and the log of deaths grow with use; frames show real losses.
+        audit.kernel_heap_bytes = 0;
+        Self { audit }
+    }
+
+    /// Says in the log whether `after` is the same.
+    pub fn compare(&self, after: &Self) {
+        if self.audit == after.audit {
+            log::info!("reclaim audit: clean");
+        } else {
+            log::error!("reclaim audit: before {:?}", self.audit);
+            log::error!("reclaim audit: after {:?}", after.audit);
+        }
+    }
+}
