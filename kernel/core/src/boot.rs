@@ -43,7 +43,7 @@ pub fn start(machine: &'static dyn Machine, info: BootInfo) -> ! {
     );
     pci::init(machine, machine.pci_window());
     spawn_kernel_thread("reaper", PRIORITY_KERNEL, death::reap);
-    spawn_kernel_thread("boot", PRIORITY_NORMAL, start_supervisor);
+    spawn_kernel_thread("janitor", PRIORITY_NORMAL, start_supervisor);
     // SAFETY: the boot context is now the idle thread, which holds nothing.
     unsafe { (*thread::control()).preempt_off = 0 };
     scheduler::idle_loop()
@@ -141,7 +141,8 @@ pub fn describe_kernel(address: usize, out: &mut dyn core::fmt::Write) -> core::
     }
 }
 
-/// Starts `init` from the boot archive; without it there is nothing to do.
+/// Starts `init` from the boot archive; without it there is nothing to do. Then
+/// the thread is the janitor.
 extern "sysv64" fn start_supervisor(_: *mut ()) {
     let archive = archive();
     let Ok(tar) = tar_no_std::TarArchiveRef::new(archive) else {
@@ -174,6 +175,7 @@ extern "sysv64" fn start_supervisor(_: *mut ()) {
             name_text(&request.name)
         ));
     }
+    death::tidy()
 }
 
 const fn capability(kind: GrantKind) -> Grant {

@@ -227,13 +227,23 @@ pub(crate) fn watch() {
     }
 }
 
+/// The janitor's life: gives objects back to their owners. Owners run their own
+/// code then, so it is not the reaper that does it.
+pub(crate) fn tidy() -> ! {
+    loop {
+        let seen = NOTICED.load(Ordering::SeqCst);
+        while export::finish_forlorn() {}
+        // The answer does not matter: the loop looks at everything anew.
+        let _ = wait::wait(&NOTICED, seen, u64::MAX);
+    }
+}
+
 /// The reaper's life.
 pub(crate) extern "sysv64" fn reap(_: *mut ()) {
     loop {
         let seen = NOTICED.load(Ordering::SeqCst);
         free_threads();
         let lingering = reclaim_dying();
-        while export::finish_forlorn() {}
         let deadline = if lingering {
             machine::get().now_ns() + LINGER_NS
         } else {
