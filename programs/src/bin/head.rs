@@ -8,7 +8,8 @@ use posix::io::{self, BufReader};
 use posix::prelude::*;
 
 const SWITCHES: Switches = Switches::new("n:c:q", "head [-q] [-n LINES | -c BYTES] [FILE...]")
-    .long(&[("lines", 'n'), ("bytes", 'c')]);
+    .long(&[("lines", 'n'), ("bytes", 'c')])
+    .digits('n');
 
 #[posix::main]
 fn main() -> ExitCode {

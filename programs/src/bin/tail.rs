@@ -13,7 +13,8 @@ extern crate alloc;
 
 const SWITCHES: Switches =
     Switches::new("n:c:q", "tail [-q] [-n [+]LINES | -c [+]BYTES] [FILE...]")
-        .long(&[("lines", 'n'), ("bytes", 'c')]);
+        .long(&[("lines", 'n'), ("bytes", 'c')])
+        .digits('n');
 
 /// Which part of a file is its end.
 #[derive(Clone, Copy)]

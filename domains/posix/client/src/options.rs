@@ -27,6 +27,8 @@ pub struct Switches {
     pub long: &'static [(&'static str, char)],
     /// Options end at the first operand.
     pub stops_at_operand: bool,
+    /// The letter that `-5` is short for the value of.
+    pub digits: Option<char>,
     /// What is printed behind `usage: `.
     pub usage: &'static str,
 }
@@ -39,6 +41,7 @@ impl Switches {
             letters,
             long: &[],
             stops_at_operand: false,
+            digits: None,
             usage,
         }
     }
@@ -47,6 +50,15 @@ impl Switches {
     #[must_use]
     pub const fn long(self, long: &'static [(&'static str, char)]) -> Self {
         Self { long, ..self }
+    }
+
+    /// With `-5` for `-n 5`, where `n` is `letter`.
+    #[must_use]
+    pub const fn digits(self, letter: char) -> Self {
+        Self {
+            digits: Some(letter),
+            ..self
+        }
     }
 
     /// With options only before the operands.
@@ -157,6 +169,12 @@ impl Options {
         letters: &str,
         rest: &mut dyn Iterator<Item = String>,
     ) -> Result<(), Wrong> {
+        if let Some(letter) = switches.digits
+            && letters.bytes().all(|byte| byte.is_ascii_digit())
+        {
+            self.given.push((letter, Some(letters.to_string())));
+            return Ok(());
+        }
         for (at, letter) in letters.char_indices() {
             let Some(takes_value) = switches.takes_value(letter) else {
                 return Err(Wrong::Unknown(alloc::format!("-{letter}")));
@@ -223,7 +241,9 @@ impl Options {
 mod tests {
     use super::*;
 
-    const SWITCHES: Switches = Switches::new("an:v", "x").long(&[("lines", 'n'), ("all", 'a')]);
+    const SWITCHES: Switches = Switches::new("an:v", "x")
+        .long(&[("lines", 'n'), ("all", 'a')])
+        .digits('n');
 
     fn read(line: &str) -> Result<Options, Wrong> {
         Options::read(
@@ -239,6 +259,7 @@ mod tests {
         assert_eq!(options.value('n'), Some("7"));
         assert_eq!(options.operands(), ["x", "y", "-v"]);
         assert_eq!(read("-n 5 -").unwrap().operands(), ["-"]);
+        assert_eq!(read("-12 x").unwrap().value('n'), Some("12"));
         assert_eq!(read("--lines 3").unwrap().value('n'), Some("3"));
     }
 

@@ -14,6 +14,9 @@ const FIRST_SAVED: u32 = 64;
 /// Numbers of descriptors that a script may redirect.
 const SCRIPT_MAX: u32 = 32;
 
+/// Status of a program whose output nobody reads: 128 and SIGPIPE.
+const STATUS_PIPE: i32 = 141;
+
 /// Which descriptors are put aside.
 #[derive(Debug, Default)]
 pub struct Saved {
@@ -110,7 +113,7 @@ impl Shell {
             return self.refuse_descriptor(descriptor);
         }
         // What was printed so far goes where output went so far.
-        let _ = io::stdout().flush();
+        self.flush();
         let aside = FIRST_SAVED + self.saved.count;
         let is_open = matches!(system().dup2(descriptor, aside), Ok(Ok(_)));
         let _ = system().close(descriptor);
@@ -142,7 +145,9 @@ impl Shell {
 
     /// Gives the shell's descriptors their former meaning.
     pub fn undo(&mut self, undo: Undo) {
-        let _ = io::stdout().flush();
+        if !undo.steps.is_empty() {
+            self.flush();
+        }
         for (descriptor, aside) in undo.steps.into_iter().rev() {
             self.saved.count -= 1;
             match aside {
@@ -152,6 +157,17 @@ impl Shell {
                 }
                 None => drop(system().close(descriptor)),
             }
+        }
+    }
+
+    /// Writes what builtins have printed. If nobody reads it, the shell ends.
+    fn flush(&mut self) {
+        if let Err(error) = io::stdout().flush() {
+            if error.kind() == io::ErrorKind::BrokenPipe {
+                process::exit(STATUS_PIPE);
+            }
+            self.complain(&format!("write error: {error}"));
+            self.status = 1;
         }
     }
 

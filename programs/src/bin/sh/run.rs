@@ -2,7 +2,7 @@
 
 use posix::prelude::*;
 use posix::process::Process;
-use posix::{io, process, system};
+use posix::{process, system};
 use shell_language::{
     AndOr, CaseArm, Command, Compound, Connector, ExpandError, IfBranch, Item, Pipeline, Program,
     Redirection, SimpleCommand, Word, expand_all, expand_pattern, expand_to_string,
@@ -356,7 +356,6 @@ impl Shell {
         match compound {
             Compound::Group(program) => self.run_program(program),
             Compound::Subshell(program) => {
-                let _ = io::stdout().flush();
                 match self.start_subshell(&program.to_string(), &[]) {
                     Ok(pid) => self.status = self.wait_foreground(&[pid]),
                     Err(error) => {
