@@ -14,6 +14,11 @@ use core::fmt;
 /// Stands in front of a row in a log line.
 pub const ROW_MARK: &str = "bench-row ";
 
+/// Stands in front of a phase in a log line: the number of requests made since
+/// the mark before, and the name of a row for what the machine counted
+/// meanwhile, per request. The number 0 and no name begin a phase.
+pub const PHASE_MARK: &str = "bench-phase ";
+
 /// Measured values of one thing, in one unit.
 #[derive(Clone, Debug, Default)]
 pub struct Samples {

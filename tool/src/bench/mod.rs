@@ -30,6 +30,9 @@ use crate::tree::Tree;
 
 use rows::{Report, Row};
 
+/// Row that says how fast the cycle counter of a machine counts.
+const COUNTER: &str = "cycle counter";
+
 /// Longest time one run of a benchmark's system may take.
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -41,6 +44,10 @@ const MEMORY_BYTES: u64 = 512 << 20;
 
 /// QEMU's options for counting instructions.
 const COUNT_INSTRUCTIONS: [&str; 2] = ["-icount", "shift=0,sleep=off"];
+
+/// QEMU's option for a line on standard error, which is the log, at each
+/// doorbell write of an NVMe controller.
+const COUNT_DOORBELLS: [&str; 2] = ["-trace", "pci_nvme_mmio_doorbell_*"];
 
 /// Why a benchmark has no result.
 #[derive(Debug, thiserror::Error)]
@@ -122,7 +129,8 @@ fn measure(tree: &Tree, name: BenchName, machine: Machine) -> Result<Report, Too
             // The clock of this run is real; its cycle counter means little.
             rows.retain(|row| row.unit != "cycles");
             let counted = run_system(tree, name, machine, Counting::Instructions)?;
-            rows.extend(counted.into_iter().filter(|row| row.unit == "instructions"));
+            let is_counted = |unit: &str| matches!(unit, "instructions" | "per_request");
+            rows.extend(counted.into_iter().filter(|row| is_counted(&row.unit)));
             rows
         }
         BenchName::Nvme => run_system(tree, name, machine, Counting::No)?,
@@ -132,9 +140,11 @@ fn measure(tree: &Tree, name: BenchName, machine: Machine) -> Result<Report, Too
                 _ => Counting::No,
             };
             let mut rows = run_system(tree, name, machine, counting)?;
+            let counter = rows.iter().position(|row| row.name == COUNTER);
+            let rate = counter.map(|counter| rows.remove(counter).median);
             if machine == Machine::Hosted {
                 let step = Step::start("measuring the host's own calls and processes");
-                rows.extend(peers::measure(name)?);
+                rows.extend(peers::measure(name, rate)?);
                 drop(step);
             }
             rows
@@ -165,27 +175,16 @@ fn run_system(
     let boot = prepare(tree, &system, machine, disk, &folder)?;
     let mut command = boot.command();
     if counting == Counting::Instructions {
-        command.args(COUNT_INSTRUCTIONS);
+        command.args(COUNT_INSTRUCTIONS).args(COUNT_DOORBELLS);
     }
     let step = Step::start(&format!("running {system} on {}", machine.name()));
     let log = run_command(command, name.name(), machine)?;
     drop(step);
-    let mut found = Vec::new();
-    for line in log.lines() {
-        match Row::parse(line) {
-            Ok(Some(row)) => found.push(row),
-            Ok(None) => {}
-            Err(_) => {
-                let (name, machine, line) = (name.name(), machine.name(), line.to_owned());
-                return Err(BenchError::BadRow {
-                    name,
-                    machine,
-                    line,
-                }
-                .into());
-            }
-        }
-    }
+    let mut found = Row::find(&log).map_err(|line| BenchError::BadRow {
+        name: name.name(),
+        machine: machine.name(),
+        line: line.to_owned(),
+    })?;
     if counting == Counting::Instructions {
         found.iter_mut().for_each(Row::count_instructions);
     }

@@ -3,30 +3,44 @@
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Instant;
 
 use measure::Samples;
+use rustix::thread::CpuSet;
 
 use super::rows::Row;
 use super::{BenchError, exists};
 use crate::cli::BenchName;
 use crate::error::ToolError;
 
+/// What calls are compared with.
+const CROSSING: Option<&str> = Some("null crossing");
+
 /// Samples of each row, after one that is left out.
 const SAMPLES: usize = 200;
 
-/// Measures the peers of a benchmark.
-pub fn measure(name: BenchName) -> Result<Vec<Row>, ToolError> {
-    match name {
-        BenchName::Crossing => Ok(vec![
+/// Measures the peers of a benchmark. Times are given in cycles of a counter
+/// with this rate per second, if there is one, else in nanoseconds.
+pub fn measure(name: BenchName, counter_rate: Option<f64>) -> Result<Vec<Row>, ToolError> {
+    let mut rows = match name {
+        BenchName::Crossing => vec![
             system_call(),
             pipe_round_trip().map_err(failed("a pipe"))?,
             socket_round_trip().map_err(failed("a Unix socket"))?,
-        ]),
-        BenchName::Domain => Ok(vec![process().map_err(failed("fork and exec"))?]),
-        BenchName::Nvme | BenchName::Boot => Ok(Vec::new()),
+            thread_switch().map_err(failed("a thread switch"))?,
+        ],
+        BenchName::Domain => vec![process().map_err(failed("fork and exec"))?],
+        BenchName::Nvme | BenchName::Boot => Vec::new(),
+    };
+    if let Some(rate) = counter_rate {
+        for row in &mut rows {
+            row.count_cycles(rate);
+        }
     }
+    Ok(rows)
 }
 
 fn failed(what: &'static str) -> impl FnOnce(io::Error) -> ToolError {
@@ -46,14 +60,13 @@ fn system_call() -> Row {
     let mut samples = Samples::with_room(SAMPLES);
     for _ in 0..SAMPLES {
         let sample = time(1000, || {
-            // `getppid` is never answered from a cache in the process.
-            std::hint::black_box(rustix::process::getppid());
+            std::hint::black_box(rustix::process::getpid());
             Ok(())
         });
         // The closure above cannot fail.
         sample.into_iter().for_each(|sample| samples.add(sample));
     }
-    Row::of(&samples.row("Linux getppid", "ns", None))
+    Row::of(&samples.row("Linux getpid", "ns", CROSSING))
 }
 
 /// A byte to another thread and back, through two pipes.
@@ -111,7 +124,56 @@ fn round_trip(
     near_writes.write_all(&[0])?;
     // It ends with the zero just written.
     let _ = echo.join();
-    Ok(Row::of(&samples.row(name, "ns", None)))
+    Ok(Row::of(&samples.row(name, "ns", CROSSING)))
+}
+
+/// To another thread on the same processor and back.
+fn thread_switch() -> io::Result<Row> {
+    let is_over = Arc::new(AtomicBool::new(false));
+    let partner_is_over = Arc::clone(&is_over);
+    let (ready, partner_ready) = mpsc::channel();
+    // Both threads are bound to one processor, and this one dies afterwards, so
+    // that the tool itself stays free to run anywhere.
+    let main = thread::spawn(move || {
+        bind_to_first()?;
+        let partner = thread::spawn(move || {
+            let bound = bind_to_first();
+            let _ = ready.send(());
+            while bound.is_ok() && !partner_is_over.load(Ordering::Relaxed) {
+                rustix::thread::sched_yield();
+            }
+            bound
+        });
+        let _ = partner_ready.recv();
+        let mut samples = Samples::with_room(SAMPLES);
+        for round in 0..=SAMPLES {
+            let sample = time(100, || {
+                rustix::thread::sched_yield();
+                Ok(())
+            })?;
+            if round > 0 {
+                samples.add(sample);
+            }
+        }
+        is_over.store(true, Ordering::Relaxed);
+        partner.join().map_err(|_| io::ErrorKind::Other)??;
+        Ok(samples)
+    });
+    let samples: io::Result<Samples> = main.join().map_err(|_| io::ErrorKind::Other)?;
+    Ok(Row::of(&samples?.row(
+        "Linux thread switch ×2",
+        "ns",
+        CROSSING,
+    )))
+}
+
+/// Binds the thread to the first processor it may run on.
+fn bind_to_first() -> io::Result<()> {
+    let allowed = rustix::thread::sched_getaffinity(None)?;
+    let first = (0..CpuSet::MAX_CPU).find(|&cpu| allowed.is_set(cpu));
+    let mut only = CpuSet::new();
+    only.set(first.unwrap_or_default());
+    Ok(rustix::thread::sched_setaffinity(None, &only)?)
 }
 
 /// A process that does nothing, from its start to its end.
@@ -144,8 +206,9 @@ mod tests {
     #[test]
     fn peers_take_time() {
         for name in [BenchName::Crossing, BenchName::Domain] {
-            for row in measure(name).unwrap() {
+            for row in measure(name, Some(1e9)).unwrap() {
                 assert!(row.median > 0.0 && row.p99 >= row.median, "{row:?}");
+                assert_eq!(row.unit, "cycles");
             }
         }
     }

@@ -1,7 +1,10 @@
 //! Rows of a benchmark: read from a log, shown as a table, written as JSON.
 
-use measure::ROW_MARK;
+use measure::{PHASE_MARK, ROW_MARK};
 use serde::{Deserialize, Serialize};
+
+/// In the line by which QEMU traces a doorbell write of an NVMe controller.
+const DOORBELL_EVENT: &str = "pci_nvme_mmio_doorbell_";
 
 /// One result.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,6 +37,44 @@ impl Row {
         serde_json::from_str(row.trim()).map(Some)
     }
 
+    /// The rows that a machine's log holds.
+    ///
+    /// # Errors
+    /// The first line that has the mark of a row or phase and cannot be read.
+    pub fn find(log: &str) -> Result<Vec<Self>, &str> {
+        let mut rows = Vec::new();
+        let mut doorbells = 0_u32;
+        for line in log.lines() {
+            if line.contains(DOORBELL_EVENT) {
+                doorbells += 1;
+            } else if let Some((_, phase)) = line.split_once(PHASE_MARK) {
+                rows.extend(Self::of_phase(phase.trim(), doorbells).map_err(|_| line)?);
+                doorbells = 0;
+            } else {
+                rows.extend(Self::parse(line).map_err(|_| line)?);
+            }
+        }
+        Ok(rows)
+    }
+
+    /// What the machine counted in a phase of so many requests, if it counted.
+    fn of_phase(phase: &str, doorbells: u32) -> Result<Option<Self>, std::num::ParseIntError> {
+        let (requests, name) = phase.split_once(' ').unwrap_or((phase, ""));
+        let requests: u32 = requests.parse()?;
+        if doorbells == 0 || requests == 0 {
+            return Ok(None);
+        }
+        let each = f64::from(doorbells) / f64::from(requests);
+        Ok(Some(Self {
+            name: name.to_owned(),
+            unit: "per_request".to_owned(),
+            median: each,
+            p99: each,
+            baseline: None,
+            ratio: None,
+        }))
+    }
+
     /// A row of samples taken by the tool itself.
     pub fn of(row: &measure::Row<'_>) -> Self {
         Self {
@@ -43,6 +84,15 @@ impl Row {
             p99: row.p99,
             baseline: row.baseline.map(str::to_owned),
             ratio: None,
+        }
+    }
+
+    /// Turns a row of nanoseconds into one of cycles of a counter.
+    pub fn count_cycles(&mut self, rate_per_second: f64) {
+        if self.unit == "ns" {
+            "cycles".clone_into(&mut self.unit);
+            self.median *= rate_per_second / 1e9;
+            self.p99 *= rate_per_second / 1e9;
         }
     }
 
@@ -121,6 +171,9 @@ pub fn json(reports: &[Report]) -> String {
 
 /// A number as fine as it means something, thousands apart.
 fn number(value: f64) -> String {
+    if value.abs() < 1.0 {
+        return format!("{value:.3}");
+    }
     if value.abs() < 1000.0 {
         return format!("{value:.1}");
     }
@@ -179,6 +232,26 @@ mod tests {
     }
 
     #[test]
+    fn doorbells_are_counted_between_phases() {
+        let log = "pci_nvme_mmio_doorbell_sq before\n\
+                   [    0.1] bench: bench-phase 0\n\
+                   pci_nvme_mmio_doorbell_sq sqid 1\n\
+                   pci_nvme_mmio_doorbell_cq cqid 1\n\
+                   [    0.2] bench: bench-phase 32 read, doorbells\n\
+                   [    0.2] bench: bench-phase 0\n\
+                   [    0.3] bench: bench-phase 32 uncounted, doorbells\n";
+        let rows = Row::find(log).unwrap();
+        assert_eq!(rows.len(), 1, "{rows:?}");
+        assert_eq!(rows[0].name, "read, doorbells");
+        assert_eq!(
+            (rows[0].median, rows[0].unit.as_str()),
+            (0.0625, "per_request")
+        );
+        assert_eq!(Row::find("bench-phase many x"), Err("bench-phase many x"));
+        assert_eq!(Row::find("ok\nbench-row {"), Err("bench-row {"));
+    }
+
+    #[test]
     fn ratios_follow_from_the_baseline() {
         let rows = vec![
             row("dyn call", 6.0, None),
@@ -216,6 +289,7 @@ mod tests {
 
     #[test]
     fn numbers_are_readable() {
+        assert_eq!(number(0.0625), "0.062");
         assert_eq!(number(18.26), "18.3");
         assert_eq!(number(1_526_000.4), "1,526,000");
         assert_eq!(number(1000.0), "1,000");

@@ -13,7 +13,7 @@ use exchange::{Proxy, RRefSlice};
 use interfaces::block::{
     BATCH, BlockBatch, BlockDevice, BlockError, BlockOperation, BlockRequest, BlockStatus,
 };
-use measure::Samples;
+use measure::{PHASE_MARK, Samples};
 use runtime::time::{Duration, Instant, cycles};
 use runtime::{DomainControl, Options, StartError, domain};
 
@@ -112,6 +112,7 @@ impl Bench {
             // A batch has room for every depth measured.
             let _ = batch.push_back(request(tag, operation, buffer));
         }
+        runtime::log::info!("{PHASE_MARK}0");
         let (mut times, mut costs) = (Samples::with_room(rounds), Samples::with_room(rounds));
         for _ in 0..rounds {
             let before = Instant::now();
@@ -128,6 +129,8 @@ impl Bench {
         runtime::log::info!("{}", times.rate(&name, Some(baseline)));
         let name = alloc::format!("{verb} 4 KiB, depth {depth}, per request");
         runtime::log::info!("{}", costs.row(&name, "cycles", None));
+        let name = alloc::format!("{verb} 4 KiB, depth {depth}, doorbells");
+        runtime::log::info!("{PHASE_MARK}{} {name}", rounds * ROUND);
         Ok(())
     }
 

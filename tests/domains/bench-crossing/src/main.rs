@@ -13,8 +13,8 @@ use core::hint::black_box;
 
 use exchange::{Proxy, RRef, RpcResult};
 use interfaces::bench::{ECHO_BATCH, Echo, EchoBatch};
-use measure::Samples;
-use runtime::time::cycles;
+use measure::{Row, Samples};
+use runtime::time::{Instant, cycles};
 use runtime::{DomainControl, Options, StartError, domain};
 
 /// Calls in one batch.
@@ -46,6 +46,7 @@ fn bench_crossing(
     let batches = usize::try_from(options.number("batches", 1000)?)?;
     let mut bench = Bench::new(echo);
     let mut samples = NAMES.map(|_| Samples::with_room(batches));
+    let (began, first) = (Instant::now(), cycles());
     // The first round only warms caches up.
     bench.round()?;
     for _ in 0..batches {
@@ -53,6 +54,16 @@ fn bench_crossing(
             samples.add(value);
         }
     }
+    let ticks = cycles().wrapping_sub(first) as f64;
+    let rate = ticks * 1e9 / (began.elapsed().as_nanos() as f64).max(1.0);
+    let counter = Row {
+        name: "cycle counter",
+        unit: "per_second",
+        median: rate,
+        p99: rate,
+        baseline: None,
+    };
+    runtime::log::info!("{counter}");
     for (index, (name, samples)) in NAMES.iter().zip(&samples).enumerate() {
         let baseline = (index != BASELINE).then_some(NAMES[BASELINE]);
         runtime::log::info!("{}", samples.row(name, "cycles", baseline));
