@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use interfaces::process::Process;
 use runtime::thread::{self, Priority};
@@ -113,6 +114,16 @@ impl System for Kernel {
             .iter()
             .find(|domain| is_meant(domain.state) && runtime::name_text(&domain.name) == name)
             .map(|domain| domain.id)
+    }
+
+    fn dying_domains(&self) -> Vec<String> {
+        let domains = self.control.list().unwrap_or_default();
+        let dying = domains
+            .iter()
+            .filter(|domain| domain.state == DomainState::Dying as u32);
+        dying
+            .map(|domain| runtime::name_text(&domain.name).into())
+            .collect()
     }
 
     fn kill(&self, name: &str) -> bool {

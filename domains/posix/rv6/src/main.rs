@@ -41,6 +41,9 @@ fn rv6(
     } else {
         rv6.terminal().end_input();
     }
+    let watched = Arc::clone(&rv6);
+    thread::spawn("watch", Priority::High, move || watched.release_dying())
+        .map_err(kernel::service_error)?;
     thread::spawn("first", Priority::Normal, move || {
         boot::run(&rv6, &system, &boot)
     })

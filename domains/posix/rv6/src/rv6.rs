@@ -22,6 +22,7 @@ use crate::process::{ProcessState, WorkingDirectory};
 use crate::system::{Ended, ProgramStart, System};
 use crate::table::{FIRST_PID, ProcessTable};
 use crate::terminal::{Terminal, Typed};
+use crate::wake::Bed;
 
 /// Exit status of a process that was killed: 128 and the number of SIGKILL.
 const STATUS_KILLED: u32 = 137;
@@ -34,6 +35,9 @@ const STATUS_NOT_STARTED: u32 = 126;
 /// for again when it has none yet.
 const KILL_ATTEMPTS: u32 = 200;
 const KILL_RETRY_NS: u64 = 1_000_000;
+
+/// How often ending domains are looked for.
+const WATCH_NS: u64 = 20_000_000;
 
 /// The flag of somebody who is not killed.
 static NEVER: AtomicBool = AtomicBool::new(false);
@@ -316,6 +320,22 @@ impl Rv6 {
             .foreground
             .compare_exchange(pid, 0, Ordering::SeqCst, Ordering::SeqCst);
         self.table.end(ExitStatus { pid, status, cause });
+    }
+
+    /// Lets processes go that somebody else ends while they are blocked here: a
+    /// dying domain waits for its thread to come back. Never returns.
+    pub fn release_dying(&self) -> ! {
+        let bed = Bed::default();
+        loop {
+            bed.sleep_until(self.system.clock_ns() + WATCH_NS, &NEVER);
+            for name in self.system.dying_domains() {
+                let number = name.rsplit('.').next().and_then(|text| text.parse().ok());
+                let process = number.and_then(|number| self.table.running(number));
+                if let Some(process) = process.filter(|process| process.domain_name() == name) {
+                    process.blocked().kill();
+                }
+            }
+        }
     }
 
     /// Ends every process but the first and makes the disk clean.

@@ -51,6 +51,8 @@ pub trait System: Send + Sync {
     fn run(&self, image: &ImageHandle, process: &Arc<ProcessState>, start: &ProgramStart) -> Ended;
     /// The id of the domain of that name, which no other process has had.
     fn domain_named(&self, name: &str) -> Option<u64>;
+    /// Names of the domains that are ending.
+    fn dying_domains(&self) -> Vec<String>;
     /// Begins the end of a domain; whether there was one of that name.
     fn kill(&self, name: &str) -> bool;
 }

@@ -85,6 +85,10 @@ impl System for Host {
         None
     }
 
+    fn dying_domains(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     fn kill(&self, name: &str) -> bool {
         let domains = self.domains.lock().unwrap();
         domains.get(name).is_some_and(|domain| {
