@@ -159,14 +159,23 @@ impl Report {
     }
 }
 
-/// All reports as JSON: one object, or a list if there are several.
+/// The reports as JSON: the first as an object, those after it in its `more`.
 pub fn json(reports: &[Report]) -> String {
-    let text = match reports {
-        [report] => serde_json::to_string_pretty(report),
-        reports => serde_json::to_string_pretty(reports),
+    let Some((first, more)) = reports.split_first() else {
+        return "{}\n".to_owned();
     };
     // Strings and finite numbers can always be written.
+    let text = serde_json::to_string_pretty(&Several { first, more });
     text.unwrap_or_default() + "\n"
+}
+
+/// A report that others follow.
+#[derive(Serialize)]
+struct Several<'a> {
+    #[serde(flatten)]
+    first: &'a Report,
+    #[serde(skip_serializing_if = "<[Report]>::is_empty")]
+    more: &'a [Report],
 }
 
 /// A number as fine as it means something, thousands apart.
@@ -267,14 +276,18 @@ mod tests {
     #[test]
     fn json_has_the_fields_scripts_rely_on() {
         let report = Report::new("crossing", "pc", vec![row("dyn call", 6.0, None)]);
-        let value: serde_json::Value = serde_json::from_str(&json(&[report])).unwrap();
+        let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        let value = read(&json(std::slice::from_ref(&report)));
         assert_eq!(value["bench"], "crossing");
         assert_eq!(value["machine"], "pc");
         assert_eq!(value["rows"][0]["name"], "dyn call");
         assert_eq!(value["rows"][0]["p99"], 12.0);
         assert!(value["rows"][0]["baseline"].is_null());
         assert!(value["rows"][0]["ratio"].is_null());
-        assert!(json(&[]).starts_with('['));
+        assert!(value.get("more").is_none());
+        let value = read(&json(&[report, Report::new("boot", "hosted", Vec::new())]));
+        assert_eq!(value["bench"], "crossing");
+        assert_eq!(value["more"][0]["bench"], "boot");
     }
 
     #[test]

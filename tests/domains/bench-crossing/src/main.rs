@@ -24,13 +24,14 @@ const CALLS: u32 = 500;
 const BYTES: usize = 4096;
 
 /// The kinds of call, in the order of the table.
-const NAMES: [&str; 6] = [
+const NAMES: [&str; 7] = [
     "plain call",
     "dyn call",
     "null crossing",
     "crossing + RRef",
     "crossing + batch of 32",
     "crossing + slice",
+    "RRef allocate + free",
 ];
 
 /// What everything is compared with.
@@ -143,7 +144,11 @@ impl Bench {
         let (batch, many) = time(many, |many| echo.batch(many))?;
         self.batch = Some(many);
         let (slice, _) = time(0, |sum| Ok(sum + echo.slice(bytes)?))?;
-        Ok([plain, dynamic, null, reference, batch, slice])
+        let (heap, ()) = time((), |()| {
+            drop(black_box(RRef::new(7)));
+            Ok(())
+        })?;
+        Ok([plain, dynamic, null, reference, batch, slice, heap])
     }
 }
 
