@@ -36,6 +36,10 @@ const COUNTER: &str = "cycle counter";
 /// Longest time one run of a benchmark's system may take.
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// Runs of a benchmark that measures time. A processor whose other hyperthread
+/// is busy is slower for longer than any one run lasts.
+const RUNS: usize = 5;
+
 /// Bytes of the disk that is measured, and of QEMU's disk without a medium.
 const DISK_BYTES: u64 = 1 << 30;
 
@@ -162,7 +166,8 @@ enum Counting {
     Instructions,
 }
 
-/// Builds and runs the system of a benchmark; the rows it wrote.
+/// Builds and runs the system of a benchmark; the rows it wrote. Where time is
+/// measured it runs several times, and the least disturbed run counts.
 fn run_system(
     tree: &Tree,
     name: BenchName,
@@ -173,22 +178,36 @@ fn run_system(
     let folder = RunFolder::make(tree)?;
     let disk = disk(machine, &folder)?;
     let boot = prepare(tree, &system, machine, disk, &folder)?;
-    let mut command = boot.command();
     if counting == Counting::Instructions {
+        let step = Step::start(&format!("counting instructions of {system}"));
+        let mut command = boot.command();
         command.args(COUNT_INSTRUCTIONS).args(COUNT_DOORBELLS);
+        let mut rows = run_once(command, name, machine)?;
+        drop(step);
+        rows.iter_mut().for_each(Row::count_instructions);
+        return Ok(rows);
     }
     let step = Step::start(&format!("running {system} on {}", machine.name()));
+    let mut best = run_once(boot.command(), name, machine)?;
+    for run in 1..RUNS {
+        step.detail(&format!("run {} of {RUNS}", run + 1));
+        let rows = run_once(boot.command(), name, machine)?;
+        if rows::total_time(&rows) < rows::total_time(&best) {
+            best = rows;
+        }
+    }
+    Ok(best)
+}
+
+/// Runs a machine to its end; the rows it wrote.
+fn run_once(command: Command, name: BenchName, machine: Machine) -> Result<Vec<Row>, ToolError> {
     let log = run_command(command, name.name(), machine)?;
-    drop(step);
-    let mut found = Row::find(&log).map_err(|line| BenchError::BadRow {
+    let rows = Row::find(&log).map_err(|line| BenchError::BadRow {
         name: name.name(),
         machine: machine.name(),
         line: line.to_owned(),
     })?;
-    if counting == Counting::Instructions {
-        found.iter_mut().for_each(Row::count_instructions);
-    }
-    Ok(found)
+    Ok(rows)
 }
 
 /// Builds a system; the machine that boots it.

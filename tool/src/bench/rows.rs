@@ -159,6 +159,16 @@ impl Report {
     }
 }
 
+/// What all rows of a run take together: the less, the less it was disturbed.
+pub fn total_time(rows: &[Row]) -> f64 {
+    let time = |row: &Row| match row.unit.as_str() {
+        "cycles" | "ns" => row.median,
+        "per_second" if row.median > 0.0 => 1e9 / row.median,
+        _ => 0.0,
+    };
+    rows.iter().map(time).sum()
+}
+
 /// The reports as JSON: the first as an object, those after it in its `more`.
 pub fn json(reports: &[Report]) -> String {
     let Some((first, more)) = reports.split_first() else {
@@ -298,6 +308,17 @@ mod tests {
         "per_second".clone_into(&mut counted.unit);
         counted.count_instructions();
         assert_eq!(counted.unit, "per_second");
+    }
+
+    #[test]
+    fn a_disturbed_run_takes_longer() {
+        let mut rate = row("reads", 1000.0, None);
+        "per_second".clone_into(&mut rate.unit);
+        let mut memory = row("memory", 1e9, None);
+        "bytes".clone_into(&mut memory.unit);
+        let rows = [row("call", 5.0, None), rate, memory];
+        assert_eq!(total_time(&rows), 1e6 + 5.0);
+        assert_eq!(total_time(&[]), 0.0);
     }
 
     #[test]
