@@ -1,7 +1,12 @@
 //! Ends the driver while requests are under way, and uses its successor.
 
+use alloc::sync::Arc;
+use alloc::vec;
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
 use exchange::Proxy;
 use interfaces::block::{BATCH, BlockBatch, BlockDevice, BlockOperation};
+use runtime::thread::Priority;
 use runtime::time::{Duration, Instant};
 use runtime::{DomainControl, DomainState, InjectedFault, log, name_text, thread};
 
@@ -18,8 +23,72 @@ const FAULTS: [InjectedFault; 4] = [
 /// 100 ms, the rest is start-up.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Ends the domain `driver` in every way, with a batch under way, and runs
-/// `check` on the device after each.
+/// A thread that reads all the time, and what became of its calls.
+#[derive(Default)]
+struct Reader {
+    is_over: AtomicBool,
+    has_ended: AtomicBool,
+    good: AtomicU32,
+    dead: AtomicU32,
+    refused: AtomicU32,
+}
+
+impl Reader {
+    fn start(device: &Proxy<dyn BlockDevice>) -> Result<Arc<Self>, Failure> {
+        let device = device.try_clone().map_err(|_| Failure::NoMemory)?;
+        let reader = Arc::new(Self::default());
+        let shared = Arc::clone(&reader);
+        let run = move || {
+            let mut buffer = vec![0; 32 << 10];
+            while !shared.is_over.load(Ordering::Relaxed) {
+                let count = match device.read(0, &mut buffer) {
+                    Ok(Ok(())) => &shared.good,
+                    Ok(Err(_)) => &shared.refused,
+                    Err(_) => &shared.dead,
+                };
+                count.fetch_add(1, Ordering::Relaxed);
+            }
+            shared.has_ended.store(true, Ordering::Relaxed);
+        };
+        thread::spawn("reader", Priority::Normal, run).map_err(|_| Failure::NoMemory)?;
+        Ok(reader)
+    }
+
+    /// Waits until another call has worked.
+    fn wait_for_progress(&self) -> Result<(), Failure> {
+        let before = self.good.load(Ordering::Relaxed);
+        wait_until(|| self.good.load(Ordering::Relaxed) != before)
+    }
+
+    /// Ends the thread. Calls may have met the death of the driver, but none
+    /// was refused by a living one.
+    fn finish(&self) -> Result<(), Failure> {
+        self.is_over.store(true, Ordering::Relaxed);
+        wait_until(|| self.has_ended.load(Ordering::Relaxed))?;
+        let [good, dead, refused] =
+            [&self.good, &self.dead, &self.refused].map(|count| count.load(Ordering::Relaxed));
+        log::info!("diskcheck: reader: {good} good, {dead} met a death, {refused} refused");
+        if refused == 0 {
+            Ok(())
+        } else {
+            Err(Failure::Stuck)
+        }
+    }
+}
+
+fn wait_until(condition: impl Fn() -> bool) -> Result<(), Failure> {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition() {
+        if Instant::now() > deadline {
+            return Err(Failure::Stuck);
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    Ok(())
+}
+
+/// Ends the domain `driver` in every way, with a batch under way and a thread
+/// that reads, and runs `check` on the device after each.
 pub fn check_restarts(
     device: &Proxy<dyn BlockDevice>,
     control: &DomainControl,
@@ -27,6 +96,8 @@ pub fn check_restarts(
     mut check: impl FnMut() -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     for fault in FAULTS {
+        let reader = Reader::start(device)?;
+        reader.wait_for_progress()?;
         let mut batch = BlockBatch::new();
         for tag in 0..BATCH as u64 {
             // A batch has room for as many as there are.
@@ -42,6 +113,8 @@ pub fn check_restarts(
             end.elapsed().as_millis()
         );
         drop(rest);
+        reader.wait_for_progress()?;
+        reader.finish()?;
         check()?;
     }
     Ok(())
@@ -63,13 +136,8 @@ fn wait_for_successor(
     driver: &str,
     dead: u64,
 ) -> Result<(), Failure> {
-    let deadline = Instant::now() + PATIENCE;
-    while Instant::now() < deadline {
+    wait_until(|| {
         let is_new = find(control, driver).is_ok_and(|id| id != dead);
-        if is_new && device.geometry().is_ok() {
-            return Ok(());
-        }
-        thread::sleep(Duration::from_millis(1));
-    }
-    Err(Failure::Dead)
+        is_new && device.geometry().is_ok()
+    })
 }

@@ -59,6 +59,10 @@ pub enum Failure {
     Different(u64),
     /// The device did what it should have refused.
     NotRefused,
+    /// No memory for a thread or a proxy.
+    NoMemory,
+    /// A thread that used the driver did not come back, or got nothing done.
+    Stuck,
     /// There is no driver of that name to end.
     NoDriver,
     /// Requests of a batch were lost.
