@@ -122,7 +122,8 @@ pub struct Vetted {
     pub place: Option<String>,
 }
 
-/// The vetted crates by name.
+/// The vetted crates, by name, or by `name@version` where several versions of
+/// one crate are in use.
 pub type VettedList = BTreeMap<String, Vetted>;
 
 /// What `Cargo.lock` says of a crate.
@@ -235,7 +236,8 @@ fn check_foreign(
             origin: source.to_owned(),
         }
     } else {
-        match vetted.get(&used.name) {
+        let exact = vetted.get(&format!("{dependency}@{version}"));
+        match exact.or_else(|| vetted.get(&dependency)) {
             None => TrustError::Unvetted {
                 package,
                 dependency,
