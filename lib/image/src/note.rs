@@ -1,7 +1,8 @@
 //! The note in which an image says what it is, wants and provides.
 //!
 //! It is `abi::DomainNote` as bytes. This crate stands below `trusted/` and
-//! cannot import that type; a test of the host tool compares the two layouts.
+//! cannot import that type: whoever changes one changes the other. Today no test
+//! compares them.
 
 use crate::ImageError;
 use crate::layout::parse_header;

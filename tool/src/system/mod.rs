@@ -172,6 +172,3 @@ pub enum WiringError {
         error: domain_image::ImageError,
     },
 }
-
-#[cfg(test)]
-mod tests;
