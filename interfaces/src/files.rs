@@ -153,7 +153,8 @@ pub trait FileSystem {
     /// What is known of an inode.
     fn attributes(&self, inode: Inode) -> RpcResult<Result<Attributes, FileError>>;
     /// Reads at `offset`; how many bytes, 0 at the end.
-    fn read(&self, inode: Inode, offset: u64, into: &mut [u8]) -> RpcResult<Result<u64, FileError>>;
+    fn read(&self, inode: Inode, offset: u64, into: &mut [u8])
+    -> RpcResult<Result<u64, FileError>>;
     /// Writes at `offset`, growing the file; how many bytes.
     fn write(&self, inode: Inode, offset: u64, from: &[u8]) -> RpcResult<Result<u64, FileError>>;
     /// Writes at the end of the file as one step; the offset after the bytes.
@@ -161,27 +162,59 @@ pub trait FileSystem {
     /// Sets the length.
     fn truncate(&self, inode: Inode, size: u64) -> RpcResult<Result<(), FileError>>;
     /// Makes an empty regular file and names it.
-    fn create(&self, directory: Inode, name: &[u8], mode: u32) -> RpcResult<Result<Inode, FileError>>;
+    fn create(
+        &self,
+        directory: Inode,
+        name: &[u8],
+        mode: u32,
+    ) -> RpcResult<Result<Inode, FileError>>;
     /// Makes a directory and names it.
-    fn make_directory(&self, directory: Inode, name: &[u8], mode: u32) -> RpcResult<Result<Inode, FileError>>;
+    fn make_directory(
+        &self,
+        directory: Inode,
+        name: &[u8],
+        mode: u32,
+    ) -> RpcResult<Result<Inode, FileError>>;
     /// Removes a name of something that is no directory.
     fn unlink(&self, directory: Inode, name: &[u8]) -> RpcResult<Result<(), FileError>>;
     /// Removes an empty directory.
     fn remove_directory(&self, directory: Inode, name: &[u8]) -> RpcResult<Result<(), FileError>>;
     /// Gives a regular file another name.
-    fn link(&self, inode: Inode, directory: Inode, name: &[u8]) -> RpcResult<Result<(), FileError>>;
+    fn link(&self, inode: Inode, directory: Inode, name: &[u8])
+    -> RpcResult<Result<(), FileError>>;
     /// Makes a symbolic link to `target`.
-    fn symlink(&self, directory: Inode, name: &[u8], target: &[u8]) -> RpcResult<Result<Inode, FileError>>;
+    fn symlink(
+        &self,
+        directory: Inode,
+        name: &[u8],
+        target: &[u8],
+    ) -> RpcResult<Result<Inode, FileError>>;
     /// Copies a symbolic link's target; its length.
     fn read_link(&self, inode: Inode, into: &mut [u8]) -> RpcResult<Result<u64, FileError>>;
     /// Renames, replacing what `to_name` stood for as POSIX says.
-    fn rename(&self, from: Inode, from_name: &[u8], to: Inode, to_name: &[u8]) -> RpcResult<Result<(), FileError>>;
+    fn rename(
+        &self,
+        from: Inode,
+        from_name: &[u8],
+        to: Inode,
+        to_name: &[u8],
+    ) -> RpcResult<Result<(), FileError>>;
     /// Sets permission bits.
     fn set_mode(&self, inode: Inode, mode: u32) -> RpcResult<Result<(), FileError>>;
     /// Sets access and modification time.
-    fn set_times(&self, inode: Inode, accessed_s: u64, modified_s: u64) -> RpcResult<Result<(), FileError>>;
+    fn set_times(
+        &self,
+        inode: Inode,
+        accessed_s: u64,
+        modified_s: u64,
+    ) -> RpcResult<Result<(), FileError>>;
     /// Fills `entries` from position `cookie` (0: the start); how many.
-    fn read_directory(&self, inode: Inode, cookie: u64, entries: &mut [DirectoryEntry]) -> RpcResult<Result<u64, FileError>>;
+    fn read_directory(
+        &self,
+        inode: Inode,
+        cookie: u64,
+        entries: &mut [DirectoryEntry],
+    ) -> RpcResult<Result<u64, FileError>>;
     /// Keeps an inode's contents even when its last name goes, until
     /// [`FileSystem::release`] was called as often.
     fn retain(&self, inode: Inode) -> RpcResult<Result<(), FileError>>;

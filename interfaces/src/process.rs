@@ -176,7 +176,8 @@ pub trait Process {
     /// Writes; how many bytes. Blocks on a full pipe.
     fn write(&self, descriptor: u32, from: &[u8]) -> RpcResult<Result<u64, Errno>>;
     /// Reads at an offset, leaving the descriptor's own alone.
-    fn pread(&self, descriptor: u32, into: &mut [u8], offset: u64) -> RpcResult<Result<u64, Errno>>;
+    fn pread(&self, descriptor: u32, into: &mut [u8], offset: u64)
+    -> RpcResult<Result<u64, Errno>>;
     /// Writes at an offset, leaving the descriptor's own alone.
     fn pwrite(&self, descriptor: u32, from: &[u8], offset: u64) -> RpcResult<Result<u64, Errno>>;
     /// Moves the offset; the new one.
@@ -202,11 +203,19 @@ pub trait Process {
     /// Makes everything durable.
     fn sync(&self) -> RpcResult<Result<(), Errno>>;
     /// Fills `entries` from an open directory; how many, 0 at the end.
-    fn read_directory(&self, descriptor: u32, entries: &mut [DirectoryEntry]) -> RpcResult<Result<u64, Errno>>;
+    fn read_directory(
+        &self,
+        descriptor: u32,
+        entries: &mut [DirectoryEntry],
+    ) -> RpcResult<Result<u64, Errno>>;
     /// 1 if the descriptor is a terminal.
     fn isatty(&self, descriptor: u32) -> RpcResult<Result<u32, Errno>>;
     /// Sets how the terminal behind a descriptor treats input.
-    fn set_terminal_mode(&self, descriptor: u32, mode: TerminalMode) -> RpcResult<Result<(), Errno>>;
+    fn set_terminal_mode(
+        &self,
+        descriptor: u32,
+        mode: TerminalMode,
+    ) -> RpcResult<Result<(), Errno>>;
     /// What is known of the file system a path lies on.
     fn statfs(&self, path: &[u8]) -> RpcResult<Result<FileSystemStatus, Errno>>;
 
@@ -227,7 +236,8 @@ pub trait Process {
     /// Sets permission bits.
     fn chmod(&self, path: &[u8], mode: u32) -> RpcResult<Result<(), Errno>>;
     /// Sets access and modification time, seconds since 1970 UTC.
-    fn utimes(&self, path: &[u8], accessed_s: u64, modified_s: u64) -> RpcResult<Result<(), Errno>>;
+    fn utimes(&self, path: &[u8], accessed_s: u64, modified_s: u64)
+    -> RpcResult<Result<(), Errno>>;
     /// Changes the working directory.
     fn chdir(&self, path: &[u8]) -> RpcResult<Result<(), Errno>>;
     /// Copies the working directory's path; its length.
@@ -264,5 +274,7 @@ pub trait Process {
     fn wall_clock_ns(&self) -> RpcResult<u64>;
 
     /// The supervisor, for programs that administer the system.
-    fn supervisor(&self) -> RpcResult<Result<exchange::Proxy<dyn crate::supervisor::Supervisor>, Errno>>;
+    fn supervisor(
+        &self,
+    ) -> RpcResult<Result<exchange::Proxy<dyn crate::supervisor::Supervisor>, Errno>>;
 }

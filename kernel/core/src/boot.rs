@@ -12,6 +12,9 @@ use crate::{context, cpu, death, domain, frames, memory, panic, pci, scheduler, 
 /// Path of the supervisor's image in the boot archive.
 const SUPERVISOR: &str = "images/init";
 
+/// How long another CPU is waited for.
+const CPU_START_NS: u64 = 2_000_000_000;
+
 static INFO: SpinLock<Option<BootInfo>> = SpinLock::new(None);
 
 /// Runs the kernel on the boot CPU; its stack becomes the idle thread's.
@@ -32,7 +35,7 @@ pub fn start(machine: &'static dyn Machine, info: BootInfo) -> ! {
         .unwrap_or(0);
     memory::init(machine.direct_map(), machine.mapping_area(), physical_end);
     *INFO.lock() = Some(info);
-    adopt(0, machine);
+    adopt(machine);
     cpu::set_online(1);
     crate::log::init();
     log::info!(
@@ -41,6 +44,7 @@ pub fn start(machine: &'static dyn Machine, info: BootInfo) -> ! {
         machine.cpu_count(),
         (frames::total() * abi::PAGE_SIZE as u64) >> 20
     );
+    start_others(machine);
     pci::init(machine, machine.pci_window());
     spawn_kernel_thread("reaper", PRIORITY_KERNEL, death::reap);
     spawn_kernel_thread("janitor", PRIORITY_NORMAL, start_supervisor);
@@ -79,19 +83,40 @@ fn early_thread() -> *const abi::thread::ThreadControl {
     control
 }
 
-/// Turns the current boot context into CPU `index`'s idle thread.
-fn adopt(index: usize, machine: &'static dyn Machine) {
-    let idle = thread::adopt_boot_thread(index);
-    let cpu = cpu::get(index);
-    cpu.idle.store(
-        core::ptr::from_ref(idle).cast_mut(),
-        core::sync::atomic::Ordering::Relaxed,
-    );
+/// Turns the boot CPU's context into its idle thread.
+fn adopt(machine: &'static dyn Machine) {
+    let idle = thread::adopt_boot_thread(0);
     // SAFETY: the thread is ours; it lives for ever.
-    unsafe {
-        (*idle.control()).cpu = core::ptr::from_ref(cpu).cast_mut().cast();
-        machine.load_thread(idle.control());
+    unsafe { machine.load_thread(idle.control()) };
+}
+
+/// Starts the other CPUs, one after the other; those that do not come are
+/// done without.
+fn start_others(machine: &'static dyn Machine) {
+    for index in 1..machine.cpu_count().min(cpu::MAX_CPUS) {
+        let idle = thread::adopt_boot_thread(index);
+        let give_up_ns = machine.now_ns() + CPU_START_NS;
+        let has_come = machine.start_cpu(index, idle.control()) && {
+            while cpu::online() == index && machine.now_ns() < give_up_ns {
+                machine.relax();
+            }
+            cpu::online() > index
+        };
+        if !has_come {
+            log::warn!("CPU {index} does not start; going on with {index} CPU(s)");
+            return;
+        }
     }
+}
+
+/// Runs the kernel on another CPU, on which `gs:0` is already the control block
+/// of its idle thread: the one passed to [`Machine::start_cpu`].
+pub fn run_secondary() -> ! {
+    let cpu = cpu::current();
+    cpu::set_online(cpu.index + 1);
+    // SAFETY: this context is now the idle thread, which holds nothing.
+    unsafe { (*thread::control()).preempt_off = 0 };
+    scheduler::idle_loop()
 }
 
 fn spawn_kernel_thread(name: &str, priority: u32, function: extern "sysv64" fn(*mut ())) {

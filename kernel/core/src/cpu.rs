@@ -1,10 +1,12 @@
-//! Per-CPU data of the kernel.
+//! Per-CPU data of the kernel, and which CPUs are idle.
 
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
-use crate::scheduler::RunQueue;
+use crate::run_queue::RunQueue;
+use crate::scan::Question;
 use crate::sync::SpinLock;
 use crate::thread::Thread;
+use crate::timers::Timers;
 
 /// Most CPUs.
 pub const MAX_CPUS: usize = 64;
@@ -16,8 +18,16 @@ pub struct Cpu {
     pub index: usize,
     /// Threads ready to run here.
     pub queue: SpinLock<RunQueue>,
+    /// Threads in `queue`, for others to look at without its lock.
+    pub(crate) waiting: AtomicUsize,
+    /// Threads that wait for a moment.
+    pub(crate) timers: Timers,
     /// Runs when nothing else does.
     pub idle: AtomicPtr<Thread>,
+    /// When threads that still wait here are given to idle CPUs.
+    pub(crate) balance_ns: AtomicU64,
+    /// What a dying domain's reaper asks this CPU.
+    pub(crate) question: Question,
     /// Who was switched away from, until the switch is finished.
     pub(crate) switched_from: AtomicPtr<Thread>,
     /// The timer fired and was not looked at.
@@ -35,6 +45,10 @@ static CPUS: [Cpu; MAX_CPUS] = {
         Cpu {
             index: 0,
             queue: SpinLock::new(RunQueue::new()),
+            waiting: AtomicUsize::new(0),
+            timers: Timers::new(),
+            balance_ns: AtomicU64::new(u64::MAX),
+            question: Question::new(),
             idle: AtomicPtr::new(core::ptr::null_mut()),
             switched_from: AtomicPtr::new(core::ptr::null_mut()),
             timer_fired: AtomicBool::new(false),
@@ -52,6 +66,9 @@ static CPUS: [Cpu; MAX_CPUS] = {
 };
 
 static ONLINE: AtomicUsize = AtomicUsize::new(0);
+
+/// CPUs on which the idle thread runs, a bit each.
+static IDLE: AtomicU64 = AtomicU64::new(0);
 
 /// The CPU with a number.
 #[must_use]
@@ -87,4 +104,26 @@ pub fn online() -> usize {
 
 pub(crate) fn set_online(count: usize) {
     ONLINE.store(count, Ordering::Release);
+}
+
+/// Notes whether this CPU's idle thread runs.
+pub(crate) fn set_idle(cpu: &Cpu, is_idle: bool) {
+    let bit = 1 << cpu.index;
+    if is_idle {
+        IDLE.fetch_or(bit, Ordering::SeqCst);
+    } else {
+        IDLE.fetch_and(!bit, Ordering::SeqCst);
+    }
+}
+
+/// CPUs on which the idle thread runs, a bit each.
+pub(crate) fn idle_mask() -> u64 {
+    IDLE.load(Ordering::SeqCst)
+}
+
+/// The other CPUs that schedule threads.
+pub(crate) fn others(this: &'static Cpu) -> impl Iterator<Item = &'static Cpu> {
+    (0..online())
+        .filter(move |&index| index != this.index)
+        .map(get)
 }

@@ -17,8 +17,8 @@ use crate::domain::{self, Domain};
 use crate::interrupt::Interrupted;
 use crate::record;
 use crate::sync::{PreemptOff, SpinLock};
-use crate::thread::{self, Thread, ThreadState, control};
-use crate::{device, exchange, export, machine, scheduler, wait};
+use crate::thread::{self, Thread, control};
+use crate::{device, exchange, export, machine, scan, scheduler, wait};
 
 /// Addresses kept of a backtrace.
 pub const BACKTRACE: usize = 24;
@@ -183,9 +183,39 @@ pub fn begin(domain: &'static Domain, cause: DeathCause, crash: Option<(&RawCras
         let sequence = record::write(domain, cause, crash);
         domain.with(|body| body.end = Some((cause, sequence)));
     }
-    disturb_threads(domain);
     DYING.lock().push(domain);
+    if is_left_to_the_starter(domain) {
+        return;
+    }
+    disturb_threads(domain);
     noticed();
+}
+
+/// Whether a domain ends itself that no thread but the one that started it has
+/// ever entered: that one reclaims it on its way back ([`end_started`]).
+fn is_left_to_the_starter(domain: &'static Domain) -> bool {
+    !domain.is_shared() && core::ptr::eq(domain, domain::current())
+}
+
+/// Ends a domain whose entry the current thread has just left, and reclaims it
+/// if no thread holds it.
+pub(crate) fn end_started(domain: &'static Domain, cause: DeathCause) {
+    begin(domain, cause, None);
+    reclaim_started(domain);
+}
+
+/// Reclaims a dying domain whose entry the current thread has just left. If
+/// others have entered it, that may be left to the reaper.
+pub(crate) fn reclaim_started(domain: &'static Domain) {
+    if domain.is_shared() {
+        if !try_reclaim(domain) {
+            noticed();
+        }
+    } else if scan::is_held_here(domain) {
+        noticed();
+    } else if take_dying(domain) {
+        reclaim(domain);
+    }
 }
 
 /// Wakes every thread that executes in the domain, so that it leaves.
@@ -197,9 +227,7 @@ fn disturb_threads(domain: &'static Domain) {
         }
     });
     let preempt = PreemptOff::new();
-    for cpu in (0..crate::cpu::online()).filter(|&cpu| cpu != crate::cpu::index()) {
-        machine::get().wake_cpu(cpu);
-    }
+    crate::cpu::others(crate::cpu::current()).for_each(|cpu| machine::get().wake_cpu(cpu.index));
     drop(preempt);
 }
 
@@ -257,9 +285,7 @@ pub(crate) extern "sysv64" fn reap(_: *mut ()) {
 fn free_threads() {
     let ended = core::mem::take(&mut *ENDED.lock());
     for thread in ended {
-        while thread.on_cpu.load(Ordering::Acquire) {
-            core::hint::spin_loop();
-        }
+        crate::sync::spin_until(|| !thread.is_claimed());
         // SAFETY: it ended, its stack is left, and the list was its last place.
         unsafe { thread::free(thread) };
     }
@@ -279,36 +305,15 @@ fn reclaim_dying() -> bool {
 }
 
 /// Reclaims a dying domain if no thread holds it; whether it is dead now.
-pub(crate) fn try_reclaim(domain: &'static Domain) -> bool {
-    // Nobody else runs on this CPU meanwhile; threads on others count as
-    // holding the domain until they are seen switched out.
-    let preempt = PreemptOff::new();
-    let mut is_held = false;
-    thread::for_each(|other| is_held |= holds(other, domain));
-    let is_ours = !is_held && take_dying(domain);
-    drop(preempt);
-    if is_ours {
-        reclaim(domain);
-    }
-    is_ours
-}
-
-fn holds(thread: &'static Thread, domain: &'static Domain) -> bool {
-    if thread.state() == ThreadState::Ended {
+fn try_reclaim(domain: &'static Domain) -> bool {
+    let ticket = domain.death_ticket();
+    if scan::is_held(domain, ticket) {
         return false;
     }
-    let is_self = core::ptr::eq(thread, thread::current());
-    if thread.on_cpu.load(Ordering::Acquire) && !is_self {
-        // An idle thread never enters a domain.
-        return !thread.stack_range().is_empty();
+    if take_dying(domain) {
+        reclaim(domain);
     }
-    // SAFETY: the thread is switched out (pre-emption is off on the only CPU
-    // that could pick it) or the current one.
-    unsafe {
-        let control = thread.control();
-        crate::crossing::chain_holds((*control).current, (*control).chain, domain.slot())
-            || thread.starts_in(domain.id())
-    }
+    true
 }
 
 fn take_dying(domain: &'static Domain) -> bool {
@@ -335,6 +340,10 @@ fn reclaim(domain: &'static Domain) {
         // SAFETY: the dead domain's proxy, reported once.
         unsafe { export::forsake(proxy) };
     });
+    if export::has_forlorn() {
+        // For the janitor, who may have looked too early.
+        noticed();
+    }
     domain.set_dead();
     let notice = DeathNotice {
         id,

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use abi::PAGE_SIZE;
 use abi::death::DeathCause;
@@ -30,6 +30,12 @@ pub struct Domain {
     state: AtomicU32,
     generation: AtomicU64,
     cpu_ns: AtomicU64,
+    /// A thread other than the one that started it may enter or have entered it.
+    is_shared: AtomicBool,
+    /// The slot is not reused before its starter has read how it ended.
+    is_kept: AtomicBool,
+    /// What [`crate::scan`] marks threads with that are clear of its death.
+    death_ticket: AtomicU64,
     /// Longest time in one call; 0: no limit.
     pub watchdog_ns: AtomicU64,
     body: SpinLock<Body>,
@@ -99,6 +105,9 @@ impl Domain {
             } as u32),
             generation: AtomicU64::new(generation),
             cpu_ns: AtomicU64::new(0),
+            is_shared: AtomicBool::new(false),
+            is_kept: AtomicBool::new(false),
+            death_ticket: AtomicU64::new(0),
             watchdog_ns: AtomicU64::new(0),
             body: SpinLock::new(Body {
                 name: abi::note::name("kernel"),
@@ -150,6 +159,27 @@ impl Domain {
         self.slot.index == 0
     }
 
+    /// Lets the slot be reused once the domain is dead: its starter has learned
+    /// what it wants to know.
+    pub(crate) fn let_go(&self) {
+        self.is_kept.store(false, Ordering::SeqCst);
+    }
+
+    /// Notes that threads other than the one that started it may enter it.
+    pub(crate) fn share(&self) {
+        self.is_shared.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether threads other than the one that started it may have entered it.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.is_shared.load(Ordering::SeqCst)
+    }
+
+    /// Number of its death, once it is dying.
+    pub(crate) fn death_ticket(&self) -> u64 {
+        self.death_ticket.load(Ordering::SeqCst)
+    }
+
     /// Its entry returned: it can be called.
     pub fn set_running(&self) {
         self.change_state(DomainState::Starting, DomainState::Running);
@@ -167,6 +197,8 @@ impl Domain {
             || self.change_state(DomainState::Starting, DomainState::Dying);
         if was_alive {
             self.slot.live.store(0, Ordering::SeqCst);
+            self.death_ticket
+                .store(crate::scan::new_ticket(), Ordering::SeqCst);
         }
         was_alive
     }
@@ -331,6 +363,8 @@ pub fn create(creation: &Creation<'_>) -> Option<&'static Domain> {
         };
     }
     domain.cpu_ns.store(0, Ordering::Relaxed);
+    domain.is_shared.store(false, Ordering::SeqCst);
+    domain.is_kept.store(true, Ordering::SeqCst);
     domain
         .watchdog_ns
         .store(creation.watchdog_ns, Ordering::Relaxed);
@@ -345,9 +379,10 @@ pub fn create(creation: &Creation<'_>) -> Option<&'static Domain> {
 /// A dead slot, marked `Starting`.
 fn take_slot() -> Option<&'static Domain> {
     let mut table = TABLE.lock();
-    let free = table
-        .iter()
-        .find(|domain| domain.change_state(DomainState::Dead, DomainState::Starting));
+    let free = table.iter().find(|domain| {
+        !domain.is_kept.load(Ordering::SeqCst)
+            && domain.change_state(DomainState::Dead, DomainState::Starting)
+    });
     if let Some(&domain) = free {
         return Some(domain);
     }

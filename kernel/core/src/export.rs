@@ -79,6 +79,7 @@ pub unsafe fn export(
     fingerprint: u64,
 ) -> *mut ProxyObject {
     let owner = domain::current();
+    owner.share();
     let export = Box::new(Export {
         slot: owner.slot(),
         generation: owner.generation(),
@@ -228,6 +229,11 @@ pub unsafe fn redirect(
     }
     drop(changes);
     Ok(u64::from(moved))
+}
+
+/// Whether there is work for [`finish_forlorn`].
+pub fn has_forlorn() -> bool {
+    !FORLORN.lock().is_empty()
 }
 
 /// Gives exports back that [`forsake`] left; called by a kernel thread that

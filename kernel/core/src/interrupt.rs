@@ -90,7 +90,12 @@ pub unsafe fn on_interrupt(event: Event, context: &mut Interrupted) {
         (*control).work_pending.store(1, Ordering::Release);
         (*control).preempt_off != 0
     };
-    if is_held || crossing::is_in_stub(context.rip) {
+    let is_in_stub = crossing::is_in_stub(context.rip);
+    if !is_in_stub {
+        // SAFETY: in the handler, outside of the stub.
+        unsafe { cpu.question.answer() };
+    }
+    if is_held || is_in_stub {
         // Whoever turned pre-emption off may be a domain's trusted code, which
         // does not look for work: come back soon.
         cpu.timer_fired.store(true, Ordering::Release);

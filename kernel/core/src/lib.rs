@@ -9,6 +9,7 @@
 extern crate alloc;
 
 pub mod audit;
+mod balance;
 pub mod boot;
 pub mod console;
 pub mod context;
@@ -31,9 +32,13 @@ pub mod page_table;
 pub mod panic;
 pub mod pci;
 pub mod record;
+pub mod run_queue;
+pub mod run_state;
+pub mod scan;
 pub mod scheduler;
 pub mod services;
 pub mod start;
 pub mod sync;
 pub mod thread;
+mod timers;
 pub mod wait;

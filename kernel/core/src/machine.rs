@@ -84,6 +84,14 @@ pub trait Machine: Sync {
     /// *This CPU*: raise [`crate::interrupt::Event::Timer`] at `deadline_ns`,
     /// replacing an earlier request. `u64::MAX`: never.
     fn set_timer(&self, deadline_ns: u64);
+    /// Starts another CPU: it makes `gs:0` the given idle thread's control block
+    /// and calls [`crate::boot::run_secondary`]. Called by the boot CPU, once
+    /// for each other one. False if it cannot be started.
+    fn start_cpu(&self, cpu: usize, idle: *const ThreadControl) -> bool;
+    /// *This CPU*: lets whoever this CPU waits for make progress.
+    fn relax(&self) {
+        core::hint::spin_loop();
+    }
     /// Raises [`crate::interrupt::Event::Wake`] on another CPU.
     fn wake_cpu(&self, cpu: usize);
     /// *This CPU*: waits for an interrupt unless `work_pending()` is true. The

@@ -1,60 +1,23 @@
-//! Who runs next: per-CPU queues by priority, blocking, waking and timers.
+//! Who runs next on a CPU: blocking, waking, switching, pre-emption.
+//!
+//! [`crate::balance`] decides on which CPU, [`crate::run_state`] makes sure
+//! that no wake-up is lost, [`crate::timers`] knows who waits for a moment.
 
-use alloc::collections::{BTreeMap, VecDeque};
 use core::sync::atomic::Ordering;
 
 use abi::status::ServiceError;
 
+use crate::balance;
 use crate::cpu::{self, Cpu};
 use crate::machine;
-use crate::sync::{PreemptOff, SpinLock};
-use crate::thread::{self, PRIORITIES, Thread, ThreadState, control};
+use crate::sync::PreemptOff;
+use crate::thread::{self, Thread, control};
 
 /// Nanoseconds a thread runs before another of its priority gets its turn.
 pub const SLICE_NS: u64 = 4_000_000;
 
 /// Nanoseconds after which a disturbance that came at a bad moment is retried.
 const RETRY_NS: u64 = 200_000;
-
-/// Ready threads of one CPU, by priority.
-#[derive(Default)]
-pub struct RunQueue {
-    ready: [VecDeque<&'static Thread>; PRIORITIES],
-}
-
-impl RunQueue {
-    /// An empty queue.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self {
-            ready: [const { VecDeque::new() }; PRIORITIES],
-        }
-    }
-
-    /// Adds a thread behind those of its priority.
-    pub fn push(&mut self, thread: &'static Thread) {
-        self.ready[thread.priority as usize].push_back(thread);
-    }
-
-    /// Takes the first thread of the highest priority that is at least `least`.
-    pub fn pop(&mut self, least: u32) -> Option<&'static Thread> {
-        self.ready[least as usize..]
-            .iter_mut()
-            .rev()
-            .find_map(VecDeque::pop_front)
-    }
-
-    /// Whether a thread of at least priority `least` is ready.
-    #[must_use]
-    pub fn has(&self, least: u32) -> bool {
-        self.ready[least as usize..]
-            .iter()
-            .any(|queue| !queue.is_empty())
-    }
-}
-
-/// Threads that wait for a moment, by moment and thread number.
-static TIMERS: SpinLock<BTreeMap<(u64, u32), &'static Thread>> = SpinLock::new(BTreeMap::new());
 
 /// Whether the current thread executes a kernel service.
 #[must_use]
@@ -70,27 +33,11 @@ pub fn was_disturbed() -> bool {
     thread::current().injected.load(Ordering::Relaxed) != 0 || crate::crossing::is_current_dead()
 }
 
-/// Puts a new thread into a queue.
+/// Puts a new thread into the queue of this CPU.
 pub(crate) fn enqueue_new(thread: &'static Thread) {
-    thread.cpu.store(next_cpu(), Ordering::Relaxed);
-    enqueue(thread);
-}
-
-/// New threads go round the CPUs.
-fn next_cpu() -> usize {
-    static NEXT: core::sync::atomic::AtomicUsize = core::sync::atomic::AtomicUsize::new(0);
-    NEXT.fetch_add(1, Ordering::Relaxed) % cpu::online().max(1)
-}
-
-fn enqueue(thread: &'static Thread) {
-    let target = cpu::get(thread.cpu.load(Ordering::Relaxed));
     let preempt = PreemptOff::new();
-    target.queue.lock().push(thread);
-    if target.index == cpu::index() {
-        request_work();
-    } else {
-        machine::get().wake_cpu(target.index);
-    }
+    thread.cpu.store(cpu::index(), Ordering::Relaxed);
+    balance::enqueue(thread);
     drop(preempt);
 }
 
@@ -102,26 +49,18 @@ pub(crate) fn request_work() {
 
 /// Wakes a thread that blocks or is about to.
 pub fn wake(thread: &'static Thread) {
-    thread.notified.store(true, Ordering::SeqCst);
-    if thread.change_state(ThreadState::Blocked, ThreadState::Ready) {
-        thread.notified.store(false, Ordering::SeqCst);
-        enqueue(thread);
+    let preempt = PreemptOff::new();
+    if thread.state.wake() {
+        balance::enqueue(thread);
     }
+    drop(preempt);
 }
 
 /// Blocks the current thread until it is woken; may return early.
 pub fn block() {
-    let thread = thread::current();
     let preempt = PreemptOff::new();
-    if !thread.notified.swap(false, Ordering::SeqCst) {
-        thread.set_state(ThreadState::Blocked);
-        let was_notified = thread.notified.load(Ordering::SeqCst)
-            && thread.change_state(ThreadState::Blocked, ThreadState::Running);
-        if was_notified {
-            thread.notified.store(false, Ordering::SeqCst);
-        } else {
-            switch_away();
-        }
+    if thread::current().state.try_block() {
+        switch_away();
     }
     drop(preempt);
 }
@@ -131,16 +70,14 @@ pub fn block_until(deadline_ns: u64) {
     if deadline_ns == u64::MAX {
         return block();
     }
-    let thread = thread::current();
-    let key = (deadline_ns, thread.number);
-    {
-        let preempt = PreemptOff::new();
-        TIMERS.lock().insert(key, thread);
-        arm_timer(cpu::current(), deadline_ns);
-        drop(preempt);
-    }
+    let preempt = PreemptOff::new();
+    // The thread may run elsewhere afterwards; its entry stays here.
+    let cpu = cpu::current();
+    let key = cpu.timers.insert(deadline_ns, thread::current());
+    arm_timer(cpu, deadline_ns);
+    drop(preempt);
     block();
-    TIMERS.lock().remove(&key);
+    cpu.timers.remove(key);
 }
 
 /// Sleeps until the clock shows `deadline_ns`.
@@ -157,6 +94,30 @@ pub fn sleep_until(deadline_ns: u64) -> Result<(), ServiceError> {
     Ok(())
 }
 
+/// Binds the current thread to CPUs, a bit each; it moves at its next turn.
+///
+/// # Errors
+/// `Invalid` if none of the CPUs is there.
+pub fn set_affinity(mask: u64) -> Result<(), ServiceError> {
+    let there = match cpu::online() {
+        64.. => u64::MAX,
+        online => (1 << online) - 1,
+    };
+    if mask & there == 0 {
+        return Err(ServiceError::Invalid);
+    }
+    thread::current().allowed.store(mask, Ordering::Relaxed);
+    let preempt = PreemptOff::new();
+    let thread = thread::current();
+    if !thread.may_run_on(cpu::index()) {
+        thread.state.make_ready();
+        balance::leave(thread);
+        switch_away();
+    }
+    drop(preempt);
+    Ok(())
+}
+
 /// Lets another ready thread of this priority or above run.
 pub fn yield_now() {
     let preempt = PreemptOff::new();
@@ -170,13 +131,21 @@ pub fn yield_now() {
 
 fn requeue_and_switch(thread: &'static Thread) {
     let cpu = cpu::current();
-    if core::ptr::eq(cpu.idle.load(Ordering::Relaxed), thread) {
+    if is_idle_thread(cpu, thread) {
         return switch_away();
     }
-    thread.set_state(ThreadState::Ready);
-    thread.cpu.store(cpu.index, Ordering::Relaxed);
-    cpu.queue.lock().push(thread);
+    thread.state.make_ready();
+    {
+        let mut queue = cpu.queue.lock();
+        queue.push(thread);
+        cpu.waiting.store(queue.count(), Ordering::Relaxed);
+    }
+    balance::note_waiting(cpu);
     switch_away();
+}
+
+fn is_idle_thread(cpu: &Cpu, thread: &Thread) -> bool {
+    core::ptr::eq(cpu.idle.load(Ordering::Relaxed), thread)
 }
 
 /// Switches to the next thread; returns when this one runs again. Pre-emption
@@ -184,24 +153,20 @@ fn requeue_and_switch(thread: &'static Thread) {
 pub(crate) fn switch_away() {
     let cpu = cpu::current();
     let from = thread::current();
-    let next = take_next(cpu);
+    let next = take_next(cpu, from);
+    next.state.run();
     if core::ptr::eq(next, from) {
-        from.set_state(ThreadState::Running);
         return;
     }
-    while next.on_cpu.swap(true, Ordering::Acquire) {
-        core::hint::spin_loop();
-    }
     let now_ns = account(from, next);
-    if !core::ptr::eq(cpu.idle.load(Ordering::Relaxed), next) {
+    if !is_idle_thread(cpu, next) {
         arm_timer(cpu, now_ns + SLICE_NS);
     }
-    next.set_state(ThreadState::Running);
     cpu.switched_from
         .store(core::ptr::from_ref(from).cast_mut(), Ordering::Relaxed);
     let control = next.control();
-    // SAFETY: `next` is switched out and ours alone since `on_cpu` was taken;
-    // its saved stack pointer is used once. gs follows the stack.
+    // SAFETY: `next` is switched out and claimed for this CPU; its saved stack
+    // pointer is used once. gs follows the stack.
     unsafe {
         (*control).cpu = core::ptr::from_ref(cpu).cast_mut().cast();
         machine::get().load_thread(control);
@@ -210,12 +175,35 @@ pub(crate) fn switch_away() {
     finish_switch();
 }
 
-fn take_next(cpu: &'static Cpu) -> &'static Thread {
-    if let Some(next) = cpu.queue.lock().pop(0) {
+/// The thread to run on this CPU from now on, claimed for it.
+fn take_next(cpu: &'static Cpu, from: &'static Thread) -> &'static Thread {
+    let was_idle = is_idle_thread(cpu, from);
+    let own = {
+        let mut queue = cpu.queue.lock();
+        // What another CPU is still switching away from has to wait.
+        let own = queue.take(|thread| core::ptr::eq(thread, from) || thread.try_claim());
+        queue.set_running(own.map(|thread| thread.priority));
+        cpu.waiting.store(queue.count(), Ordering::Relaxed);
+        own
+    };
+    let stolen = || {
+        let next = balance::steal(cpu)?;
+        cpu.queue.lock().set_running(Some(next.priority));
+        Some(next)
+    };
+    if let Some(next) = own.or_else(stolen) {
+        if was_idle {
+            cpu::set_idle(cpu, false);
+        }
         return next;
     }
     // SAFETY: every CPU that schedules has an idle thread, which never ends.
-    unsafe { &*cpu.idle.load(Ordering::Relaxed) }
+    let idle = unsafe { &*cpu.idle.load(Ordering::Relaxed) };
+    if !was_idle {
+        cpu::set_idle(cpu, true);
+        idle.claim();
+    }
+    idle
 }
 
 fn account(from: &Thread, next: &Thread) -> u64 {
@@ -238,12 +226,18 @@ pub(crate) fn finish_switch() {
     if from.is_null() {
         return;
     }
-    // SAFETY: the thread switched from cannot be freed before `on_cpu` falls.
-    unsafe { (*from).on_cpu.store(false, Ordering::Release) };
+    // SAFETY: the thread switched from cannot be freed before it is released.
+    let from = unsafe { &*from };
+    // Work was left to the CPU, not to the thread it happened to run.
+    // SAFETY: the control block of a thread that is still claimed for this CPU.
+    if unsafe { (*from.control()).work_pending.swap(0, Ordering::Relaxed) } != 0 {
+        request_work();
+    }
+    from.release();
 }
 
 /// Makes sure the CPU's timer fires at `deadline_ns` at the latest.
-fn arm_timer(cpu: &Cpu, deadline_ns: u64) {
+pub(crate) fn arm_timer(cpu: &Cpu, deadline_ns: u64) {
     if deadline_ns < cpu.timer_ns.load(Ordering::Relaxed) {
         cpu.timer_ns.store(deadline_ns, Ordering::Relaxed);
         machine::get().set_timer(deadline_ns);
@@ -267,11 +261,13 @@ pub fn deferred_work() {
         let cpu = cpu::current();
         crate::interrupt::deliver();
         if cpu.timer_fired.swap(false, Ordering::AcqRel) {
-            expire_timers();
+            let now_ns = machine::get().now_ns();
+            cpu.timers.expire(now_ns, wake);
+            balance::balance(cpu, now_ns);
             rearm(cpu);
         }
         let thread = thread::current();
-        let is_idle = core::ptr::eq(cpu.idle.load(Ordering::Relaxed), thread);
+        let is_idle = is_idle_thread(cpu, thread);
         let least = if is_idle { 0 } else { thread.priority };
         if cpu.queue.lock().has(least) {
             requeue_and_switch(thread);
@@ -283,30 +279,12 @@ pub fn deferred_work() {
     }
 }
 
-fn expire_timers() {
-    let now = machine::get().now_ns();
-    loop {
-        let mut timers = TIMERS.lock();
-        let Some((&key, &thread)) = timers.first_key_value() else {
-            return;
-        };
-        if key.0 > now {
-            return;
-        }
-        timers.remove(&key);
-        // Still locked: the thread removes its entry before it can end.
-        wake(thread);
-    }
-}
-
 fn rearm(cpu: &Cpu) {
     let slice = machine::get().now_ns() + SLICE_NS;
-    let first = TIMERS
-        .lock()
-        .first_key_value()
-        .map_or(u64::MAX, |(key, _)| key.0);
+    let balance = cpu.balance_ns.load(Ordering::Relaxed);
+    let first = cpu.timers.first_ns().min(balance);
     cpu.timer_ns.store(u64::MAX, Ordering::Relaxed);
-    let is_idle = core::ptr::eq(cpu.idle.load(Ordering::Relaxed), thread::current());
+    let is_idle = is_idle_thread(cpu, thread::current());
     let next = if is_idle && !cpu.queue.lock().has(0) {
         first
     } else {
@@ -319,13 +297,13 @@ fn rearm(cpu: &Cpu) {
 
 /// The idle thread's life: waits for interrupts, lets others run.
 pub fn idle_loop() -> ! {
+    cpu::set_idle(cpu::current(), true);
     loop {
         {
             let preempt = PreemptOff::new();
             let cpu = cpu::current();
             if cpu.queue.lock().has(0) {
                 switch_away();
-                thread::current().set_state(ThreadState::Running);
             }
             drop(preempt);
         }

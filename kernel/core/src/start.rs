@@ -191,6 +191,18 @@ pub fn start(request: &mut StartRequest, grants: &[Grant]) -> Result<(), Service
         image: &image,
     };
     let domain = domain::create(&creation).ok_or(ServiceError::NoMemory)?;
+    let result = enter_new(domain, request, grants, starter);
+    domain.let_go();
+    result
+}
+
+/// Runs a new domain's entry and says how it ended.
+fn enter_new(
+    domain: &'static Domain,
+    request: &mut StartRequest,
+    grants: &[Grant],
+    starter: u64,
+) -> Result<(), ServiceError> {
     request.id = domain.id();
     let entry = domain.with(|body| body.image.as_ref().map(crate::image::LoadedImage::entry));
     let Some(entry) = entry else {
@@ -237,13 +249,13 @@ fn finish(
     request.result = frame.result;
     request.exit_status = frame.exit_status;
     if status == CrossStatus::NoStack {
-        death::begin(domain, DeathCause::StartFailed, None);
-        death::try_reclaim(domain);
+        death::end_started(domain, DeathCause::StartFailed);
         return Err(ServiceError::NoMemory);
     }
     if status != CrossStatus::Done {
         let cause = death::cause_of(id).unwrap_or(DeathCause::Killed);
         request.cause = cause as u32;
+        death::reclaim_started(domain);
         return match domain.with(|body| body.last_exit) {
             Some((last, status)) if last == id && cause == DeathCause::Exit => {
                 request.result = StartResult::Exited as u32;
@@ -274,8 +286,7 @@ fn finish(
     } else {
         DeathCause::Exit
     };
-    death::begin(domain, cause, None);
-    death::try_reclaim(domain);
+    death::end_started(domain, cause);
     if failed {
         Err(ServiceError::StartFailed)
     } else {

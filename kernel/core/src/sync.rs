@@ -25,6 +25,13 @@ impl PreemptOff {
     }
 }
 
+impl PreemptOff {
+    /// Takes over a count that the thread's control block already has.
+    pub(crate) const fn adopt() -> Self {
+        Self(())
+    }
+}
+
 impl Default for PreemptOff {
     fn default() -> Self {
         Self::new()
@@ -47,6 +54,34 @@ impl Drop for PreemptOff {
             }
         }
     }
+}
+
+/// Times a condition is looked at before the machine is asked to relax.
+const SPINS: u32 = 100;
+
+/// Waits, without giving the CPU to another thread, until `is_done`.
+///
+/// For what another CPU is about to do and needs nothing of this one for.
+#[inline]
+pub fn spin_until(is_done: impl Fn() -> bool) {
+    let mut spins = 0;
+    while !is_done() {
+        spins += 1;
+        if spins < SPINS {
+            core::hint::spin_loop();
+        } else {
+            relax();
+            spins = 0;
+        }
+    }
+}
+
+#[cold]
+fn relax() {
+    #[cfg(test)]
+    std::thread::yield_now();
+    #[cfg(not(test))]
+    crate::machine::get().relax();
 }
 
 /// A lock that spins; its holder is not pre-empted.
@@ -73,12 +108,9 @@ impl<T> SpinLock<T> {
     #[inline]
     pub fn lock(&self) -> SpinGuard<'_, T> {
         let preempt = PreemptOff::new();
-        while self
-            .locked
-            .compare_exchange_weak(false, true, Ordering::Acquire, Ordering::Relaxed)
-            .is_err()
-        {
-            core::hint::spin_loop();
+        if !self.take() {
+            // Looks without writing, so that the holder keeps its cache line.
+            spin_until(|| !self.locked.load(Ordering::Relaxed) && self.take());
         }
         SpinGuard {
             lock: self,
@@ -89,13 +121,17 @@ impl<T> SpinLock<T> {
     /// Takes the lock if it is free.
     pub fn try_lock(&self) -> Option<SpinGuard<'_, T>> {
         let preempt = PreemptOff::new();
-        self.locked
-            .compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed)
-            .ok()?;
-        Some(SpinGuard {
+        self.take().then_some(SpinGuard {
             lock: self,
             _preempt: preempt,
         })
+    }
+
+    #[inline]
+    fn take(&self) -> bool {
+        self.locked
+            .compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed)
+            .is_ok()
     }
 
     /// Forgets that somebody holds the lock. Only for the panic path, where

@@ -3,13 +3,15 @@
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use core::cell::UnsafeCell;
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use abi::note::Name;
 use abi::status::ServiceError;
 use abi::thread::{DomainSlot, ThreadControl};
 
 use crate::memory::Stack;
+use crate::run_state::RunState;
+pub use crate::run_state::ThreadState;
 use crate::sync::SpinLock;
 
 /// Bytes of stack below which no crossing or service starts: what the kernel's
@@ -40,33 +42,23 @@ pub fn control() -> *mut ThreadControl {
     control
 }
 
-/// Where a thread stands.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(u32)]
-pub enum ThreadState {
-    /// On a CPU.
-    Running = 1,
-    /// In a run queue.
-    Ready = 2,
-    /// Waits to be woken.
-    Blocked = 3,
-    /// Ended; the reaper frees it.
-    Ended = 4,
-}
-
 /// A thread. The control block comes first, so its address is the thread's.
 #[repr(C)]
 pub struct Thread {
     control: UnsafeCell<ThreadControl>,
     /// Stack pointer while switched out.
     pub(crate) saved_rsp: UnsafeCell<usize>,
-    state: AtomicU32,
-    /// Somebody woke the thread before it blocked.
-    pub(crate) notified: AtomicBool,
-    /// A CPU still executes on its stack.
-    pub(crate) on_cpu: AtomicBool,
-    /// CPU whose queue it goes to.
+    pub(crate) state: RunState,
+    /// A CPU executes on its stack, or somebody looks at it while it rests.
+    on_cpu: AtomicBool,
+    /// CPU whose queue it goes to: where it ran last.
     pub(crate) cpu: AtomicUsize,
+    /// CPUs it may run on, a bit each.
+    pub(crate) allowed: AtomicU64,
+    /// Next in its run queue, which guards it.
+    pub(crate) next: AtomicPtr<Thread>,
+    /// Ticket of the death that this thread is known to be clear of.
+    pub(crate) clear_of: AtomicU64,
     /// Priority, below [`PRIORITIES`].
     pub priority: u32,
     /// Number, unique since boot.
@@ -136,10 +128,12 @@ impl Thread {
                 crossings: 0,
             }),
             saved_rsp: UnsafeCell::new(0),
-            state: AtomicU32::new(ThreadState::Ready as u32),
-            notified: AtomicBool::new(false),
+            state: RunState::new(ThreadState::Ready),
             on_cpu: AtomicBool::new(false),
             cpu: AtomicUsize::new(0),
+            allowed: AtomicU64::new(u64::MAX),
+            next: AtomicPtr::new(core::ptr::null_mut()),
+            clear_of: AtomicU64::new(0),
             priority: priority.min(PRIORITY_KERNEL),
             number,
             home,
@@ -176,23 +170,33 @@ impl Thread {
     /// Where it stands.
     #[must_use]
     pub fn state(&self) -> ThreadState {
-        match self.state.load(Ordering::Acquire) {
-            1 => ThreadState::Running,
-            2 => ThreadState::Ready,
-            3 => ThreadState::Blocked,
-            _ => ThreadState::Ended,
-        }
+        self.state.get()
     }
 
-    pub(crate) fn set_state(&self, state: ThreadState) {
-        self.state.store(state as u32, Ordering::Release);
+    /// Takes the thread's stack, unless somebody has it.
+    pub(crate) fn try_claim(&self) -> bool {
+        !self.on_cpu.swap(true, Ordering::Acquire)
     }
 
-    /// Changes the state if it is `from`; whether it was.
-    pub(crate) fn change_state(&self, from: ThreadState, to: ThreadState) -> bool {
-        self.state
-            .compare_exchange(from as u32, to as u32, Ordering::AcqRel, Ordering::Acquire)
-            .is_ok()
+    /// Waits for the thread's stack and takes it. Whoever has it gives it back
+    /// without waiting for anything.
+    pub(crate) fn claim(&self) {
+        crate::sync::spin_until(|| self.try_claim());
+    }
+
+    /// Gives the thread's stack back.
+    pub(crate) fn release(&self) {
+        self.on_cpu.store(false, Ordering::Release);
+    }
+
+    /// Whether somebody has the thread's stack.
+    pub(crate) fn is_claimed(&self) -> bool {
+        self.on_cpu.load(Ordering::Acquire)
+    }
+
+    /// Whether it may run on a CPU.
+    pub(crate) fn may_run_on(&self, cpu: usize) -> bool {
+        self.allowed.load(Ordering::Relaxed) & 1 << cpu != 0
     }
 
     /// Address range of the stack, empty for a boot thread's.
@@ -214,15 +218,14 @@ impl Thread {
     pub(crate) fn is_resting_in(&self, slot: &DomainSlot) -> bool {
         // SAFETY: a racy look at a pointer; only a thread that rests is read on.
         let is_inside = unsafe { core::ptr::eq((*self.control()).current, slot) };
-        is_inside && !self.on_cpu.load(Ordering::Acquire) && self.state() != ThreadState::Ended
+        is_inside && !self.is_claimed() && self.state() != ThreadState::Ended
     }
 
     /// Where a switched-out thread is; `None` if it runs meanwhile.
     pub(crate) fn resting_backtrace(&self) -> Option<crate::death::RawCrash> {
-        // Whoever holds `on_cpu` has the thread to itself; pre-emption is off so
-        // that no CPU waits for the flag meanwhile.
+        // Pre-emption is off so that no CPU waits for the thread meanwhile.
         let preempt = crate::sync::PreemptOff::new();
-        if self.on_cpu.swap(true, Ordering::Acquire) {
+        if !self.try_claim() {
             return None;
         }
         // SAFETY: switched out, so its stack rests; the switch left the frame
@@ -235,7 +238,7 @@ impl Thread {
                 &self.stack_range(),
             )
         };
-        self.on_cpu.store(false, Ordering::Release);
+        self.release();
         drop(preempt);
         Some(raw)
     }
@@ -249,6 +252,23 @@ impl Thread {
     }
 }
 
+#[cfg(test)]
+impl Thread {
+    /// A thread that never runs.
+    pub(crate) fn for_test(priority: u32) -> &'static Self {
+        Self::new(abi::note::name("test"), priority, 0, None, None).publish()
+    }
+
+    /// Frees a thread of [`Self::for_test`].
+    ///
+    /// # Safety
+    /// Nobody may look at it any more.
+    pub(crate) unsafe fn free_for_test(thread: &'static Self) {
+        // SAFETY: the caller's contract; it never ran.
+        unsafe { free(thread) };
+    }
+}
+
 /// The current thread.
 #[must_use]
 pub fn current() -> &'static Thread {
@@ -258,11 +278,19 @@ pub fn current() -> &'static Thread {
 }
 
 /// Makes the boot context of a CPU into that CPU's idle thread.
+///
+/// Pre-emption is off until that CPU turns it on.
 pub fn adopt_boot_thread(cpu: usize) -> &'static Thread {
     let thread = Thread::new(abi::note::name("idle"), 0, 0, None, None).publish();
     thread.cpu.store(cpu, Ordering::Relaxed);
-    thread.on_cpu.store(true, Ordering::Relaxed);
-    thread.set_state(ThreadState::Running);
+    thread.allowed.store(1 << cpu, Ordering::Relaxed);
+    thread.claim();
+    thread.state.run();
+    let data = crate::cpu::get(cpu);
+    data.idle
+        .store(core::ptr::from_ref(thread).cast_mut(), Ordering::Release);
+    // SAFETY: no CPU runs the thread yet.
+    unsafe { (*thread.control()).cpu = core::ptr::from_ref(data).cast_mut().cast() };
     thread
 }
 
@@ -292,6 +320,8 @@ pub struct Spawn {
 pub unsafe fn spawn(spawn: &Spawn) -> Result<&'static Thread, ServiceError> {
     let stack = Stack::new(STACK_BYTES).ok_or(ServiceError::NoMemory)?;
     let top = stack.range().end;
+    // SAFETY: slots handed to threads come from the table of domains.
+    unsafe { crate::domain::of_slot(spawn.slot) }.share();
     let home = spawn.slot.id.load(Ordering::Acquire);
     let start = Start {
         slot: spawn.slot,
@@ -316,7 +346,8 @@ extern "sysv64" fn first_steps() -> ! {
     // SAFETY: `start` is the thread's own; the control block too. Nothing is
     // held, so pre-emption may go on.
     unsafe {
-        (*control()).preempt_off = 0;
+        (*control()).preempt_off = 1;
+        drop(crate::sync::PreemptOff::adopt());
         if let Some(start) = (*thread.start.get()).take() {
             crate::crossing::cross_from_kernel(
                 start.slot,
@@ -334,7 +365,7 @@ pub fn end_current() -> ! {
     let preempt = crate::sync::PreemptOff::new();
     core::mem::forget(preempt);
     let thread = current();
-    thread.set_state(ThreadState::Ended);
+    thread.state.end();
     crate::death::thread_ended(thread);
     crate::scheduler::switch_away();
     unreachable!("an ended thread is never scheduled again")

@@ -1,6 +1,7 @@
 //! A CPU: a pthread with its interrupt stack, timer and idle wait.
 
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use core::ffi::c_void;
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 use abi::PAGE_SIZE;
 use abi::thread::ThreadControl;
@@ -50,6 +51,10 @@ core::arch::global_asm!(
 pub struct Cpu {
     /// Number of its pthread, 0 until it runs.
     thread: AtomicI32,
+    /// Idle thread to begin with; null until the kernel core starts the CPU.
+    first: AtomicPtr<ThreadControl>,
+    /// Non-zero when `first` is set: what the pthread waits on.
+    is_started: AtomicU32,
     /// Its POSIX timer.
     timer: AtomicI32,
     /// When the kernel core wants [`kernel_core::interrupt::Event::Timer`].
@@ -105,6 +110,57 @@ pub fn adopt_pthread(index: usize) -> Result<&'static Cpu, Errno> {
     Ok(cpu)
 }
 
+/// Makes a pthread for CPU `index`, which waits to be [`start`]ed. At start-up.
+pub fn spawn(index: usize) -> Result<(), Errno> {
+    let mut pthread: libc::pthread_t = 0;
+    // SAFETY: the function takes a number; nothing is shared on its stack.
+    let error = unsafe {
+        libc::pthread_create(
+            &raw mut pthread,
+            core::ptr::null(),
+            run,
+            index as *mut c_void,
+        )
+    };
+    if error != 0 {
+        return Err(Errno(error));
+    }
+    Ok(())
+}
+
+/// Lets the pthread of CPU `index` go on as the idle thread `idle`. False if
+/// there is no such pthread.
+pub fn start(index: usize, idle: *const ThreadControl) -> bool {
+    let Some(cpu) = CPUS.get(index) else {
+        return false;
+    };
+    cpu.first.store(idle.cast_mut(), Ordering::Release);
+    cpu.is_started.store(1, Ordering::Release);
+    let arguments = [
+        cpu.is_started.as_ptr() as usize,
+        libc::FUTEX_WAKE as usize,
+        1,
+        0,
+        0,
+        0,
+    ];
+    // SAFETY: the word lives for ever.
+    unsafe { system_call(libc::SYS_futex, arguments) }.is_ok()
+}
+
+/// The life of another CPU's pthread.
+extern "C" fn run(index: *mut c_void) -> *mut c_void {
+    let Ok(cpu) = adopt_pthread(index as usize) else {
+        // The kernel core goes on without a CPU that does not come.
+        return core::ptr::null_mut();
+    };
+    let idle = cpu.wait_for_start();
+    // SAFETY: the kernel core passed the block of this CPU's idle thread, which
+    // lives for ever.
+    unsafe { cpu.load_thread(idle) };
+    kernel_core::boot::run_secondary()
+}
+
 /// Sends `signal` to CPU `index`, if it runs.
 pub fn send(index: usize, signal: i32) {
     if let Some(cpu) = CPUS.get(index) {
@@ -116,12 +172,25 @@ impl Cpu {
     const fn new() -> Self {
         Self {
             thread: AtomicI32::new(0),
+            first: AtomicPtr::new(core::ptr::null_mut()),
+            is_started: AtomicU32::new(0),
             timer: AtomicI32::new(0),
             wanted_ns: AtomicU64::new(NEVER),
             armed_ns: AtomicU64::new(NEVER),
             has_thread: AtomicBool::new(false),
             is_open: AtomicBool::new(false),
         }
+    }
+
+    /// Waits until the kernel core starts the CPU; the idle thread to be.
+    fn wait_for_start(&self) -> *const ThreadControl {
+        while self.is_started.load(Ordering::Acquire) == 0 {
+            let word = self.is_started.as_ptr() as usize;
+            let arguments = [word, libc::FUTEX_WAIT as usize, 0, 0, 0, 0];
+            // SAFETY: the word lives for ever; there is no time-out.
+            let _ = unsafe { system_call(libc::SYS_futex, arguments) };
+        }
+        self.first.load(Ordering::Acquire)
     }
 
     /// Whether gs holds a thread control block.

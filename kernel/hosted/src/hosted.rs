@@ -23,15 +23,25 @@ const STANDARD_ERROR: i32 = 2;
 pub struct Hosted {
     /// RAM and mappings.
     pub memory: Memory,
+    /// CPUs: pthreads, of which all but the first wait to be started.
+    pub cpus: usize,
     /// Host files.
     pub disks: [Option<Disk>; MAX_DISKS],
 }
 
 impl Machine for Hosted {
-    /// One, whatever the command line asks for: each CPU is an own pthread, but
-    /// the kernel core starts the boot CPU alone so far.
     fn cpu_count(&self) -> usize {
-        1
+        self.cpus
+    }
+
+    fn start_cpu(&self, cpu: usize, idle: *const ThreadControl) -> bool {
+        cpu::start(cpu, idle)
+    }
+
+    /// Whoever is waited for may need this pthread's processor.
+    fn relax(&self) {
+        // SAFETY: it takes no arguments and cannot fail.
+        let _ = unsafe { system_call(libc::SYS_sched_yield, [0; 6]) };
     }
 
     fn direct_map(&self) -> usize {

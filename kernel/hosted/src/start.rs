@@ -15,7 +15,7 @@ use crate::file::{self, Disk};
 use crate::hosted::Hosted;
 use crate::memory::Memory;
 use crate::signal;
-use crate::system_call::{Errno, write_all};
+use crate::system_call::Errno;
 
 static MACHINE: MachineCell = MachineCell(UnsafeCell::new(MaybeUninit::uninit()));
 
@@ -78,10 +78,14 @@ pub fn prepare(
     signal::install().map_err(StartError::Process)?;
     cpu::adopt_pthread(0).map_err(StartError::Process)?;
     console::start().map_err(StartError::Process)?;
-    if arguments.cpus > 1 {
-        write_all(2, b"kernel-hosted: this version runs one CPU\n");
+    for index in 1..arguments.cpus {
+        cpu::spawn(index).map_err(StartError::Process)?;
     }
-    let (machine, free_memory) = MACHINE.set(Hosted { memory, disks });
+    let (machine, free_memory) = MACHINE.set(Hosted {
+        memory,
+        cpus: arguments.cpus,
+        disks,
+    });
     let info = BootInfo {
         free_memory,
         archive,

@@ -133,6 +133,10 @@ impl Machine for Pc {
         1
     }
 
+    fn start_cpu(&self, _cpu: usize, _idle: *const ThreadControl) -> bool {
+        false
+    }
+
     fn direct_map(&self) -> usize {
         0
     }

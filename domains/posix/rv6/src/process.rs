@@ -28,6 +28,7 @@ pub struct ProcessState {
     bed: Arc<Bed>,
     /// Name of its domain, no other process's.
     domain_name: String,
+    is_killed: AtomicBool,
     is_interrupted: AtomicBool,
     status: AtomicU32,
     started_ns: u64,
@@ -80,6 +81,7 @@ impl ProcessState {
             blocked: Blocked::default(),
             bed: Arc::default(),
             domain_name,
+            is_killed: AtomicBool::new(false),
             is_interrupted: AtomicBool::new(false),
             status: AtomicU32::new(0),
             command,
@@ -171,6 +173,17 @@ impl ProcessState {
     #[must_use]
     pub fn status(&self) -> u32 {
         self.status.load(Ordering::SeqCst)
+    }
+
+    /// Notes that another process or the interrupt key ends it.
+    pub fn note_kill(&self) {
+        self.is_killed.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether another process or the interrupt key ended it.
+    #[must_use]
+    pub fn was_killed(&self) -> bool {
+        self.is_killed.load(Ordering::SeqCst)
     }
 
     /// Notes that the interrupt key ends it.

@@ -192,6 +192,7 @@ impl Rv6 {
     }
 
     fn end_process(&self, process: &ProcessState) {
+        process.note_kill();
         process.blocked().kill();
         // It may be about to get its domain; if it never does, it has ended.
         for _ in 0..KILL_ATTEMPTS {
@@ -308,7 +309,7 @@ impl Rv6 {
         };
         // A killed process may have left by itself on its way out.
         let (status, cause) = match ended {
-            Ended::Exited(_) if process.blocked().is_killed() => match process.is_interrupted() {
+            Ended::Exited(_) if process.was_killed() => match process.is_interrupted() {
                 true => (STATUS_INTERRUPTED, cause::KILLED),
                 false => (STATUS_KILLED, cause::KILLED),
             },

@@ -8,9 +8,29 @@ use crate::failure::{Failure, Outcome};
 /// How long the remains of ended processes may take to be gone.
 const PATIENCE: u32 = 100;
 
+/// So many equal counts in a row stand still.
+const STANDS_STILL: u32 = 4;
+
 /// The counts now; `None` if there is no supervisor to ask.
 pub fn take() -> Option<AuditReport> {
     posix::supervisor().ok()?.audit().ok()
+}
+
+/// The counts once they stand still: what ended before is gone by then, if it
+/// goes at all.
+pub fn settled() -> Option<AuditReport> {
+    let mut last = take();
+    let mut same = 0;
+    for _ in 0..PATIENCE {
+        time::sleep(Duration::from_millis(5));
+        let now = take();
+        same = if now == last { same + 1 } else { 0 };
+        if same == STANDS_STILL {
+            break;
+        }
+        last = now;
+    }
+    last
 }
 
 /// Compares the counts now with those before. Frames and the kernel's heap are

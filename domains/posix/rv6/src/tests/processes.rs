@@ -174,6 +174,18 @@ fn killing_at_once_works_too() {
 }
 
 #[test]
+fn a_process_let_go_while_it_exits_keeps_its_status() {
+    let fixture = Fixture::new(false);
+    fixture.install("/three", |process| {
+        // What `release_dying` does when it sees the domain on its way out.
+        process.blocked().kill();
+        3
+    });
+    let pid = fixture.spawn("/three", &[]).unwrap();
+    assert_eq!(fixture.wait(pid), Ok((pid, 3, 0)));
+}
+
+#[test]
 fn orphans_are_adopted_and_forgotten() {
     let fixture = Fixture::new(false);
     fixture.install("/nap", |process| {

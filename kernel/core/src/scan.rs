@@ -1,0 +1,181 @@
+//! Whether any thread still holds a dying domain, asked of all CPUs.
+//!
+//! A domain is reclaimed when no thread's chain of continuations mentions it.
+//! A thread that is switched out is looked at by whoever asks, its stack
+//! claimed meanwhile. A thread that runs elsewhere is looked at by its CPU's
+//! interrupt handler, where its chain is complete, and marked with the ticket
+//! of the death if it is clear.
+//!
+//! Once clear, a thread stays clear: the domain's `live` word is 0, so no
+//! crossing enters it, and only who executes in it makes threads that start in
+//! it. An interrupted CPU is not between that word's check and the link of the
+//! continuation, because the handler answers nothing inside the stub.
+//!
+//! **Invariant:** a thread is not marked clear of a death unless it was seen,
+//! after the domain was marked dying, with a complete chain that does not
+//! mention the domain.
+
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+
+use abi::thread::DomainSlot;
+
+use crate::cpu::{self, Cpu};
+use crate::crossing;
+use crate::domain::Domain;
+use crate::machine;
+use crate::sync::{PreemptOff, SpinLock};
+use crate::thread::{self, Thread, ThreadState};
+
+/// How long the other CPUs are waited for at a time.
+const ANSWER_NS: u64 = 200_000;
+
+/// After how long a CPU that was inside the stub is interrupted again.
+const ASK_AGAIN_NS: u64 = 20_000;
+
+/// One scan at a time: a CPU has room for one question.
+static ASKING: SpinLock<()> = SpinLock::new(());
+
+static TICKETS: AtomicU64 = AtomicU64::new(0);
+
+/// What a CPU is asked: is the thread you run clear of this domain?
+#[derive(Debug)]
+pub struct Question {
+    /// The dying domain's slot; null: nothing is asked.
+    slot: AtomicPtr<DomainSlot>,
+    ticket: AtomicU64,
+}
+
+impl Default for Question {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Question {
+    /// Nothing.
+    pub const fn new() -> Self {
+        Self {
+            slot: AtomicPtr::new(ptr::null_mut()),
+            ticket: AtomicU64::new(0),
+        }
+    }
+
+    fn ask(&self, slot: &'static DomainSlot, ticket: u64) {
+        self.ticket.store(ticket, Ordering::Relaxed);
+        self.slot
+            .store(ptr::from_ref(slot).cast_mut(), Ordering::Release);
+    }
+
+    fn withdraw(&self) {
+        self.slot.store(ptr::null_mut(), Ordering::Release);
+    }
+
+    fn is_answered(&self) -> bool {
+        self.slot.load(Ordering::Acquire).is_null()
+    }
+
+    /// Answers for the thread that was interrupted on this CPU.
+    ///
+    /// # Safety
+    /// Called from an interrupt handler of that CPU, with the thread's `gs`,
+    /// not interrupted inside the crossing stub.
+    pub(crate) unsafe fn answer(&self) {
+        let slot = self.slot.load(Ordering::Acquire);
+        if slot.is_null() {
+            return;
+        }
+        let thread = thread::current();
+        let control = thread.control();
+        // SAFETY: the thread is interrupted, so its chain rests, and is
+        // complete outside of the stub.
+        if unsafe { !crossing::chain_holds((*control).current, (*control).chain, slot) } {
+            let ticket = self.ticket.load(Ordering::Relaxed);
+            thread.clear_of.store(ticket, Ordering::Release);
+        }
+        self.withdraw();
+    }
+}
+
+/// Number of a death, for [`is_held`].
+pub fn new_ticket() -> u64 {
+    TICKETS.fetch_add(1, Ordering::SeqCst) + 1
+}
+
+/// Whether a thread may still hold a domain that is dying with `ticket`. To be
+/// asked again later if so.
+pub fn is_held(domain: &'static Domain, ticket: u64) -> bool {
+    let asking = ASKING.lock();
+    ask_others(domain.slot(), ticket);
+    let mut is_held = false;
+    // The list is locked meanwhile: no thread is made by one seen clear later.
+    thread::for_each(|thread| is_held = is_held || !is_clear(thread, domain, ticket));
+    drop(asking);
+    is_held
+}
+
+/// Whether the current thread's chain mentions a domain.
+pub fn is_held_here(domain: &'static Domain) -> bool {
+    let control = thread::control();
+    // SAFETY: the running thread's own chain.
+    unsafe { crossing::chain_holds((*control).current, (*control).chain, domain.slot()) }
+}
+
+fn ask_others(slot: &'static DomainSlot, ticket: u64) {
+    let preempt = PreemptOff::new();
+    let this = cpu::current();
+    // An idle thread never enters a domain.
+    let is_busy = |cpu: &Cpu| cpu::idle_mask() & 1 << cpu.index == 0;
+    for cpu in cpu::others(this).filter(|cpu| is_busy(cpu)) {
+        cpu.question.ask(slot, ticket);
+    }
+    let give_up_ns = machine::get().now_ns() + ANSWER_NS;
+    let mut ask_ns = 0;
+    while cpu::others(this).any(|cpu| !cpu.question.is_answered()) {
+        let now_ns = machine::get().now_ns();
+        if now_ns > give_up_ns {
+            break;
+        }
+        if now_ns >= ask_ns {
+            interrupt_silent(this);
+            ask_ns = now_ns + ASK_AGAIN_NS;
+        }
+        machine::get().relax();
+    }
+    cpu::others(this).for_each(|cpu| cpu.question.withdraw());
+    drop(preempt);
+}
+
+fn interrupt_silent(this: &'static Cpu) {
+    for cpu in cpu::others(this).filter(|cpu| !cpu.question.is_answered()) {
+        machine::get().wake_cpu(cpu.index);
+    }
+}
+
+fn is_clear(thread: &'static Thread, domain: &'static Domain, ticket: u64) -> bool {
+    let never_enters = thread.stack_range().is_empty();
+    if never_enters
+        || thread.state() == ThreadState::Ended
+        || thread.clear_of.load(Ordering::Acquire) == ticket
+    {
+        return true;
+    }
+    if ptr::eq(thread, thread::current()) {
+        return !is_held_here(domain);
+    }
+    // Pre-emption is off (the list is locked), so no CPU waits for it for long.
+    if !thread.try_claim() {
+        return false;
+    }
+    let control = thread.control();
+    // SAFETY: switched out, and nobody runs it while it is claimed.
+    let is_clear = unsafe {
+        !crossing::chain_holds((*control).current, (*control).chain, domain.slot())
+            && !thread.starts_in(domain.id())
+    };
+    if is_clear {
+        thread.clear_of.store(ticket, Ordering::Release);
+    }
+    thread.release();
+    is_clear
+}
