@@ -1,5 +1,7 @@
 //! From the machine's first call to the supervisor.
 
+use core::sync::atomic::{AtomicUsize, Ordering};
+
 use abi::grant::{Grant, GrantKind};
 use abi::services::StartRequest;
 
@@ -14,6 +16,9 @@ const SUPERVISOR: &str = "images/init";
 
 /// How long another CPU is waited for.
 const CPU_START_NS: u64 = 2_000_000_000;
+
+/// First byte of the kernel's code, and the one after the last.
+static KERNEL_TEXT: [AtomicUsize; 2] = [const { AtomicUsize::new(0) }; 2];
 
 static INFO: SpinLock<Option<BootInfo>> = SpinLock::new(None);
 
@@ -34,6 +39,8 @@ pub fn start(machine: &'static dyn Machine, info: BootInfo) -> ! {
         .max()
         .unwrap_or(0);
     memory::init(machine.direct_map(), machine.mapping_area(), physical_end);
+    KERNEL_TEXT[0].store(info.kernel_text.0, Ordering::Relaxed);
+    KERNEL_TEXT[1].store(info.kernel_text.1, Ordering::Relaxed);
     *INFO.lock() = Some(info);
     adopt(machine);
     cpu::set_online(1);
@@ -142,13 +149,13 @@ pub fn archive() -> &'static [u8] {
 }
 
 /// Whether an address lies in the kernel's code.
+///
+/// Called from exception handlers, hence no lock: at its end work that
+/// interrupts left behind would be done on the interrupt stack.
 #[must_use]
 pub fn is_kernel_text(address: usize) -> bool {
-    // Called from exception handlers: the lock is held for two loads only, by
-    // code that raises no exception.
-    INFO.lock()
-        .as_ref()
-        .is_some_and(|info| (info.kernel_text.0..info.kernel_text.1).contains(&address))
+    let [start, end] = &KERNEL_TEXT;
+    (start.load(Ordering::Relaxed)..end.load(Ordering::Relaxed)).contains(&address)
 }
 
 /// Writes the kernel function an address lies in, as far as symbols are there.

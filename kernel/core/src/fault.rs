@@ -74,19 +74,20 @@ pub fn inject(domain: &'static Domain, number: u32) -> Result<(), ServiceError> 
     if domain.state() != DomainState::Running {
         return Err(ServiceError::Dead);
     }
-    let mut victim = None;
+    let mut has_victim = false;
+    // Woken while the list is locked: later it may have ended and be freed.
     thread::for_each(|thread| {
         // SAFETY: a racy look at a pointer; the victim looks again itself.
         let current = unsafe { (*thread.control()).current };
         let is_inside =
             core::ptr::eq(current, domain.slot()) && !core::ptr::eq(thread, thread::current());
-        if victim.is_none() && is_inside && thread.state() != ThreadState::Ended {
+        if !has_victim && is_inside && thread.state() != ThreadState::Ended {
             thread.injected.store(number, Ordering::Release);
-            victim = Some(thread);
+            crate::scheduler::wake(thread);
+            has_victim = true;
         }
     });
-    if let Some(victim) = victim {
-        crate::scheduler::wake(victim);
+    if has_victim {
         return Ok(());
     }
     let argument = number as usize as *mut ();

@@ -117,22 +117,18 @@ fn write_backtrace(out: &mut String, raw: &RawCrash) -> core::fmt::Result {
 
 /// Writes where the threads are that execute in a domain ended from outside.
 fn write_threads_inside(out: &mut String, domain: &'static Domain) -> core::fmt::Result {
-    let mut inside = Vec::new();
+    let mut inside = Vec::with_capacity(THREADS_SHOWN);
+    // Once the list is unlocked a thread may end and be freed.
     thread::for_each(|thread| {
-        if inside.len() < THREADS_SHOWN && thread.is_resting_in(domain.slot()) {
-            inside.push(thread);
+        if inside.len() < THREADS_SHOWN
+            && thread.is_resting_in(domain.slot())
+            && let Some(raw) = thread.resting_backtrace()
+        {
+            inside.push((thread.number, thread.name, raw));
         }
     });
-    for thread in inside {
-        let Some(raw) = thread.resting_backtrace() else {
-            continue;
-        };
-        writeln!(
-            out,
-            "  thread {} ({}) was in it",
-            thread.number,
-            name_text(&thread.name)
-        )?;
+    for (number, name, raw) in inside {
+        writeln!(out, "  thread {number} ({}) was in it", name_text(&name))?;
         write_backtrace(out, &raw)?;
     }
     Ok(())

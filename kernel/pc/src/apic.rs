@@ -37,8 +37,10 @@ mod bit {
     pub const TSC_DEADLINE: u32 = 2 << 17;
     /// Timer divide configuration for 16.
     pub const DIVIDE_BY_16: u32 = 0b0011;
-    /// Command: fixed delivery, asserted.
+    /// Command: fixed delivery, INIT and start-up; asserted.
     pub const FIXED: u32 = 1 << 14;
+    pub const INIT: u32 = 5 << 8 | 1 << 14;
+    pub const START_UP: u32 = 6 << 8 | 1 << 14;
     /// Command: still on its way.
     pub const PENDING: u32 = 1 << 12;
 }
@@ -109,12 +111,26 @@ pub fn end_of_interrupt() {
 
 /// Raises `vector` on another CPU.
 pub fn send(cpu: usize, vector: u8) {
-    let command = bit::FIXED | u32::from(vector);
+    command(id(cpu), bit::FIXED | u32::from(vector));
+}
+
+/// Resets the CPU with local APIC id `id`, which then waits to be started.
+pub fn send_init(id: u32) {
+    command(id, bit::INIT);
+}
+
+/// Starts the CPU with local APIC id `id` at page `page` of low memory.
+pub fn send_start_up(id: u32, page: u8) {
+    command(id, bit::START_UP | u32::from(page));
+}
+
+fn command(id: u32, command: u32) {
     if IS_X2APIC.load(Ordering::Relaxed) {
-        // SAFETY: x2APIC mode is on; the vector has a handler.
+        // SAFETY: x2APIC mode is on; a vector has a handler, and a CPU that is
+        // reset or started was not running.
         unsafe {
             let register = msr::X2APIC + (register::COMMAND >> 4);
-            cpu::write_msr(register, u64::from(id(cpu)) << 32 | u64::from(command));
+            cpu::write_msr(register, u64::from(id) << 32 | u64::from(command));
         }
     } else {
         // The two halves of the register must not be torn apart.
@@ -122,7 +138,7 @@ pub fn send(cpu: usize, vector: u8) {
             while read(register::COMMAND) & bit::PENDING != 0 {
                 core::hint::spin_loop();
             }
-            write(register::COMMAND_DESTINATION, id(cpu) << 24);
+            write(register::COMMAND_DESTINATION, id << 24);
             write(register::COMMAND, command);
         });
     }

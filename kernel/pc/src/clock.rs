@@ -77,10 +77,8 @@ pub fn init(features: Features, power: &Power) {
     TSC_RATIO.set(hz, SECOND);
     BASE.store(cpu::time_stamp(), Ordering::Relaxed);
     HAS_DEADLINE.store(features.tsc_deadline, Ordering::Relaxed);
-    if features.tsc_deadline {
-        apic::use_deadline_timer();
-    } else {
-        apic::use_one_shot_timer();
+    init_secondary();
+    if !features.tsc_deadline {
         measure_one_shot_timer();
     }
     let timer = if features.tsc_deadline {
@@ -93,6 +91,15 @@ pub fn init(features: Features, power: &Power) {
         hz / 1_000_000,
         hz / 1000 % 1000
     );
+}
+
+/// Sets up this CPU's timer as [`init`] did the boot CPU's.
+pub fn init_secondary() {
+    if HAS_DEADLINE.load(Ordering::Relaxed) {
+        apic::use_deadline_timer();
+    } else {
+        apic::use_one_shot_timer();
+    }
 }
 
 /// Nanoseconds since [`init`].

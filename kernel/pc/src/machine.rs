@@ -14,7 +14,7 @@ use kernel_core::machine::{
 use crate::acpi::Platform;
 use crate::boot::LoaderInfo;
 use crate::memory::Ranges;
-use crate::{apic, clock, cpu, io_apic, paging, pci, power, random, serial, traps};
+use crate::{apic, clock, cpu, io_apic, paging, pci, power, random, secondary, serial, traps};
 
 /// The line of COM1.
 const CONSOLE_LINE: u8 = 4;
@@ -22,6 +22,7 @@ const CONSOLE_LINE: u8 = 4;
 /// section 11.11.1); the data is the vector, fixed and edge-triggered.
 const MSI_ADDRESS: u64 = 0xfee0_0000;
 const MSI_ID_SHIFT: u32 = 12;
+const MSI_MAX_ID: u32 = 0xfe;
 /// Command line option: end QEMU through `isa-debug-exit`.
 const DEBUG_EXIT_OPTION: &str = "exit=debug";
 /// Name of the kernel's own file in the boot archive.
@@ -128,13 +129,12 @@ fn bytes(range: PhysicalRange) -> &'static [u8] {
 }
 
 impl Machine for Pc {
-    /// Only the boot CPU runs; the others stay where the firmware parked them.
     fn cpu_count(&self) -> usize {
-        1
+        secondary::count(&self.platform)
     }
 
-    fn start_cpu(&self, _cpu: usize, _idle: *const ThreadControl) -> bool {
-        false
+    fn start_cpu(&self, cpu: usize, idle: *const ThreadControl) -> bool {
+        secondary::start(&self.platform, cpu, idle)
     }
 
     fn direct_map(&self) -> usize {
@@ -240,7 +240,10 @@ impl Machine for Pc {
     }
 
     fn msi_message(&self, cpu: usize, vector: usize) -> (u64, u32) {
-        let address = MSI_ADDRESS | u64::from(apic::id(cpu)) << MSI_ID_SHIFT;
+        // A message has eight bits for the id; a CPU with a larger one is spared.
+        let id = Some(apic::id(cpu)).filter(|&id| id <= MSI_MAX_ID);
+        let id = id.unwrap_or_else(|| apic::id(0));
+        let address = MSI_ADDRESS | u64::from(id) << MSI_ID_SHIFT;
         (address, traps::device_vector(vector).into())
     }
 

@@ -29,7 +29,9 @@ mod port;
 mod power;
 mod random;
 mod rtc;
+mod secondary;
 mod serial;
+mod shootdown;
 mod start;
 mod traps;
 

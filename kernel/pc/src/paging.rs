@@ -13,13 +13,12 @@ use crate::boot::entry::BOOT_STACK;
 use crate::cpu;
 use crate::memory::{PAGE, Ranges};
 use crate::pci;
+use crate::shootdown;
 
 /// Where the kernel core may place mappings: 64 TiB of the upper half.
 pub const MAPPING_AREA: Range<usize> = 0xffff_8000_0000_0000..0xffff_c000_0000_0000;
 /// The entry code maps this much, so tables must lie below until ours are in use.
 const BOOT_MAPPED: u64 = 4 << 30;
-/// Above so many pages, forgetting all translations is quicker.
-const MAX_SINGLE_INVALIDATIONS: usize = 64;
 /// Bytes of a local APIC's and an I/O APIC's registers.
 const APIC_SIZE: u64 = PAGE;
 
@@ -94,16 +93,8 @@ impl FrameAccess for Frames {
         unsafe { (frame as *mut u64).add(index).write_volatile(entry) }
     }
 
-    /// Only one CPU runs: others will have to be told here, by [`crate::apic::send`],
-    /// before this returns.
     fn invalidate(&mut self, range: Range<usize>) {
-        let pages = range.len() / PAGE as usize;
-        if pages > MAX_SINGLE_INVALIDATIONS {
-            // SAFETY: the same tables again.
-            unsafe { cpu::load_page_tables(cpu::page_tables()) };
-            return;
-        }
-        range.step_by(PAGE as usize).for_each(cpu::invalidate_page);
+        shootdown::invalidate(range);
     }
 }
 
@@ -169,6 +160,24 @@ pub fn guarded_stacks(count: u64, pages: u64) -> Option<usize> {
         .try_for_each(|stack| tables.unmap(start + stack * stride, PAGE as usize))
         .ok()?;
     Some(start)
+}
+
+/// Maps a page of RAM below 1 MiB, which [`init`] leaves out, lets `write` fill
+/// it and makes it code. False without memory for tables.
+pub fn with_low_page(page: u64, write: impl FnOnce()) -> bool {
+    let mut tables = TABLES.lock();
+    let Some(tables) = tables.as_mut() else {
+        return false;
+    };
+    let (at, length) = (page as usize, PAGE as usize);
+    if tables
+        .map(at, page, length, Permission::ReadWrite, PageSize::Small)
+        .is_err()
+    {
+        return false;
+    }
+    write();
+    tables.protect(at, length, Permission::ReadExecute).is_ok()
 }
 
 /// See [`kernel_core::machine::Machine::map`]. Small pages only, so that

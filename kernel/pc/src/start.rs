@@ -10,10 +10,10 @@ use kernel_core::machine::PhysicalRange;
 use crate::acpi::Platform;
 use crate::boot::{self, LoaderInfo};
 use crate::cpu::{self, Features};
-use crate::descriptors::{self, ALL_STACKS_PAGES, STACK_PAGES};
+use crate::descriptors;
 use crate::machine::Pc;
 use crate::memory::PAGE;
-use crate::{apic, clock, io_apic, paging, power, random, report, rtc, serial, traps};
+use crate::{apic, clock, io_apic, paging, power, random, report, rtc, secondary, serial, traps};
 
 /// The entry code maps this much.
 const BOOT_MAPPED: u64 = 4 << 30;
@@ -117,6 +117,7 @@ fn find_platform(loader: &LoaderInfo) -> Platform {
 /// Divides RAM up and switches to the final page tables.
 fn set_up_memory(loader: &mut LoaderInfo, platform: &Platform) {
     let mut ram = loader.ram;
+    let low_ram = ram;
     ram.remove(LOW_MEMORY);
     ram.trim_to_pages();
     let archive = page_range(loader.archive);
@@ -143,11 +144,11 @@ fn set_up_memory(loader: &mut LoaderInfo, platform: &Platform) {
     if let Err(error) = unsafe { paging::init(&ram, free, archive, platform) } {
         fail(format_args!("no page tables: {error:?}"));
     }
+    secondary::prepare(platform, &low_ram);
 }
 
 fn set_up_interrupts(features: Features, platform: &Platform) {
-    let stacks = (ALL_STACKS_PAGES / (STACK_PAGES + 1), STACK_PAGES);
-    let Some(stacks) = paging::guarded_stacks(stacks.0, stacks.1) else {
+    let Some(stacks) = secondary::interrupt_stacks(0) else {
         fail(format_args!("no memory for interrupt stacks"));
     };
     traps::init();

@@ -5,7 +5,7 @@ use core::arch::global_asm;
 
 use kernel_core::interrupt::{Event, Exception, Interrupted, on_exception, on_interrupt};
 
-use crate::{apic, clock, cpu, descriptors, io_apic, serial};
+use crate::{apic, clock, cpu, descriptors, io_apic, serial, shootdown};
 
 /// Bytes between two entries in the table of handlers.
 const STUB_SIZE: usize = 16;
@@ -20,6 +20,8 @@ pub const TIMER: u8 = 0xf0;
 pub const WAKE: u8 = 0xf1;
 /// The console's UART.
 pub const CONSOLE: u8 = 0xf2;
+/// Another CPU has changed the page tables.
+pub const SHOOTDOWN: u8 = 0xf3;
 /// The local APIC's spurious vector; its low four bits are ones.
 pub const SPURIOUS: u8 = 0xff;
 
@@ -209,6 +211,10 @@ fn event(vector: u8) -> Option<Event> {
     match vector {
         TIMER => clock::on_timer().then_some(Event::Timer),
         WAKE => Some(Event::Wake),
+        SHOOTDOWN => {
+            shootdown::on_interrupt();
+            None
+        }
         CONSOLE => {
             serial::on_input();
             Some(Event::Console)

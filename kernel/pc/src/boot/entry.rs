@@ -64,6 +64,7 @@ global_asm!(
     ".popsection",
     ".pushsection .rodata.boot_segments, \"a\"",
     ".balign 8",
+    ".global boot_segments",
     "boot_segments: .quad 0, 0x00af9b000000ffff, 0x00cf93000000ffff",
     "boot_segments_pointer: .short 23",
     ".long boot_segments",

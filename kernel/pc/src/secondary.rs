@@ -1,0 +1,233 @@
+//! The other CPUs: from the start-up interrupt to the kernel core.
+//!
+//! A CPU that gets a start-up interrupt begins in real mode at a page below
+//! 1 MiB (SDM volume 3A, section 9.4). The code there enters long mode in one
+//! step, with the page tables that the boot CPU uses.
+
+#[cfg(redleaf_image)]
+use core::arch::global_asm;
+use core::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+
+use abi::thread::ThreadControl;
+use kernel_core::machine::{Machine, PhysicalRange};
+
+use crate::acpi::Platform;
+use crate::cpu::{self, Features, MAX_CPUS};
+use crate::descriptors::{self, ALL_STACKS_PAGES, STACK_PAGES};
+use crate::memory::{PAGE, Ranges};
+use crate::{apic, clock, machine, paging};
+
+/// Pages of a CPU's idle thread's stack, and of its guard.
+const IDLE_STACK_PAGES: u64 = 16;
+/// Start-up code must lie here: above what a BIOS uses, below its extended data.
+const LOW_MEMORY: PhysicalRange = PhysicalRange {
+    start: 0x8000,
+    end: 0x9_0000,
+};
+/// What a CPU needs between INIT and start-up (SDM volume 3A, section 9.4.4.1
+/// has 10 ms; processors since about 2008 need none of it).
+const AFTER_INIT_NS: u64 = 200_000;
+/// The same for one that did not come.
+const AFTER_SECOND_INIT_NS: u64 = 10_000_000;
+/// How long a CPU may take to its first instruction in Rust.
+const COMING_NS: u64 = 100_000_000;
+
+/// Where the start-up code was put; 0: nowhere.
+static START_PAGE: AtomicU64 = AtomicU64::new(0);
+/// Interrupt stacks of each CPU.
+static INTERRUPT_STACKS: [AtomicUsize; MAX_CPUS] = [const { AtomicUsize::new(0) }; MAX_CPUS];
+/// End of each CPU's idle stack.
+static IDLE_STACKS: [AtomicUsize; MAX_CPUS] = [const { AtomicUsize::new(0) }; MAX_CPUS];
+
+/// What the CPU that starts up is to be. One starts at a time.
+static NUMBER: AtomicUsize = AtomicUsize::new(0);
+static IDLE: AtomicPtr<ThreadControl> = AtomicPtr::new(core::ptr::null_mut());
+/// Its stack, read by the code below.
+static STACK: AtomicUsize = AtomicUsize::new(0);
+/// Number of the CPU that has come last.
+static COME: AtomicUsize = AtomicUsize::new(0);
+
+// Copied to the start-up page; nothing in it depends on where it lies but what
+// `prepare` writes into it. Control registers as in `boot::entry`.
+#[cfg(redleaf_image)]
+global_asm!(
+    ".pushsection .rodata.secondary, \"a\"",
+    ".balign 16",
+    ".code16",
+    ".global secondary_code, secondary_root, secondary_code_end",
+    "secondary_code:",
+    "cli",
+    "cld",
+    "movw %cs, %ax",
+    "movw %ax, %ds",
+    "lgdtl secondary_segments - secondary_code",
+    "movl $0x620, %eax",
+    "movl %eax, %cr4",
+    "movl secondary_root - secondary_code, %eax",
+    "movl %eax, %cr3",
+    "movl $0xc0000080, %ecx",
+    "rdmsr",
+    "orl $0x900, %eax",
+    "wrmsr",
+    "movl $0x80010023, %eax",
+    "movl %eax, %cr0",
+    "ljmpl $8, $secondary_long",
+    ".balign 8",
+    "secondary_segments: .short 23",
+    ".long boot_segments",
+    ".balign 8",
+    "secondary_root: .long 0",
+    "secondary_code_end:",
+    ".popsection",
+    ".pushsection .boot.text, \"ax\"",
+    ".code64",
+    "secondary_long:",
+    "movl $16, %eax",
+    "movl %eax, %ds",
+    "movl %eax, %es",
+    "movl %eax, %ss",
+    "xorl %eax, %eax",
+    "movl %eax, %fs",
+    "movl %eax, %gs",
+    "movq {stack}(%rip), %rsp",
+    "xorl %ebp, %ebp",
+    "call {enter}",
+    "ud2",
+    ".popsection",
+    stack = sym STACK,
+    enter = sym enter,
+    options(att_syntax)
+);
+
+unsafe extern "C" {
+    #[link_name = "secondary_code"]
+    static CODE: u8;
+    #[link_name = "secondary_root"]
+    static ROOT: u8;
+    #[link_name = "secondary_code_end"]
+    static CODE_END: u8;
+}
+
+/// Makes stacks and the start-up page while early memory is there. Without a
+/// page below 1 MiB the other CPUs stay where they are.
+pub fn prepare(platform: &Platform, ram: &Ranges) {
+    for index in 0..count(platform) {
+        let interrupts = paging::guarded_stacks(ALL_STACKS_PAGES / (STACK_PAGES + 1), STACK_PAGES);
+        let idle = paging::guarded_stacks(1, IDLE_STACK_PAGES);
+        let (Some(interrupts), Some(idle)) = (interrupts, idle) else {
+            return;
+        };
+        INTERRUPT_STACKS[index].store(interrupts, Ordering::Relaxed);
+        let top = idle + (IDLE_STACK_PAGES + 1) as usize * PAGE as usize;
+        IDLE_STACKS[index].store(top, Ordering::Relaxed);
+    }
+    if count(platform) > 1
+        && let Some(page) = low_page(ram)
+    {
+        put_code(page);
+    }
+}
+
+/// Interrupt stacks of a CPU, from [`prepare`].
+pub fn interrupt_stacks(cpu: usize) -> Option<usize> {
+    Some(INTERRUPT_STACKS[cpu].load(Ordering::Relaxed)).filter(|&stacks| stacks != 0)
+}
+
+/// CPUs that can run, the boot CPU among them.
+pub fn count(platform: &Platform) -> usize {
+    platform.cpus.as_slice().len().clamp(1, MAX_CPUS)
+}
+
+/// The last free page that start-up code may lie in.
+fn low_page(ram: &Ranges) -> Option<u64> {
+    let mut low = *ram;
+    low.trim_to_pages();
+    low.as_slice()
+        .iter()
+        .map(|range| {
+            (
+                range.start.max(LOW_MEMORY.start),
+                range.end.min(LOW_MEMORY.end),
+            )
+        })
+        .filter(|(start, end)| start + PAGE <= *end)
+        .map(|(_, end)| end - PAGE)
+        .max()
+}
+
+fn put_code(page: u64) {
+    let (code, root) = (&raw const CODE, &raw const ROOT as usize);
+    let length = &raw const CODE_END as usize - code as usize;
+    let is_written = paging::with_low_page(page, || {
+        // SAFETY: the page is RAM that nobody uses, mapped writable for now,
+        // and the code with the word for the tables' address fits into it. That
+        // lies below 4 GiB, where early memory is taken from.
+        unsafe {
+            core::ptr::copy_nonoverlapping(code, page as *mut u8, length);
+            let word = page as usize + (root - code as usize);
+            (word as *mut u32).write(cpu::page_tables() as u32);
+        }
+    });
+    if is_written {
+        START_PAGE.store(page, Ordering::Relaxed);
+    }
+}
+
+/// Starts CPU `number` as the idle thread `idle`; whether it has come.
+pub fn start(platform: &Platform, number: usize, idle: *const ThreadControl) -> bool {
+    let page = START_PAGE.load(Ordering::Relaxed);
+    let stack = IDLE_STACKS[number].load(Ordering::Relaxed);
+    let Some(id) = apic_id(platform, number).filter(|_| page != 0 && stack != 0) else {
+        return false;
+    };
+    STACK.store(stack, Ordering::Relaxed);
+    IDLE.store(idle.cast_mut(), Ordering::Relaxed);
+    NUMBER.store(number, Ordering::Release);
+    [AFTER_INIT_NS, AFTER_SECOND_INIT_NS]
+        .into_iter()
+        .any(|pause_ns| {
+            apic::send_init(id);
+            wait(pause_ns, || false);
+            apic::send_start_up(id, (page / PAGE) as u8);
+            wait(COMING_NS, || COME.load(Ordering::Acquire) == number)
+        })
+}
+
+/// Local APIC id of a CPU: the boot CPU is number 0, the others follow in the
+/// firmware's order.
+fn apic_id(platform: &Platform, number: usize) -> Option<u32> {
+    let boot = apic::id(0);
+    let mut others = platform.cpus.as_slice().iter().filter(|&&id| id != boot);
+    others.nth(number.checked_sub(1)?).copied()
+}
+
+fn wait(limit_ns: u64, is_over: impl Fn() -> bool) -> bool {
+    let end = clock::now_ns() + limit_ns;
+    while clock::now_ns() < end {
+        if is_over() {
+            return true;
+        }
+        core::hint::spin_loop();
+    }
+    is_over()
+}
+
+/// Where another CPU's Rust begins, on its idle thread's stack.
+extern "sysv64" fn enter() -> ! {
+    let number = NUMBER.load(Ordering::Acquire);
+    let idle = IDLE.load(Ordering::Relaxed);
+    cpu::init();
+    // SAFETY: the boot CPU has passed this CPU's idle thread, which lives for
+    // ever; its interrupt stacks are there, and the table is filled.
+    unsafe {
+        cpu::set_gs_base(idle as u64);
+        descriptors::load(number, INTERRUPT_STACKS[number].load(Ordering::Relaxed));
+    }
+    let pc = machine::get().expect("the machine starts CPUs after it was installed");
+    apic::init(number, machine::platform().local_apic, Features::read());
+    clock::init_secondary();
+    COME.store(number, Ordering::Release);
+    // SAFETY: as above; from here on interrupts are on.
+    unsafe { pc.load_thread(idle) };
+    kernel_core::boot::run_secondary()
+}
