@@ -10,6 +10,7 @@ use abi::status::ServiceError;
 use crate::interrupt::MAX_VECTORS;
 use crate::machine::{self, Permission};
 use crate::memory::{Frames, Mapping, Reservation};
+use crate::pci::registers::{MSIX_ENTRY_BYTES, MSIX_VECTOR_CONTROL};
 use crate::pci::{self, ClaimError, InterruptSource};
 use crate::sync::SpinLock;
 use crate::{scheduler, wait};
@@ -27,7 +28,31 @@ struct Binding {
     index: u32,
     line: Option<u8>,
     /// The mapped MSI-X table, kept while the vector is bound.
-    _table: Option<Registers>,
+    table: Option<Registers>,
+    /// Whether the vector is masked in that table.
+    is_masked: bool,
+}
+
+impl Binding {
+    /// Lets it interrupt, which it may have stopped to do.
+    fn unmask(&mut self) {
+        if let Some(line) = self.line {
+            machine::get().mask_line(line, false);
+        }
+        self.mask(false);
+    }
+
+    /// Masks or unmasks the vector, if the function has a table to do it in.
+    fn mask(&mut self, masked: bool) {
+        if let Some(table) = &self.table
+            && self.is_masked != masked
+        {
+            let entry = self.index as usize * MSIX_ENTRY_BYTES + MSIX_VECTOR_CONTROL;
+            // SAFETY: the entry of a bound vector lies in the mapped table.
+            unsafe { ((table.start() + entry) as *mut u32).write_volatile(masked.into()) };
+            self.is_masked = masked;
+        }
+    }
 }
 
 struct Held {
@@ -52,10 +77,16 @@ pub fn interrupts() -> u64 {
 }
 
 /// A device interrupted. In thread context.
+///
+/// It does not again until its driver waits: one that looks at its queues by
+/// itself is not disturbed. The function keeps what comes meanwhile pending.
 pub(crate) fn interrupt_arrived(vector: usize) {
     let Some(count) = COUNTS.get(vector) else {
         return;
     };
+    if let Some(binding) = HELD.lock().bindings.get_mut(&vector) {
+        binding.mask(true);
+    }
     count.fetch_add(1, Ordering::SeqCst);
     wait::wake(count, u32::MAX);
 }
@@ -138,7 +169,7 @@ pub fn bind_interrupt(function: u32, owner: u64, index: u32) -> Result<usize, Se
         Ok((line, table)) => {
             if let Some(binding) = held.bindings.get_mut(&vector) {
                 binding.line = line;
-                binding._table = table;
+                binding.table = table;
             }
             Ok(vector)
         }
@@ -167,7 +198,8 @@ fn reserve_vector(function: u32, owner: u64, index: u32) -> Result<(usize, bool)
         function,
         index,
         line: None,
-        _table: None,
+        table: None,
+        is_masked: false,
     };
     held.bindings.insert(vector, binding);
     Ok((vector, false))
@@ -208,6 +240,18 @@ fn route(
     }
 }
 
+/// Does something with a vector bound by `owner`.
+fn with_bound(
+    vector: usize,
+    owner: u64,
+    act: impl FnOnce(&mut Binding),
+) -> Result<(), ServiceError> {
+    let mut held = HELD.lock();
+    let binding = held.bindings.get_mut(&vector);
+    let binding = binding.filter(|binding| binding.owner == owner);
+    binding.map(act).ok_or(ServiceError::NotFound)
+}
+
 /// Waits until an interrupt's count differs from `seen`; the new count.
 ///
 /// # Errors
@@ -219,25 +263,16 @@ pub fn wait_interrupt(
     deadline_ns: u64,
 ) -> Result<u64, ServiceError> {
     let vector = usize::try_from(handle).map_err(|_| ServiceError::NotFound)?;
-    let line = {
-        let held = HELD.lock();
-        let binding = held
-            .bindings
-            .get(&vector)
-            .filter(|binding| binding.owner == owner);
-        binding.ok_or(ServiceError::NotFound)?.line
-    };
-    let count = &COUNTS[vector];
+    let count = COUNTS.get(vector).ok_or(ServiceError::NotFound)?;
     #[expect(clippy::cast_possible_truncation, reason = "counts are modulo 2^32")]
     let seen = seen as u32;
+    with_bound(vector, owner, |_| ())?;
     loop {
         let now = count.load(Ordering::SeqCst);
         if now != seen {
             return Ok(u64::from(now));
         }
-        if let Some(line) = line {
-            machine::get().mask_line(line, false);
-        }
+        with_bound(vector, owner, Binding::unmask)?;
         wait::wait(count, seen, deadline_ns)?;
         if scheduler::was_disturbed() {
             return Err(ServiceError::Interrupted);

@@ -418,7 +418,9 @@ impl<R: Registers, P: Platform, I: InterruptLine> Driver<R, P, I> {
             if looks < self.settings.spin {
                 drop(state);
                 looks += 1;
-                core::hint::spin_loop();
+                // Without a pause, which would be a favour to the other hyperthread:
+                // under emulation it is a trip out of the guest, into the way of
+                // the thread that works on the request: four times the latency.
                 continue;
             }
             let now_ns = self.platform.now_ns();

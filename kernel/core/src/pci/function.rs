@@ -223,16 +223,16 @@ impl Function {
             // Entries may be left over from an earlier driver: mask them all.
             self.change(space, control, 0, reg::MSIX_ENABLE | reg::MSIX_MASK_ALL);
             for vector in 0..msix.vectors as usize {
-                table(vector * reg::MSIX_ENTRY_BYTES + 12, 1);
+                table(vector * reg::MSIX_ENTRY_BYTES + reg::MSIX_VECTOR_CONTROL, 1);
             }
         }
         let entry = index as usize * reg::MSIX_ENTRY_BYTES;
         let (address, data) = message;
-        table(entry + 12, 1);
+        table(entry + reg::MSIX_VECTOR_CONTROL, 1);
         table(entry, address as u32);
         table(entry + 4, (address >> 32) as u32);
         table(entry + 8, data);
-        table(entry + 12, 0);
+        table(entry + reg::MSIX_VECTOR_CONTROL, 0);
         self.change(space, control, reg::MSIX_MASK_ALL, reg::MSIX_ENABLE);
         Ok(())
     }

@@ -87,6 +87,8 @@ pub const MSIX_MASK_ALL: u32 = 1 << 30;
 pub const MSIX_TABLE: u16 = 4;
 /// Bytes of an entry of the MSI-X table (7.7.2.5).
 pub const MSIX_ENTRY_BYTES: usize = 16;
+/// Offset of the vector control in an entry; 1 masks the vector (7.7.2.8).
+pub const MSIX_VECTOR_CONTROL: usize = 12;
 
 /// Vectors in the MSI-X table, from its message control.
 pub const fn msix_vectors(control: u32) -> u32 {
