@@ -11,4 +11,5 @@ pub mod bench;
 pub mod block;
 pub mod files;
 pub mod process;
+pub mod stress;
 pub mod supervisor;

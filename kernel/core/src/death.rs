@@ -179,16 +179,26 @@ pub fn begin(domain: &'static Domain, cause: DeathCause, crash: Option<(&RawCras
         return;
     }
     device::quiesce(domain.id());
-    if !matches!(cause, DeathCause::Exit | DeathCause::StartFailed) {
-        let sequence = record::write(domain, cause, crash);
+    let is_crash = !matches!(cause, DeathCause::Exit | DeathCause::StartFailed);
+    // Who was inside is noted before they leave, and written down afterwards:
+    // that takes long.
+    let inside = if is_crash && crash.is_none() {
+        record::threads_inside(domain)
+    } else {
+        Vec::new()
+    };
+    let is_left_to_starter = is_left_to_the_starter(domain);
+    if !is_left_to_starter {
+        disturb_threads(domain);
+    }
+    if is_crash {
+        let sequence = record::write(domain, cause, crash, &inside);
         domain.with(|body| body.end = Some((cause, sequence)));
     }
     DYING.lock().push(domain);
-    if is_left_to_the_starter(domain) {
-        return;
+    if !is_left_to_starter {
+        noticed();
     }
-    disturb_threads(domain);
-    noticed();
 }
 
 /// Whether a domain ends itself that no thread but the one that started it has

@@ -82,7 +82,9 @@ pub fn inject(domain: &'static Domain, number: u32) -> Result<(), ServiceError> 
         let is_inside =
             core::ptr::eq(current, domain.slot()) && !core::ptr::eq(thread, thread::current());
         if !has_victim && is_inside && thread.state() != ThreadState::Ended {
-            thread.injected.store(number, Ordering::Release);
+            thread
+                .injected
+                .store(word(domain, number), Ordering::Release);
             crate::scheduler::wake(thread);
             has_victim = true;
         }
@@ -107,12 +109,34 @@ unsafe extern "sysv64" fn commit_argument(argument: *mut ()) {
     commit(argument as usize as u32);
 }
 
+/// Domain and fault in one word that is not 0.
+fn word(domain: &Domain, number: u32) -> u64 {
+    domain.id() << NUMBER_BITS | u64::from(number)
+}
+
+/// Bits for the fault's number in an injected word; the rest is the owner id.
+const NUMBER_BITS: u32 = 4;
+
 /// Commits the fault that was injected into the current thread, if it executes
-/// in a domain.
+/// in the domain that is meant. If it has left that one meanwhile, another
+/// thread has to do it.
 pub fn commit_pending() {
     let thread = thread::current();
-    if thread.injected.load(Ordering::Relaxed) != 0 && !crate::domain::current().is_kernel() {
-        commit(thread.injected.swap(0, Ordering::AcqRel));
+    let current = crate::domain::current();
+    if thread.injected.load(Ordering::Relaxed) == 0 || current.is_kernel() {
+        return;
+    }
+    let word = thread.injected.swap(0, Ordering::AcqRel);
+    let (id, number) = (
+        word >> NUMBER_BITS,
+        (word & ((1 << NUMBER_BITS) - 1)) as u32,
+    );
+    if current.id() == id {
+        commit(number);
+    } else if let Some(domain) = crate::domain::find(id) {
+        // If that fails, the domain is dead or memory has run out: whoever
+        // wanted it to crash sees that it did not.
+        let _ = inject(domain, number);
     }
 }
 

@@ -41,11 +41,17 @@ pub fn name_text(name: &Name) -> &str {
     core::str::from_utf8(&name[..length]).unwrap_or("?")
 }
 
-/// Writes a record to the log and keeps it; its number.
-pub fn write(domain: &'static Domain, cause: DeathCause, crash: Option<(&RawCrash, &[u8])>) -> u64 {
+/// Writes a record to the log and keeps it; its number. `inside` is for a domain
+/// that was ended from outside, without a `crash`.
+pub fn write(
+    domain: &'static Domain,
+    cause: DeathCause,
+    crash: Option<(&RawCrash, &[u8])>,
+    inside: &[Inside],
+) -> u64 {
     let mut text = String::new();
     // Writing to a string cannot fail.
-    let _ = describe(&mut text, domain, cause, crash);
+    let _ = describe(&mut text, domain, cause, crash, inside);
     for line in text.lines() {
         log::warn!("{line}");
     }
@@ -63,6 +69,7 @@ fn describe(
     domain: &'static Domain,
     cause: DeathCause,
     crash: Option<(&RawCrash, &[u8])>,
+    inside: &[Inside],
 ) -> core::fmt::Result {
     let name = domain.with(|body| body.name);
     write!(
@@ -94,7 +101,7 @@ fn describe(
         write_backtrace(out, raw)?;
         write_callers(out)?;
     } else {
-        write_threads_inside(out, domain)?;
+        write_threads_inside(out, inside)?;
     }
     let info = domain.info();
     writeln!(
@@ -115,21 +122,41 @@ fn write_backtrace(out: &mut String, raw: &RawCrash) -> core::fmt::Result {
     Ok(())
 }
 
-/// Writes where the threads are that execute in a domain ended from outside.
-fn write_threads_inside(out: &mut String, domain: &'static Domain) -> core::fmt::Result {
+/// A thread that executed in a domain when that was ended from outside.
+pub struct Inside {
+    number: u32,
+    name: abi::note::Name,
+    place: RawCrash,
+}
+
+/// Where the threads are that execute in a domain, as far as they rest.
+pub fn threads_inside(domain: &'static Domain) -> Vec<Inside> {
     let mut inside = Vec::with_capacity(THREADS_SHOWN);
     // Once the list is unlocked a thread may end and be freed.
     thread::for_each(|thread| {
         if inside.len() < THREADS_SHOWN
             && thread.is_resting_in(domain.slot())
-            && let Some(raw) = thread.resting_backtrace()
+            && let Some(place) = thread.resting_backtrace()
         {
-            inside.push((thread.number, thread.name, raw));
+            inside.push(Inside {
+                number: thread.number,
+                name: thread.name,
+                place,
+            });
         }
     });
-    for (number, name, raw) in inside {
-        writeln!(out, "  thread {number} ({}) was in it", name_text(&name))?;
-        write_backtrace(out, &raw)?;
+    inside
+}
+
+fn write_threads_inside(out: &mut String, inside: &[Inside]) -> core::fmt::Result {
+    for thread in inside {
+        writeln!(
+            out,
+            "  thread {} ({}) was in it",
+            thread.number,
+            name_text(&thread.name)
+        )?;
+        write_backtrace(out, &thread.place)?;
     }
     Ok(())
 }

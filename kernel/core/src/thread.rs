@@ -71,8 +71,8 @@ pub struct Thread {
     start: UnsafeCell<Option<Start>>,
     /// What an exception handler saw, for the crash record.
     pub(crate) crash: UnsafeCell<crate::death::RawCrash>,
-    /// An `InjectedFault` to commit at the next chance; 0: none.
-    pub(crate) injected: AtomicU32,
+    /// Fault to commit at the next chance, see [`crate::fault`]; 0: none.
+    pub(crate) injected: AtomicU64,
     /// Newest continuation when the watchdog last looked, and since when.
     pub(crate) watched_chain: AtomicU64,
     pub(crate) watched_since: AtomicU64,
@@ -141,7 +141,7 @@ impl Thread {
             stack,
             start: UnsafeCell::new(start),
             crash: UnsafeCell::new(crate::death::RawCrash::EMPTY),
-            injected: AtomicU32::new(0),
+            injected: AtomicU64::new(0),
             watched_chain: AtomicU64::new(0),
             watched_since: AtomicU64::new(0),
             cpu_ns: AtomicU64::new(0),
