@@ -122,7 +122,8 @@ pub struct TestOptions {
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 Examples:
-  ./redleaf bench                              everything, on both machines
+  ./redleaf bench                              everything, on both machines;
+                                               tables and plots in target/bench
   ./redleaf bench crossing --machine hosted    crossings in a Linux process
   ./redleaf bench boot --json boot.json        the rows as JSON, too
 
@@ -144,25 +145,42 @@ pub struct BenchOptions {
 pub enum BenchName {
     /// Calls into another domain, beside plain calls.
     Crossing,
-    /// Start and end of a minimal domain.
+    /// Start, end and memory of a minimal domain.
     Domain,
-    /// 4 KiB reads and writes on a disk.
+    /// A hash table in two styles of Rust, beside C.
+    Hash,
+    /// Crossings and exchange objects on one to all processors.
+    Scaling,
+    /// 4 KiB reads and writes on a disk, beside Linux on the same QEMU.
     Nvme,
     /// From the launch to the shell's prompt.
     Boot,
+    /// Bytes of images, lines of the trusted base.
+    Size,
 }
 
 impl BenchName {
     /// All of them, in the order they are run.
-    pub const ALL: [Self; 4] = [Self::Crossing, Self::Domain, Self::Nvme, Self::Boot];
+    pub const ALL: [Self; 7] = [
+        Self::Crossing,
+        Self::Domain,
+        Self::Hash,
+        Self::Scaling,
+        Self::Nvme,
+        Self::Boot,
+        Self::Size,
+    ];
 
     /// Its name on the command line and in results.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Crossing => "crossing",
             Self::Domain => "domain",
+            Self::Hash => "hash",
+            Self::Scaling => "scaling",
             Self::Nvme => "nvme",
             Self::Boot => "boot",
+            Self::Size => "size",
         }
     }
 }

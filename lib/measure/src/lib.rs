@@ -62,13 +62,36 @@ impl Samples {
     /// not exceed (nearest rank); 0 if there are none.
     #[must_use]
     pub fn percentile(&self, percent: usize) -> f64 {
+        self.per_mille(percent * 10)
+    }
+
+    /// The smallest value that at least so many thousandths of the samples do
+    /// not exceed (nearest rank); 0 if there are none.
+    #[must_use]
+    pub fn per_mille(&self, thousandths: usize) -> f64 {
         let mut sorted = self.values.clone();
         sorted.sort_unstable_by(f64::total_cmp);
-        let rank = (sorted.len() * percent.min(100)).div_ceil(100);
+        let rank = (sorted.len() * thousandths.min(1000)).div_ceil(1000);
         sorted
             .get(rank.saturating_sub(1))
             .copied()
             .unwrap_or_default()
+    }
+
+    /// The row of these samples, and two for the slowest of them: the value that
+    /// 999 of 1,000 do not exceed, and the largest. `report` gets each.
+    pub fn tail(&self, name: &str, unit: &str, mut report: impl FnMut(Row<'_>)) {
+        report(self.row(name, unit, None));
+        for (what, thousandths) in [("p99.9", 999), ("max", 1000)] {
+            let value = self.per_mille(thousandths);
+            report(Row {
+                name: &alloc::format!("{name}, {what}"),
+                unit,
+                median: value,
+                p99: value,
+                baseline: Some(name),
+            });
+        }
     }
 
     /// The row of these samples.
@@ -171,6 +194,19 @@ mod tests {
         assert_eq!(samples([7]).percentile(50), 7.0);
         assert_eq!(samples([3, 1, 2]).percentile(50), 2.0);
         assert_eq!(Samples::new().percentile(50), 0.0);
+    }
+
+    #[test]
+    fn the_tail_is_what_few_samples_exceed() {
+        let mut rows = Vec::new();
+        samples(1..=2000).tail("x", "ns", |row| {
+            rows.push((row.name.to_string(), row.median))
+        });
+        let expected = [("x", 1000.0), ("x, p99.9", 1998.0), ("x, max", 2000.0)];
+        for ((name, value), (expected, expected_value)) in rows.iter().zip(expected) {
+            assert_eq!((name.as_str(), *value), (expected, expected_value));
+        }
+        assert_eq!(rows.len(), 3);
     }
 
     #[test]

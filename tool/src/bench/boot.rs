@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 
 use measure::Samples;
 
+use super::BenchError;
 use super::rows::Row;
-use super::{BenchError, LIMIT, last_lines, prepare};
+use super::system::{LIMIT, last_lines, prepare};
 use crate::cli::Machine;
 use crate::error::ToolError;
 use crate::progress::Step;

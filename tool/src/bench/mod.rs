@@ -1,57 +1,47 @@
 //! `./redleaf bench`: what calls, domains, disks and a boot cost.
 //!
 //! A benchmark is a system of its own, `systems/bench-NAME.toml`: a domain in
-//! it measures, writes its rows to the log ([`rows`]) and powers off. The tool
-//! measures a boot from outside ([`boot`]), and beside the `hosted` machine
-//! what Linux takes for comparable things ([`peers`]).
+//! it measures, writes its rows to the log ([`rows`]) and powers off
+//! ([`system`]). The tool measures a boot from outside ([`boot`]) and sizes
+//! from files ([`size`]). Beside ours stand Linux's figures: natively for what
+//! the `hosted` machine does ([`peers`]), as a guest of the same QEMU for the
+//! drive ([`linux`]), and what others have published ([`published`]).
+//! [`results`] writes it all down.
 //!
 //! On the `pc` machine without virtualisation a second is QEMU's affair, so
 //! costs are guest instructions there: QEMU counts them exactly (`-icount
 //! shift=0,sleep=off`), and the guest reads the count as its cycle counter.
 
 mod boot;
+mod drive;
+mod initramfs;
+mod lines;
+mod linux;
 mod peers;
+mod plot;
+mod published;
+mod results;
 mod rows;
+mod size;
+mod system;
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::Duration;
+use std::path::PathBuf;
+use std::thread;
 
-use crate::build;
-use crate::cli::{BenchName, BenchOptions, Machine, RunOptions};
+use crate::cli::{BenchName, BenchOptions, Machine};
 use crate::error::ToolError;
 use crate::progress::Step;
-use crate::run::machine::{Boot, accelerator};
-use crate::run::session::{self, Capture, Ending, Streams};
-use crate::run::{self, RunFolder};
+use crate::run::machine::accelerator;
+use crate::run::session::Ending;
 use crate::tree::Tree;
 
 use rows::{Report, Row};
+use system::{LIMIT, System, prepare};
 
 /// Row that says how fast the cycle counter of a machine counts.
 const COUNTER: &str = "cycle counter";
-
-/// Longest time one run of a benchmark's system may take.
-const LIMIT: Duration = Duration::from_secs(60);
-
-/// Runs of a benchmark that measures time. A processor whose other hyperthread
-/// is busy is slower for longer than any one run lasts.
-const RUNS: usize = 5;
-
-/// Bytes of the disk that is measured, and of QEMU's disk without a medium.
-const DISK_BYTES: u64 = 1 << 30;
-
-/// Memory of a measured machine.
-const MEMORY_BYTES: u64 = 512 << 20;
-
-/// QEMU's options for counting instructions.
-const COUNT_INSTRUCTIONS: [&str; 2] = ["-icount", "shift=0,sleep=off"];
-
-/// QEMU's option for a line on standard error, which is the log, at each
-/// doorbell write of an NVMe controller.
-const COUNT_DOORBELLS: [&str; 2] = ["-trace", "pci_nvme_mmio_doorbell_*"];
 
 /// Why a benchmark has no result.
 #[derive(Debug, thiserror::Error)]
@@ -60,7 +50,7 @@ pub enum BenchError {
     #[error("benchmark {name} on {machine} failed ({ending:?}); the end of its log:\n{log}")]
     Failed {
         /// The benchmark.
-        name: &'static str,
+        name: String,
         /// The machine.
         machine: &'static str,
         /// How it ended.
@@ -72,7 +62,7 @@ pub enum BenchError {
     #[error("benchmark {name} on {machine} wrote a row that cannot be read: {line}")]
     BadRow {
         /// The benchmark.
-        name: &'static str,
+        name: String,
         /// The machine.
         machine: &'static str,
         /// The line.
@@ -94,6 +84,17 @@ pub enum BenchError {
         /// Why not.
         source: io::Error,
     },
+    /// A kernel is no ELF file.
+    #[error("{} is no 64-bit ELF file", .0.display())]
+    NotElf(PathBuf),
+    /// A plot cannot be drawn.
+    #[error("cannot draw {}: {message}", path.display())]
+    Plot {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        message: String,
+    },
 }
 
 /// Carries out `./redleaf bench`.
@@ -113,9 +114,13 @@ pub fn command(tree: &Tree, options: &BenchOptions) -> Result<u8, ToolError> {
     for name in names {
         for &machine in &machines {
             let report = measure(tree, name, machine)?;
-            print!("{}", report.table());
+            println!("{}", report.table());
             reports.push(report);
         }
+    }
+    if options.name.is_none() {
+        let folder = results::write(tree, &reports)?;
+        eprintln!("redleaf: results are in {}", folder.display());
     }
     if let Some(path) = &options.json {
         let text = rows::json(&reports);
@@ -127,161 +132,51 @@ pub fn command(tree: &Tree, options: &BenchOptions) -> Result<u8, ToolError> {
 /// One benchmark on one machine.
 fn measure(tree: &Tree, name: BenchName, machine: Machine) -> Result<Report, ToolError> {
     let rows = match name {
+        BenchName::Crossing | BenchName::Domain | BenchName::Hash => {
+            costs(&System::build(tree, name.name(), machine)?, name, machine)?
+        }
+        BenchName::Scaling => scaling(tree, machine)?,
+        BenchName::Nvme => drive::measure(tree, machine)?,
         BenchName::Boot => boot::measure(tree, machine)?,
-        BenchName::Nvme if machine == Machine::Pc => {
-            let mut rows = run_system(tree, name, machine, Counting::No)?;
-            // The clock of this run is real; its cycle counter means little.
-            rows.retain(|row| row.unit != "cycles");
-            let counted = run_system(tree, name, machine, Counting::Instructions)?;
-            let is_counted = |unit: &str| matches!(unit, "instructions" | "per_request");
-            rows.extend(counted.into_iter().filter(|row| is_counted(&row.unit)));
-            rows
-        }
-        BenchName::Nvme => run_system(tree, name, machine, Counting::No)?,
-        BenchName::Crossing | BenchName::Domain => {
-            let counting = match machine {
-                Machine::Pc if accelerator() != "kvm" => Counting::Instructions,
-                _ => Counting::No,
-            };
-            let mut rows = run_system(tree, name, machine, counting)?;
-            let counter = rows.iter().position(|row| row.name == COUNTER);
-            let rate = counter.map(|counter| rows.remove(counter).median);
-            if machine == Machine::Hosted {
-                let step = Step::start("measuring the host's own calls and processes");
-                rows.extend(peers::measure(name, rate)?);
-                drop(step);
-            }
-            rows
-        }
+        BenchName::Size => size::measure(tree, machine)?,
     };
     Ok(Report::new(name.name(), machine.name(), rows))
 }
 
-/// What the guest's cycle counter counts.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Counting {
-    /// What the processor or QEMU makes of it.
-    No,
-    /// Guest instructions.
-    Instructions,
-}
-
-/// Builds and runs the system of a benchmark; the rows it wrote. Where time is
-/// measured it runs several times, and the least disturbed run counts.
-fn run_system(
-    tree: &Tree,
-    name: BenchName,
-    machine: Machine,
-    counting: Counting,
-) -> Result<Vec<Row>, ToolError> {
-    let system = format!("bench-{}", name.name());
-    let folder = RunFolder::make(tree)?;
-    let disk = disk(machine, &folder)?;
-    let boot = prepare(tree, &system, machine, disk, &folder)?;
-    if counting == Counting::Instructions {
-        let step = Step::start(&format!("counting instructions of {system}"));
-        let mut command = boot.command();
-        command.args(COUNT_INSTRUCTIONS).args(COUNT_DOORBELLS);
-        let mut rows = run_once(command, name, machine)?;
+/// A benchmark of costs: cycles natively, instructions under emulation.
+fn costs(system: &System, name: BenchName, machine: Machine) -> Result<Vec<Row>, ToolError> {
+    let mut rows = if machine == Machine::Pc && accelerator() != "kvm" {
+        system.count()?
+    } else {
+        system.run()?
+    };
+    let counter = rows.iter().position(|row| row.name == COUNTER);
+    let rate = counter.map(|counter| rows.remove(counter).median);
+    if machine == Machine::Hosted {
+        let step = Step::start("measuring the host's own calls, processes and tables");
+        rows.extend(peers::measure(name, rate)?);
         drop(step);
-        rows.iter_mut().for_each(Row::count_instructions);
-        return Ok(rows);
     }
-    let step = Step::start(&format!("running {system} on {}", machine.name()));
-    let mut best = run_once(boot.command(), name, machine)?;
-    for run in 1..RUNS {
-        step.detail(&format!("run {} of {RUNS}", run + 1));
-        let rows = run_once(boot.command(), name, machine)?;
-        if rows::total_time(&rows) < rows::total_time(&best) {
-            best = rows;
-        }
-    }
-    Ok(best)
-}
-
-/// Runs a machine to its end; the rows it wrote.
-fn run_once(command: Command, name: BenchName, machine: Machine) -> Result<Vec<Row>, ToolError> {
-    let log = run_command(command, name.name(), machine)?;
-    let rows = Row::find(&log).map_err(|line| BenchError::BadRow {
-        name: name.name(),
-        machine: machine.name(),
-        line: line.to_owned(),
-    })?;
     Ok(rows)
 }
 
-/// Builds a system; the machine that boots it.
-fn prepare(
-    tree: &Tree,
-    system: &str,
-    machine: Machine,
-    disk: Option<PathBuf>,
-    folder: &RunFolder,
-) -> Result<Boot, ToolError> {
-    let options = RunOptions {
-        system: system.to_owned(),
-        machine,
-        cpus: 1,
-        memory: MEMORY_BYTES,
-        disk,
-        disk_size: 256 << 20,
-        exec: None,
-        timeout: None,
-        gdb: false,
-    };
-    let built = build::build(tree, system, machine)?;
-    run::prepare(tree, &options, &built, folder)
-}
-
-/// The disk to measure: one without a medium in QEMU, a fresh file in a process.
-fn disk(machine: Machine, folder: &RunFolder) -> Result<Option<PathBuf>, ToolError> {
-    if machine == Machine::Pc {
-        // QEMU's null device has 1 GiB by default, as the file below.
-        return Ok(Some(PathBuf::from("null-co://")));
+/// What one processor does and what several do together: 1, 2, 4, … and all.
+fn scaling(tree: &Tree, machine: Machine) -> Result<Vec<Row>, ToolError> {
+    let all = thread::available_parallelism().map_or(1, |count| count.get().min(64));
+    let powers = (0..6).map(|bit| 1_usize << bit);
+    let mut counts: Vec<usize> = powers.filter(|count| *count < all).collect();
+    counts.push(all);
+    let mut rows = Vec::new();
+    for count in counts {
+        let cpus = u32::try_from(count).unwrap_or(64);
+        rows.extend(System::with_cpus(tree, "scaling", machine, cpus)?.run()?);
     }
-    let path = folder.file("disk.raw");
-    File::create(&path)
-        .and_then(|file| file.set_len(DISK_BYTES))
-        .map_err(ToolError::file("make", &path))?;
-    Ok(Some(path))
+    // One kind of work after the other.
+    rows.sort_by(|a, b| what(a).cmp(what(b)));
+    Ok(rows)
 }
 
-/// Runs a machine to its end; its log.
-fn run_command(
-    command: Command,
-    name: &'static str,
-    machine: Machine,
-) -> Result<String, ToolError> {
-    let log = Capture::default();
-    let streams = Streams {
-        console: Box::new(io::sink()),
-        log: Box::new(log.clone()),
-        is_interactive: false,
-    };
-    let ending = session::watch(command, streams, Some(LIMIT))?;
-    let log = String::from_utf8_lossy(&log.take()).into_owned();
-    if ending == Ending::Status(0) {
-        return Ok(log);
-    }
-    let machine = machine.name();
-    let log = last_lines(&log);
-    Err(BenchError::Failed {
-        name,
-        machine,
-        ending,
-        log,
-    }
-    .into())
-}
-
-/// The end of a log, for a message.
-fn last_lines(log: &str) -> String {
-    let lines: Vec<&str> = log.lines().collect();
-    let first = lines.len().saturating_sub(12);
-    lines[first..].join("\n")
-}
-
-/// Whether a file exists that the measurement of a peer needs.
-fn exists(path: &str) -> bool {
-    Path::new(path).exists()
+/// The work of a row of `scaling`.
+fn what(row: &Row) -> &str {
+    row.name.split(',').next().unwrap_or_default()
 }

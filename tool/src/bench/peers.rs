@@ -1,9 +1,12 @@
 //! What Linux takes for comparable things, natively beside the `hosted` machine.
 
+use std::collections::BTreeMap;
+use std::fs;
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Instant;
@@ -12,7 +15,7 @@ use measure::Samples;
 use rustix::thread::CpuSet;
 
 use super::rows::Row;
-use super::{BenchError, exists};
+use super::system::failed;
 use crate::cli::BenchName;
 use crate::error::ToolError;
 
@@ -33,7 +36,8 @@ pub fn measure(name: BenchName, counter_rate: Option<f64>) -> Result<Vec<Row>, T
             thread_switch().map_err(failed("a thread switch"))?,
         ],
         BenchName::Domain => vec![process().map_err(failed("fork and exec"))?],
-        BenchName::Nvme | BenchName::Boot => Vec::new(),
+        BenchName::Hash => hash_table().map_err(failed("a hash table in C"))?,
+        BenchName::Scaling | BenchName::Nvme | BenchName::Boot | BenchName::Size => Vec::new(),
     };
     if let Some(rate) = counter_rate {
         for row in &mut rows {
@@ -41,10 +45,6 @@ pub fn measure(name: BenchName, counter_rate: Option<f64>) -> Result<Vec<Row>, T
         }
     }
     Ok(rows)
-}
-
-fn failed(what: &'static str) -> impl FnOnce(io::Error) -> ToolError {
-    move |source| BenchError::Peer { what, source }.into()
 }
 
 /// Nanoseconds per call of a batch.
@@ -176,27 +176,95 @@ fn bind_to_first() -> io::Result<()> {
     Ok(rustix::thread::sched_setaffinity(None, &only)?)
 }
 
-/// A process that does nothing, from its start to its end.
+/// A static program that does nothing, from its start to its end.
 fn process() -> io::Result<Row> {
-    let program = ["/bin/true", "/usr/bin/true"]
-        .into_iter()
-        .find(|path| exists(path))
-        .ok_or(io::ErrorKind::NotFound)?;
+    let folder = PeerFolder::make()?;
+    let program = folder.compile("nothing", NOTHING, "-static")?;
+    let starter = folder.compile("starter", FORK_EXEC, "-O3")?;
+    let mut command = Command::new(starter);
+    command.arg(program).arg(SAMPLES.to_string());
+    let output = command.stdin(Stdio::null()).output()?;
     let mut samples = Samples::with_room(SAMPLES);
-    for round in 0..=SAMPLES {
-        let sample = time(1, || {
-            let mut child = Command::new(program)
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .spawn()?;
-            child.wait().map(drop)
-        })?;
-        if round > 0 {
-            samples.add(sample);
-        }
+    for line in String::from_utf8_lossy(&output.stdout).lines() {
+        line.parse().into_iter().for_each(|ns| samples.add(ns));
+    }
+    if !output.status.success() || samples.is_empty() {
+        return Err(io::Error::other("a process could not be started"));
     }
     let row = samples.row("Linux fork + exec + wait", "ns", Some("load + start + end"));
     Ok(Row::of(&row))
+}
+
+/// The hash table in C: a row for each operation and size.
+fn hash_table() -> io::Result<Vec<Row>> {
+    let folder = PeerFolder::make()?;
+    let program = folder.compile("table", HASH_TABLE, "-O3")?;
+    let mut passes: BTreeMap<String, Samples> = BTreeMap::new();
+    for _ in 0..HASH_RUNS {
+        let output = Command::new(&program).stdin(Stdio::null()).output()?;
+        if !output.status.success() {
+            return Err(io::Error::other("the table in C lost a key"));
+        }
+        for line in String::from_utf8_lossy(&output.stdout).lines() {
+            let words: Vec<&str> = line.split(' ').collect();
+            if let [operation, bits, cycles] = words[..]
+                && let Ok(cycles) = cycles.parse()
+            {
+                let name = format!("C, {operation}, 2^{bits} slots");
+                passes.entry(name).or_default().add(cycles);
+            }
+        }
+    }
+    let row = |(name, samples): (&String, &Samples)| Row::of(&samples.row(name, "cycles", None));
+    Ok(passes.iter().map(row).collect())
+}
+
+/// A program of the host that ends at once.
+const NOTHING: &str = "int main(void) { return 0; }\n";
+
+/// A program that starts another again and again.
+const FORK_EXEC: &str = include_str!("../../peers/fork_exec.c");
+
+/// The hash table in C.
+const HASH_TABLE: &str = include_str!("../../peers/hash_table.c");
+
+/// Runs of the table in C.
+const HASH_RUNS: usize = 3;
+
+/// A folder for compiled peers, removed at its end.
+struct PeerFolder(PathBuf);
+
+impl PeerFolder {
+    fn make() -> io::Result<Self> {
+        static FOLDERS: AtomicU32 = AtomicU32::new(0);
+        let number = FOLDERS.fetch_add(1, Ordering::Relaxed);
+        let name = format!("redleaf-peer-{}-{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir(&path)?;
+        Ok(Self(path))
+    }
+
+    /// Compiles a program of one file.
+    fn compile(&self, name: &str, source: &str, option: &str) -> io::Result<PathBuf> {
+        let program = self.0.join(name);
+        let file = program.with_extension("c");
+        fs::write(&file, source)?;
+        let mut command = Command::new("gcc");
+        command.arg(option).arg("-o").arg(&program).arg(&file);
+        let output = command.stdin(Stdio::null()).output()?;
+        if output.status.success() {
+            return Ok(program);
+        }
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        Err(io::Error::other(format!("gcc: {}", errors.trim())))
+    }
+}
+
+impl Drop for PeerFolder {
+    fn drop(&mut self) {
+        // What cannot be removed stays among temporary files.
+        let _ = fs::remove_dir_all(&self.0);
+    }
 }
 
 #[cfg(test)]
@@ -205,7 +273,7 @@ mod tests {
 
     #[test]
     fn peers_take_time() {
-        for name in [BenchName::Crossing, BenchName::Domain] {
+        for name in [BenchName::Crossing, BenchName::Domain, BenchName::Hash] {
             for row in measure(name, Some(1e9)).unwrap() {
                 assert!(row.median > 0.0 && row.p99 >= row.median, "{row:?}");
                 assert_eq!(row.unit, "cycles");

@@ -1,7 +1,9 @@
 //! Rows of a benchmark: read from a log, shown as a table, written as JSON.
 
-use measure::{PHASE_MARK, ROW_MARK};
+use measure::{PHASE_MARK, ROW_MARK, Samples};
 use serde::{Deserialize, Serialize};
+
+use super::published;
 
 /// In the line by which QEMU traces a doorbell write of an NVMe controller.
 const DOORBELL_EVENT: &str = "pci_nvme_mmio_doorbell_";
@@ -65,14 +67,7 @@ impl Row {
             return Ok(None);
         }
         let each = f64::from(doorbells) / f64::from(requests);
-        Ok(Some(Self {
-            name: name.to_owned(),
-            unit: "per_request".to_owned(),
-            median: each,
-            p99: each,
-            baseline: None,
-            ratio: None,
-        }))
+        Ok(Some(Self::single(name, "per_request", each)))
     }
 
     /// A row of samples taken by the tool itself.
@@ -83,6 +78,18 @@ impl Row {
             median: row.median,
             p99: row.p99,
             baseline: row.baseline.map(str::to_owned),
+            ratio: None,
+        }
+    }
+
+    /// A row of one value.
+    pub fn single(name: &str, unit: &str, value: f64) -> Self {
+        Self {
+            name: name.to_owned(),
+            unit: unit.to_owned(),
+            median: value,
+            p99: value,
+            baseline: None,
             ratio: None,
         }
     }
@@ -108,9 +115,12 @@ impl Row {
 /// A benchmark on one machine.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Report {
-    bench: String,
-    machine: String,
-    rows: Vec<Row>,
+    /// Name of the benchmark.
+    pub bench: String,
+    /// Name of the machine.
+    pub machine: String,
+    /// What was measured.
+    pub rows: Vec<Row>,
 }
 
 impl Report {
@@ -136,27 +146,83 @@ impl Report {
 
     /// The rows as a table to read.
     pub fn table(&self) -> String {
-        let width = self.rows.iter().map(|row| row.name.len()).max();
+        let width = self.rows.iter().map(|row| row.name.chars().count()).max();
         let width = width.unwrap_or(0).max(24);
         let mut text = format!(
-            "{} on {}\n  {:width$}  {:>12}  {:>12}  {:12}  ratio\n",
+            "{} on {}\n  {:width$}  {:>13}  {:>13}  {:12}  ratio\n",
             self.bench, self.machine, "", "median", "p99", "unit"
         );
         for row in &self.rows {
-            let ratio = match (row.ratio, &row.baseline) {
-                (Some(ratio), Some(baseline)) => format!("{ratio:.2} × {baseline}"),
-                _ => String::new(),
-            };
             let (median, p99) = (number(row.median), number(row.p99));
             let line = format!(
-                "  {:width$}  {median:>12}  {p99:>12}  {:12}  {ratio}",
-                row.name, row.unit
+                "  {:width$}  {median:>13}  {p99:>13}  {:12}  {}",
+                row.name,
+                row.unit,
+                row.comparison()
             );
             text += line.trim_end();
             text.push('\n');
+            for figure in published::beside(&self.bench, &self.machine, &row.name) {
+                let value = number(figure.value);
+                let who = format!("  {}", figure.who);
+                text += &format!("  {who:width$}  {value:>13}  {:>13}  {}\n", "", figure.unit);
+            }
         }
         text
     }
+
+    /// The rows as a table in Markdown.
+    pub fn markdown(&self) -> String {
+        let mut text = format!(
+            "## {} on {}\n\n| | median | p99 | unit | ratio | others |\n|---|---:|---:|---|---|---|\n",
+            self.bench, self.machine
+        );
+        for row in &self.rows {
+            let others: Vec<String> = published::beside(&self.bench, &self.machine, &row.name)
+                .map(|figure| format!("{}: {} {}", figure.who, number(figure.value), figure.unit))
+                .collect();
+            text += &format!(
+                "| {} | {} | {} | {} | {} | {} |\n",
+                row.name,
+                number(row.median),
+                number(row.p99),
+                row.unit,
+                row.comparison(),
+                others.join("; ")
+            );
+        }
+        text + "\n"
+    }
+}
+
+impl Row {
+    /// The ratio and what it is one to, as text.
+    fn comparison(&self) -> String {
+        match (self.ratio, &self.baseline) {
+            (Some(ratio), Some(baseline)) => format!("{ratio:.2} × {baseline}"),
+            _ => String::new(),
+        }
+    }
+}
+
+/// Row by row the median of several runs' medians, and of their p99. Rows that
+/// are missing in the first run are left out.
+pub fn medians(runs: &[Vec<Row>]) -> Vec<Row> {
+    let Some((first, _)) = runs.split_first() else {
+        return Vec::new();
+    };
+    let middle = |name: &str, value: fn(&Row) -> f64| {
+        let found = runs.iter().flatten().filter(|row| row.name == name);
+        let mut samples = Samples::new();
+        found.for_each(|row| samples.add(value(row)));
+        samples.percentile(50)
+    };
+    let of_row = |row: &Row| Row {
+        median: middle(&row.name, |row| row.median),
+        p99: middle(&row.name, |row| row.p99),
+        ..row.clone()
+    };
+    first.iter().map(of_row).collect()
 }
 
 /// What all rows of a run take together: the less, the less it was disturbed.
@@ -189,9 +255,12 @@ struct Several<'a> {
 }
 
 /// A number as fine as it means something, thousands apart.
-fn number(value: f64) -> String {
+pub fn number(value: f64) -> String {
     if value.abs() < 1.0 {
         return format!("{value:.3}");
+    }
+    if value.abs() < 10.0 {
+        return format!("{value:.2}");
     }
     if value.abs() < 1000.0 {
         return format!("{value:.1}");
@@ -319,6 +388,30 @@ mod tests {
         let rows = [row("call", 5.0, None), rate, memory];
         assert_eq!(total_time(&rows), 1e6 + 5.0);
         assert_eq!(total_time(&[]), 0.0);
+    }
+
+    #[test]
+    fn runs_meet_in_the_middle() {
+        let run = |value| vec![row("a", value, None), row("b", 1.0, Some("a"))];
+        let merged = medians(&[run(3.0), run(9.0), run(1.0)]);
+        assert_eq!((merged[0].median, merged[0].p99), (3.0, 6.0));
+        assert_eq!(merged[1].baseline.as_deref(), Some("a"));
+        assert_eq!(merged.len(), 2);
+        assert!(medians(&[]).is_empty());
+    }
+
+    #[test]
+    fn published_figures_stand_beside_ours() {
+        let report = Report::new("crossing", "hosted", vec![row("null crossing", 14.0, None)]);
+        let (table, markdown) = (report.table(), report.markdown());
+        assert!(
+            table.contains("RedLeaf 2020") && table.contains("124.0"),
+            "{table}"
+        );
+        assert!(
+            markdown.contains("RedLeaf 2020: 124.0 cycles"),
+            "{markdown}"
+        );
     }
 
     #[test]

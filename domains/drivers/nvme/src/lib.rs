@@ -19,8 +19,11 @@ pub mod controller;
 pub mod driver;
 pub mod error;
 pub mod identify;
+mod open;
 pub mod prp;
 pub mod queue;
 pub mod registers;
 pub mod requests;
 pub mod settings;
+
+pub use open::{PciDriver, open};

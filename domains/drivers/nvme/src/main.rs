@@ -7,29 +7,16 @@ extern crate alloc;
 use alloc::sync::Arc;
 
 use exchange::RpcResult;
-use hardware::{Interrupt, Mmio, PciFunction};
+use hardware::PciFunction;
 use interfaces::block::{BlockBatch, BlockDevice, BlockError, Geometry};
-use nvme::driver::Driver;
-use nvme::settings::{Settings, Waiting};
+use nvme::PciDriver;
 use runtime::{Options, StartError, domain, log};
 
-/// Vector of the I/O queue where the controller has several; 0 is the admin
-/// queue's, which is polled.
-const IO_VECTOR: u32 = 1;
-
-struct Nvme(Driver<Mmio, PciFunction, Interrupt>);
+struct Nvme(PciDriver);
 
 #[domain]
 fn nvme(function: PciFunction, options: Options) -> Result<Arc<dyn BlockDevice>, StartError> {
-    let settings = Settings::parse(&options)?;
-    let registers = function
-        .map(0)
-        .map_err(|_| StartError::new("no controller registers behind BAR 0"))?;
-    let interrupt = match settings.waiting {
-        Waiting::Polled => None,
-        Waiting::Interrupt | Waiting::Adaptive => bind(&function),
-    };
-    let driver = Driver::start(registers, Arc::new(function), interrupt, settings)?;
+    let driver = nvme::open(function, &options)?;
     let geometry = driver.geometry();
     log::info!(
         "nvme: {} sectors of {} bytes, {} at once, queue depth {}",
@@ -39,22 +26,6 @@ fn nvme(function: PciFunction, options: Options) -> Result<Arc<dyn BlockDevice>,
         geometry.queue_depth
     );
     Ok(Arc::new(Nvme(driver)))
-}
-
-/// Binds an interrupt and names its vector. Without one the driver polls.
-fn bind(function: &PciFunction) -> Option<(Interrupt, u16)> {
-    let vector = if function.info().msix_vectors > IO_VECTOR {
-        IO_VECTOR
-    } else {
-        0
-    };
-    match function.interrupt(vector) {
-        Ok(interrupt) => Some((interrupt, vector as u16)),
-        Err(error) => {
-            log::warn!("nvme: no interrupt ({error:?}); polling");
-            None
-        }
-    }
 }
 
 impl BlockDevice for Nvme {

@@ -37,7 +37,8 @@ const NAMES: [&str; 7] = [
 /// What everything is compared with.
 const BASELINE: usize = 1;
 
-/// Measures, reports and powers off. Option: `batches`, 1000 unless given.
+/// Measures, reports and powers off. Options: `batches`, 1000 unless given;
+/// `single`, calls timed one by one, 100,000 unless given.
 #[domain]
 fn bench_crossing(
     echo: Proxy<dyn Echo>,
@@ -45,6 +46,7 @@ fn bench_crossing(
     options: Options,
 ) -> Result<(), StartError> {
     let batches = usize::try_from(options.number("batches", 1000)?)?;
+    let single = usize::try_from(options.number("single", 100_000)?)?;
     let mut bench = Bench::new(echo);
     let mut samples = NAMES.map(|_| Samples::with_room(batches));
     let (began, first) = (Instant::now(), cycles());
@@ -69,6 +71,7 @@ fn bench_crossing(
         let baseline = (index != BASELINE).then_some(NAMES[BASELINE]);
         runtime::log::info!("{}", samples.row(name, "cycles", baseline));
     }
+    bench.report_tails(single)?;
     control.power_off(0)
 }
 
@@ -126,6 +129,26 @@ impl Bench {
             batch: Some(batch),
             bytes: [7; BYTES],
         }
+    }
+
+    /// Times calls one by one, to see the slowest. Reading the counter before
+    /// and after, which takes longer than a crossing, is in these rows; a row of
+    /// its own says how long it takes.
+    fn report_tails(&self, count: usize) -> RpcResult<()> {
+        let mut nothing = Samples::with_room(count);
+        let mut crossing = Samples::with_room(count);
+        for _ in 0..count {
+            let first = cycles();
+            let second = cycles();
+            self.echo.null()?;
+            let third = cycles();
+            nothing.add(second.wrapping_sub(first) as f64);
+            crossing.add(third.wrapping_sub(second) as f64);
+        }
+        let report = |row: Row<'_>| runtime::log::info!("{row}");
+        nothing.tail("nothing, timed alone", "cycles", report);
+        crossing.tail("null crossing, timed alone", "cycles", report);
+        Ok(())
     }
 
     /// Cycles per call of each kind, measured once.

@@ -27,6 +27,7 @@ fn bench_domain(
     let starts = usize::try_from(options.number("starts", 2000)?)?;
     let minimal = open(&control, &archive, "images/minimal")?;
     let echo = open(&control, &archive, "images/echo")?;
+    let resident = open(&control, &archive, "images/resident")?;
     let mut all = Samples::with_room(starts);
     let mut opened = Samples::with_room(OPENS);
     for _ in 0..starts / 10 {
@@ -40,17 +41,24 @@ fn bench_domain(
         drop(open(&control, &archive, "images/minimal")?);
         opened.add(before.elapsed().as_nanos() as f64);
     }
-    let bytes = memory(&control, &echo)?;
-    runtime::log::info!("{}", all.row("load + start + end", "ns", None));
+    all.tail("load + start + end", "ns", |row| {
+        runtime::log::info!("{row}")
+    });
     runtime::log::info!("{}", opened.row("verify an image", "ns", None));
-    let memory = Row {
-        name: "memory of a domain with one object",
-        unit: "bytes",
-        median: bytes,
-        p99: bytes,
-        baseline: None,
-    };
-    runtime::log::info!("{memory}");
+    for (name, image) in [
+        ("memory of a domain with one object", &echo),
+        ("memory of a domain with a thread and a heap", &resident),
+    ] {
+        let bytes = memory(&control, image)?;
+        let memory = Row {
+            name,
+            unit: "bytes",
+            median: bytes,
+            p99: bytes,
+            baseline: None,
+        };
+        runtime::log::info!("{memory}");
+    }
     control.power_off(0)
 }
 
@@ -103,7 +111,9 @@ fn crowd<'a>(control: &'a DomainControl, image: &Image) -> Result<Crowd<'a>, Sta
         ids: Vec::with_capacity(CROWD),
     };
     for _ in 0..CROWD {
-        crowd.ids.push(control.start(image, Start::new("echo"))?.id);
+        crowd
+            .ids
+            .push(control.start(image, Start::new("one of a crowd"))?.id);
     }
     Ok(crowd)
 }
