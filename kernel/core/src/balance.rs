@@ -122,7 +122,7 @@ fn idle_for(thread: &Thread) -> Option<&'static Cpu> {
     (idle != 0).then(|| cpu::get(idle.trailing_zeros() as usize))
 }
 
-/// Some CPU that the thread may run on; [`crate::scheduler::set_affinity`] has
+/// Some CPU that the thread may run on; [`crate::scheduler::bind`] has
 /// seen to it that there is one.
 fn allowed_for(thread: &Thread) -> &'static Cpu {
     let first = (0..cpu::online()).find(|&index| thread.may_run_on(index));

@@ -98,7 +98,7 @@ pub fn sleep_until(deadline_ns: u64) -> Result<(), ServiceError> {
 ///
 /// # Errors
 /// `Invalid` if none of the CPUs is there.
-pub fn set_affinity(mask: u64) -> Result<(), ServiceError> {
+pub fn bind(mask: u64) -> Result<(), ServiceError> {
     let there = match cpu::online() {
         64.. => u64::MAX,
         online => (1 << online) - 1,

@@ -20,8 +20,8 @@ use crate::domain::PagesError;
 use crate::machine::HostFileRequest;
 use crate::thread::control;
 use crate::{
-    console, crossing, death, device, domain, exchange, export, fault, machine, memory, scheduler,
-    start, thread, wait,
+    console, cpu, crossing, death, device, domain, exchange, export, fault, machine, memory,
+    scheduler, start, thread, wait,
 };
 
 /// Runs a service: not unwound inside, unwound at the end if need be.
@@ -170,6 +170,18 @@ unsafe extern "sysv64" fn thread_spawn(
         };
         spawned.map(|thread| u64::from(thread.number))
     }))
+}
+
+extern "sysv64" fn cpu_number() -> u32 {
+    u32::try_from(cpu::index()).unwrap_or(0)
+}
+
+extern "sysv64" fn cpu_count() -> u32 {
+    u32::try_from(cpu::online()).unwrap_or(1)
+}
+
+extern "sysv64" fn thread_bind(mask: u64) -> Answer {
+    done(service(|| scheduler::bind(mask)))
 }
 
 extern "sysv64" fn thread_yield() {
@@ -471,6 +483,9 @@ static TABLE: Services = Services {
     exit,
     thread_spawn,
     thread_yield,
+    cpu_number,
+    cpu_count,
+    thread_bind,
     sleep_until,
     wait: wait_word,
     wake: wake_word,

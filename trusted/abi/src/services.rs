@@ -202,6 +202,14 @@ pub struct Services {
     ) -> Answer,
     /// Lets another ready thread run.
     pub thread_yield: extern "sysv64" fn(),
+    /// Number of the CPU this runs on; it may change at any time unless the
+    /// thread is bound to it.
+    pub cpu_number: extern "sysv64" fn() -> u32,
+    /// CPUs that run threads.
+    pub cpu_count: extern "sysv64" fn() -> u32,
+    /// Binds the current thread to CPUs, a bit each. `Invalid` if none of them
+    /// is there.
+    pub thread_bind: extern "sysv64" fn(mask: u64) -> Answer,
     /// Sleeps until the monotonic clock shows `deadline_ns`. Blocks.
     pub sleep_until: extern "sysv64" fn(deadline_ns: u64) -> Answer,
     /// Blocks while `*word == expected`, at most until `deadline_ns`

@@ -65,6 +65,31 @@ pub fn exit(status: i32) -> ! {
     (unsafe { services() }.exit)(status)
 }
 
+/// Binds the current thread to CPU `cpu`: it runs there and nowhere else.
+///
+/// # Errors
+/// [`ServiceError::Invalid`] if there is no such CPU.
+pub fn bind_to_cpu(cpu: u32) -> Result<(), ServiceError> {
+    let mask = 1_u64.checked_shl(cpu).unwrap_or(0);
+    // SAFETY: every domain may bind its threads.
+    check((unsafe { services() }.thread_bind)(mask)).map(drop)
+}
+
+/// Number of the CPU this runs on. It may have changed on return, unless the
+/// thread is bound to it.
+#[must_use]
+pub fn current_cpu() -> u32 {
+    // SAFETY: every domain may ask.
+    (unsafe { services() }.cpu_number)()
+}
+
+/// CPUs that run threads, numbered from 0.
+#[must_use]
+pub fn cpu_count() -> u32 {
+    // SAFETY: every domain may ask.
+    (unsafe { services() }.cpu_count)()
+}
+
 /// Lets another ready thread run.
 pub fn yield_now() {
     // SAFETY: every domain may yield.

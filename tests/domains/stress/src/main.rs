@@ -63,6 +63,7 @@ fn run(stage: &Arc<Stage>, seconds: u64, threads: u64, seed: u64) -> Result<(), 
     if before != after {
         log::error!("stress: before {before:?}");
         log::error!("stress: after {after:?}");
+        stage.log_domains();
         return Err("something was not reclaimed");
     }
     log::info!("stress: reclaim audit: clean");

@@ -38,11 +38,13 @@ fn once(stage: &Arc<Stage>, loops: u64) -> Result<u64, Failure> {
     let victim = stage.start()?;
     let inside = Arc::new(AtomicU64::new(0));
     let back = Arc::new((AtomicU64::new(0), AtomicU64::new(0)));
-    for _ in 0..loops {
+    for number in 0..loops {
         let proxy = victim.proxy.try_clone().map_err(|_| "no memory")?;
         let (inside, back) = (Arc::clone(&inside), Arc::clone(&back));
         thread::spawn("siege", Priority::Normal, move || {
-            inside.fetch_add(1, Ordering::SeqCst);
+            let cpu = (number % u64::from(thread::cpu_count())) as u32;
+            let is_bound = thread::bind_to_cpu(cpu).is_ok() && thread::current_cpu() == cpu;
+            inside.fetch_add(u64::from(is_bound), Ordering::SeqCst);
             let has_died = proxy.end(Ending::Loop).is_err();
             back.1
                 .fetch_max(Instant::now().nanoseconds(), Ordering::SeqCst);
@@ -54,7 +56,7 @@ fn once(stage: &Arc<Stage>, loops: u64) -> Result<u64, Failure> {
     while inside.load(Ordering::SeqCst) < loops {
         thread::yield_now();
         if Instant::now() > give_up {
-            return Err("a thread did not get its turn");
+            return Err("a thread did not get its turn on its CPU");
         }
     }
     thread::sleep(LOOP);

@@ -218,6 +218,20 @@ impl Stage {
         })
     }
 
+    /// Writes down what each domain has.
+    pub fn log_domains(&self) {
+        for domain in self.control.list().unwrap_or_default() {
+            log::error!(
+                "stress: {} {:#x}: state {}, {} bytes on the exchange heap, {} threads",
+                runtime::name_text(&domain.name),
+                domain.id,
+                domain.state,
+                domain.exchange_bytes,
+                domain.threads
+            );
+        }
+    }
+
     /// What was counted, in words.
     pub fn tally(&self) -> String {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);

@@ -257,6 +257,21 @@ unsafe extern "sysv64" fn thread_spawn(
     1
 }
 
+extern "sysv64" fn cpu_number() -> u32 {
+    0
+}
+
+extern "sysv64" fn cpu_count() -> u32 {
+    1
+}
+
+extern "sysv64" fn thread_bind(mask: u64) -> Answer {
+    if mask & 1 == 0 {
+        return ServiceError::Invalid as Answer;
+    }
+    0
+}
+
 extern "sysv64" fn thread_yield() {
     thread::yield_now();
 }
@@ -411,6 +426,9 @@ pub fn table() -> &'static Services {
         exit,
         thread_spawn,
         thread_yield,
+        cpu_number,
+        cpu_count,
+        thread_bind,
         sleep_until,
         wait,
         wake,
