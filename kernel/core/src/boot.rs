@@ -135,6 +135,7 @@ fn spawn_kernel_thread(name: &str, priority: u32, function: extern "sysv64" fn(*
         generation: kernel.generation(),
         function,
         argument: core::ptr::null_mut(),
+        stack_bytes: 0,
     };
     // SAFETY: the functions ignore their argument.
     if unsafe { thread::spawn(&spawn) }.is_err() {

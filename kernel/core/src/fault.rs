@@ -100,6 +100,7 @@ pub fn inject(domain: &'static Domain, number: u32) -> Result<(), ServiceError> 
         generation: domain.generation(),
         function: commit_argument,
         argument,
+        stack_bytes: 0,
     };
     // SAFETY: the function takes a number and touches nothing of the domain's.
     unsafe { thread::spawn(&spawn) }.map(|_| ())

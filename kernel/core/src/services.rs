@@ -152,6 +152,7 @@ unsafe extern "sysv64" fn thread_spawn(
     argument: *mut (),
     name: *const Name,
     priority: u32,
+    stack_bytes: usize,
 ) -> Answer {
     answer(service(|| {
         let home = domain::current();
@@ -166,6 +167,7 @@ unsafe extern "sysv64" fn thread_spawn(
                 generation: home.generation(),
                 function,
                 argument,
+                stack_bytes,
             })
         };
         spawned.map(|thread| u64::from(thread.number))

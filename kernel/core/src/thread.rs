@@ -21,6 +21,12 @@ pub const STACK_RESERVE: usize = 24 * 1024;
 /// Bytes of stack of a thread that does not ask for another size.
 pub const STACK_BYTES: usize = 256 * 1024;
 
+/// Least bytes of a stack: what services need, and some pages for its owner.
+const MIN_STACK_BYTES: usize = STACK_RESERVE + 16 * 1024;
+
+/// Most bytes of a stack.
+const MAX_STACK_BYTES: usize = 16 << 20;
+
 /// Scheduling priorities, 0 the lowest.
 pub const PRIORITIES: usize = 4;
 
@@ -308,6 +314,8 @@ pub struct Spawn {
     pub function: unsafe extern "sysv64" fn(*mut ()),
     /// Passed to `function`.
     pub argument: *mut (),
+    /// Bytes of its stack; 0: [`STACK_BYTES`].
+    pub stack_bytes: usize,
 }
 
 /// Starts a thread.
@@ -318,7 +326,7 @@ pub struct Spawn {
 /// # Safety
 /// `function` must be sound to call with `argument` in the domain's context.
 pub unsafe fn spawn(spawn: &Spawn) -> Result<&'static Thread, ServiceError> {
-    let stack = Stack::new(STACK_BYTES).ok_or(ServiceError::NoMemory)?;
+    let stack = Stack::new(stack_bytes(spawn.stack_bytes)).ok_or(ServiceError::NoMemory)?;
     let top = stack.range().end;
     // SAFETY: slots handed to threads come from the table of domains.
     unsafe { crate::domain::of_slot(spawn.slot) }.share();
@@ -337,6 +345,16 @@ pub unsafe fn spawn(spawn: &Spawn) -> Result<&'static Thread, ServiceError> {
     }
     crate::scheduler::enqueue_new(thread);
     Ok(thread)
+}
+
+/// The bytes, in whole pages, of a stack for which so many are asked.
+const fn stack_bytes(asked: usize) -> usize {
+    match asked {
+        0 => STACK_BYTES,
+        1..=MIN_STACK_BYTES => MIN_STACK_BYTES,
+        _ if asked > MAX_STACK_BYTES => MAX_STACK_BYTES,
+        _ => asked.next_multiple_of(abi::PAGE_SIZE),
+    }
 }
 
 /// Where every thread starts, on its own stack with pre-emption off.
@@ -393,4 +411,20 @@ pub fn for_each(mut visit: impl FnMut(&'static Thread)) {
 #[must_use]
 pub fn count() -> usize {
     THREADS.lock().len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stacks_are_whole_pages_and_leave_room_for_services() {
+        assert_eq!(stack_bytes(0), STACK_BYTES);
+        for asked in [1, STACK_RESERVE, MIN_STACK_BYTES, 100_001, usize::MAX] {
+            let bytes = stack_bytes(asked);
+            assert!(bytes.is_multiple_of(abi::PAGE_SIZE), "{asked}");
+            assert!(bytes > STACK_RESERVE, "{asked}");
+            assert!(bytes >= asked.min(MAX_STACK_BYTES), "{asked}");
+        }
+    }
 }

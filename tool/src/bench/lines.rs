@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
@@ -31,30 +31,55 @@ impl std::ops::AddAssign for Lines {
     }
 }
 
-/// Counts all files of a package's `src` folder but those of tests. A file that
-/// is no Rust, which the compiler would refuse, counts nothing.
-pub fn of_folder(folder: &Path) -> Lines {
+/// Counts some files together. A file that is no Rust, which the compiler would
+/// refuse, counts nothing.
+pub fn of_files<'a>(files: impl Iterator<Item = &'a Path>) -> Lines {
     let mut total = Lines::default();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            let path = entry.path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if is_counted(&path)
-                && let Ok(source) = fs::read_to_string(&path)
-            {
-                total += of_source(&source);
-            }
+    for file in files {
+        if let Ok(source) = fs::read_to_string(file) {
+            total += of_source(&source);
         }
     }
     total
 }
 
-/// Whether a file is Rust and no test.
-fn is_counted(path: &Path) -> bool {
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    path.extension().is_some_and(|end| end == "rs") && stem != "tests" && !stem.ends_with("_tests")
+/// The source files that cargo's builds in these folders read, from what the
+/// compiler wrote beside its results.
+pub fn compiled(root: &Path, folders: &[PathBuf]) -> BTreeSet<PathBuf> {
+    let mut files = BTreeSet::new();
+    for folder in folders {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.extension().is_some_and(|end| end == "d")
+                && let Ok(text) = fs::read_to_string(&path)
+            {
+                files.extend(sources(&text).into_iter().map(|file| root.join(file)));
+            }
+        }
+    }
+    files
+}
+
+/// The Rust files behind the colons of a dependency file. Spaces within names
+/// have a backslash in front.
+fn sources(dependencies: &str) -> BTreeSet<PathBuf> {
+    let lists = dependencies
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| line.split_once(": "));
+    let mut files = BTreeSet::new();
+    for (_, list) in lists {
+        let marked = list.replace("\\ ", "\0");
+        let names = marked
+            .split_whitespace()
+            .map(|name| name.replace('\0', " "));
+        files.extend(
+            names
+                .filter(|name| name.ends_with(".rs"))
+                .map(PathBuf::from),
+        );
+    }
+    files
 }
 
 /// Counts one file.
@@ -177,6 +202,19 @@ mod tests {
         // `let x = unsafe {`, the call, the brace, and the one-line block.
         assert_eq!(lines.in_unsafe, 4);
         assert_eq!(lines.code, 10);
+    }
+
+    #[test]
+    fn dependency_files_name_sources() {
+        let text = "/t/a.d: src/lib.rs src/my\\ file.rs notes.md\n\n/t/liba.rlib: src/lib.rs\n\n\
+                    src/lib.rs:\n# env-dep:X=y: z.rs\n";
+        let files: Vec<_> = sources(text).into_iter().collect();
+        assert!(
+            files.contains(&PathBuf::from("src/my file.rs")),
+            "{files:?}"
+        );
+        assert!(files.contains(&PathBuf::from("src/lib.rs")), "{files:?}");
+        assert_eq!(files.len(), 2, "{files:?}");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::lines::{self, Lines};
 use super::rows::Row;
@@ -98,11 +98,15 @@ fn trusted_base<'a>(
     let in_kernel: BTreeMap<&str, &Package> = linked(&workspace, &roots);
     roots.extend(images.filter_map(|name| workspace.image_package(name)));
     roots.extend(workspace.program_packages());
+    let files = lines::compiled(tree.root(), &build::dependency_folders(tree, machine));
     let mut own = Lines::default();
     let mut foreign = Lines::default();
     let mut total = 0;
     for (id, package) in linked(&workspace, &roots) {
-        let counted = lines::of_folder(&package.folder().join("src"));
+        let of_package = files
+            .iter()
+            .filter(|file| file.starts_with(package.folder()));
+        let counted = lines::of_files(of_package.map(PathBuf::as_path));
         total += counted.code;
         let is_trusted = TRUSTED.iter().any(|room| workspace.is_in(package, room));
         if is_trusted || in_kernel.contains_key(id) {

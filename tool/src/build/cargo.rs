@@ -312,6 +312,23 @@ pub fn kernel_path(tree: &Tree, machine: Machine) -> PathBuf {
     }
 }
 
+/// Where cargo notes which sources the kernel of a machine, the images and the
+/// macros that both use are made of.
+pub fn dependency_folders(tree: &Tree, machine: Machine) -> Vec<PathBuf> {
+    let kernel = match machine {
+        Machine::Pc => "kernel",
+        Machine::Hosted => "hosted",
+    };
+    [
+        format!("{kernel}/{TARGET}/release/deps"),
+        format!("images/{TARGET}/image/deps"),
+        "images/image/deps".to_owned(),
+    ]
+    .iter()
+    .map(|folder| tree.target(folder))
+    .collect()
+}
+
 /// Builds the kernel of a machine.
 pub fn build_kernel(
     tree: &Tree,

@@ -22,7 +22,7 @@ use crate::progress::Step;
 use crate::system::{self, Images};
 use crate::tree::Tree;
 
-pub use cargo::{Package, Workspace, cargo, start_error};
+pub use cargo::{Package, Workspace, cargo, dependency_folders, start_error};
 
 /// Everything a machine is booted with, but the disk.
 #[derive(Clone, Debug)]

@@ -193,12 +193,14 @@ pub struct Services {
     pub exit: extern "sysv64" fn(status: i32) -> !,
 
     // Threads
-    /// Starts a thread of the current domain; its number.
+    /// Starts a thread of the current domain; its number. Its stack has
+    /// `stack_bytes`, or what the kernel makes of them: 0 is the usual size.
     pub thread_spawn: unsafe extern "sysv64" fn(
         function: ThreadFunction,
         argument: *mut (),
         name: *const Name,
         priority: u32,
+        stack_bytes: usize,
     ) -> Answer,
     /// Lets another ready thread run.
     pub thread_yield: extern "sysv64" fn(),

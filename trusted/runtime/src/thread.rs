@@ -33,13 +33,34 @@ pub fn spawn(
     priority: Priority,
     code: impl FnOnce() + Send + 'static,
 ) -> Result<ThreadId, ServiceError> {
+    spawn_with_stack(name, priority, 0, code)
+}
+
+/// As [`spawn`], with a stack of `stack_bytes`: at least 40 KiB, of which calls
+/// of the kernel may use 24, and at most 16 MiB; 0 is the usual 256 KiB. All of
+/// it is memory from the start, so a thread that does little can do with little.
+///
+/// # Errors
+/// As [`spawn`].
+pub fn spawn_with_stack(
+    name: &str,
+    priority: Priority,
+    stack_bytes: usize,
+    code: impl FnOnce() + Send + 'static,
+) -> Result<ThreadId, ServiceError> {
     let code: Box<Code> = Box::new(Box::new(code));
     let argument = Box::into_raw(code);
     let name = abi::note::name(name);
     // SAFETY: every domain may start threads; `enter` takes this argument back,
     // once, on the new thread; the name lives for the call.
     let answer = unsafe {
-        (services().thread_spawn)(enter, argument.cast(), &raw const name, priority as u32)
+        (services().thread_spawn)(
+            enter,
+            argument.cast(),
+            &raw const name,
+            priority as u32,
+            stack_bytes,
+        )
     };
     check(answer).map(ThreadId).inspect_err(|_| {
         // SAFETY: no thread was started, so the argument is still ours.

@@ -16,6 +16,9 @@ use runtime::thread::{self, Priority};
 use runtime::time::Instant;
 use runtime::{StartError, domain};
 
+/// Enough for a thread that waits.
+const STACK_BYTES: usize = 40 << 10;
+
 /// Words kept on the private heap.
 const WORDS: u64 = 128;
 
@@ -26,7 +29,7 @@ struct Resident {
 /// Starts the thread and provides the object.
 #[domain]
 fn resident() -> Result<Arc<dyn Echo>, StartError> {
-    thread::spawn("waits", Priority::Normal, || {
+    thread::spawn_with_stack("waits", Priority::Normal, STACK_BYTES, || {
         thread::sleep_until(Instant::NEVER);
     })
     .map_err(|error| StartError::new(format_args!("no thread: {error:?}")))?;

@@ -249,6 +249,7 @@ unsafe extern "sysv64" fn thread_spawn(
     argument: *mut (),
     _name: *const Name,
     _priority: u32,
+    _stack_bytes: usize,
 ) -> Answer {
     let argument = argument as usize;
     // SAFETY: the caller's promise: `function` may run with `argument`, once,
