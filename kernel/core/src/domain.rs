@@ -34,6 +34,8 @@ pub struct Domain {
     is_shared: AtomicBool,
     /// The slot is not reused before its starter has read how it ended.
     is_kept: AtomicBool,
+    /// When its last death began, nanoseconds since boot.
+    died_ns: AtomicU64,
     /// What [`crate::scan`] marks threads with that are clear of its death.
     death_ticket: AtomicU64,
     /// Longest time in one call; 0: no limit.
@@ -107,6 +109,7 @@ impl Domain {
             cpu_ns: AtomicU64::new(0),
             is_shared: AtomicBool::new(false),
             is_kept: AtomicBool::new(false),
+            died_ns: AtomicU64::new(0),
             death_ticket: AtomicU64::new(0),
             watchdog_ns: AtomicU64::new(0),
             body: SpinLock::new(Body {
@@ -197,10 +200,17 @@ impl Domain {
             || self.change_state(DomainState::Starting, DomainState::Dying);
         if was_alive {
             self.slot.live.store(0, Ordering::SeqCst);
+            self.died_ns
+                .store(crate::machine::get().now_ns(), Ordering::Release);
             self.death_ticket
                 .store(crate::scan::new_ticket(), Ordering::SeqCst);
         }
         was_alive
+    }
+
+    /// When the last death in this slot began, nanoseconds since boot.
+    pub fn died_ns(&self) -> u64 {
+        self.died_ns.load(Ordering::Acquire)
     }
 
     /// Frees everything the kernel keeps for it; the slot may be reused then.
@@ -319,6 +329,13 @@ pub(crate) fn account_cpu(slot: &DomainSlot, ran_ns: u64) {
 pub fn find(id: u64) -> Option<&'static Domain> {
     let domain = slot_of(id)?;
     (domain.id() == id && domain.state() != DomainState::Dead).then_some(domain)
+}
+
+/// Whether the domain with an owner id can be called: neither dying nor dead.
+#[must_use]
+pub fn is_live(id: u64) -> bool {
+    slot_of(id)
+        .is_some_and(|domain| domain.id() == id && domain.slot.live.load(Ordering::SeqCst) != 0)
 }
 
 /// The slot an owner id belongs to, whoever is in it now.

@@ -63,6 +63,26 @@ pub unsafe fn free(payload: *mut u8) {
     unsafe { HEAP.free(payload) }
 }
 
+/// Frees an object that the current domain gives up, or gives it back to who
+/// lent it.
+///
+/// # Safety
+/// As [`free`].
+#[inline]
+pub unsafe fn give_up(payload: *mut u8) {
+    // SAFETY: the caller's promise.
+    unsafe { HEAP.give_up(payload, &crate::domain::is_live) }
+}
+
+/// Ends a loan of the current domain; whether the object came back.
+///
+/// # Safety
+/// `payload` is the object of a loan of the current domain.
+pub unsafe fn end_loan(payload: *mut u8, forgive: bool) -> bool {
+    // SAFETY: the caller's promise.
+    unsafe { HEAP.end_loan(payload, forgive) }
+}
+
 /// Calls `visit` with every live object's header.
 pub(crate) fn for_each(visit: &mut dyn FnMut(&'static ObjectHeader)) {
     HEAP.for_each(visit);
@@ -83,8 +103,7 @@ pub fn bytes_owned(owner: u64) -> u64 {
 /// Frees what a dead domain owned, or gives it back to who lent it. Proxies
 /// are handed to `drop_proxy` before they go. Freed and returned objects.
 pub fn reclaim(owner: u64, drop_proxy: &mut dyn FnMut(&ProxyObject)) -> (u64, u64) {
-    let is_alive = |id| crate::domain::find(id).is_some();
-    HEAP.reclaim(owner, &is_alive, &mut |header| {
+    HEAP.reclaim(owner, &crate::domain::is_live, &mut |header| {
         if header.kind.load(Ordering::Relaxed) == ObjectKind::Proxy as u32 {
             let payload = core::ptr::from_ref(header).wrapping_add(1);
             // SAFETY: the kind says what the payload is.

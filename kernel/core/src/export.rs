@@ -2,7 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use abi::exchange::{ObjectHeader, ObjectKind, ProxyObject};
 use abi::services::{DropExport, ExchangeRequest};
@@ -10,7 +10,7 @@ use abi::status::ServiceError;
 use abi::thread::{CrossStatus, DomainSlot};
 
 use crate::sync::SpinLock;
-use crate::{domain, exchange};
+use crate::{domain, exchange, wait};
 
 /// One object a domain lets others call.
 struct Export {
@@ -20,6 +20,8 @@ struct Export {
     vtable: *const (),
     drop_export: DropExport,
     proxies: AtomicU32,
+    /// Its domain is dead and there will be no successor.
+    is_abandoned: AtomicBool,
 }
 
 // SAFETY: the pointers mean something in the owner's context only and are
@@ -33,6 +35,9 @@ static FORLORN: SpinLock<Vec<Export>> = SpinLock::new(Vec::new());
 /// Taken by whoever frees, copies or redirects proxies: none of them sees a
 /// proxy half redirected or freed under its hands. Calls do not take it.
 static CHANGES: SpinLock<()> = SpinLock::new(());
+
+/// Counts redirections; who waits for a successor waits on it.
+static REDIRECTED: AtomicU32 = AtomicU32::new(0);
 
 /// Exported objects there are.
 #[must_use]
@@ -87,6 +92,7 @@ pub unsafe fn export(
         vtable,
         drop_export,
         proxies: AtomicU32::new(1),
+        is_abandoned: AtomicBool::new(false),
     });
     let export = Box::into_raw(export);
     let object = ProxyObject {
@@ -228,7 +234,60 @@ pub unsafe fn redirect(
         drop_reference(old_export.cast_mut().cast(), moved);
     }
     drop(changes);
+    notify_waiters();
     Ok(u64::from(moved))
+}
+
+/// Says that the object of `from` will have no successor.
+///
+/// # Safety
+/// `from` must be a live proxy held by the caller.
+pub unsafe fn abandon(from: *const ProxyObject) {
+    {
+        let _changes = CHANGES.lock();
+        // SAFETY: a live proxy refers to a live export.
+        let export = unsafe { &*(*from).export.cast::<Export>() };
+        export.is_abandoned.store(true, Ordering::Release);
+    }
+    notify_waiters();
+}
+
+fn notify_waiters() {
+    REDIRECTED.fetch_add(1, Ordering::SeqCst);
+    wait::wake(&REDIRECTED, u32::MAX);
+}
+
+/// Waits until a proxy leads elsewhere than to this generation of a slot; when
+/// that one's death began.
+///
+/// # Errors
+/// `NotFound` when there will be no successor; those of [`wait::wait`].
+///
+/// # Safety
+/// `proxy` must be a live proxy held by the caller, `slot` one of the table's.
+pub unsafe fn wait_for_successor(
+    proxy: *const ProxyObject,
+    slot: &'static DomainSlot,
+    generation: u64,
+    deadline_ns: u64,
+) -> Result<u64, ServiceError> {
+    loop {
+        let seen = REDIRECTED.load(Ordering::SeqCst);
+        let is_abandoned = {
+            let _changes = CHANGES.lock();
+            // SAFETY: the caller's contract; not redirected under our hands.
+            let (now, export) = unsafe { (&*proxy, &*(*proxy).export.cast::<Export>()) };
+            if !core::ptr::eq(now.slot, slot) || now.generation != generation {
+                // SAFETY: the caller's contract.
+                return Ok(unsafe { domain::of_slot(slot) }.died_ns());
+            }
+            export.is_abandoned.load(Ordering::Acquire)
+        };
+        if is_abandoned {
+            return Err(ServiceError::NotFound);
+        }
+        wait::wait(&REDIRECTED, seen, deadline_ns)?;
+    }
 }
 
 /// Whether there is work for [`finish_forlorn`].

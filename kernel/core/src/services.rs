@@ -15,6 +15,7 @@ use abi::services::{
     ThreadFunction,
 };
 use abi::status::{Answer, ServiceError};
+use abi::thread::DomainSlot;
 
 use crate::domain::PagesError;
 use crate::machine::HostFileRequest;
@@ -108,7 +109,13 @@ unsafe extern "sysv64" fn exchange_allocate(request: *const ExchangeRequest) -> 
 
 unsafe extern "sysv64" fn exchange_free(payload: *mut u8) {
     // SAFETY: the caller owns the object and gives it up.
-    unsafe { exchange::free(payload) }
+    unsafe { exchange::give_up(payload) }
+}
+
+unsafe extern "sysv64" fn exchange_end_loan(payload: *mut u8, forgive: u32) -> Answer {
+    // SAFETY: the caller lent the object.
+    let came_back = service(|| unsafe { exchange::end_loan(payload, forgive != 0) });
+    came_back.into()
 }
 
 unsafe extern "sysv64" fn proxy_export(
@@ -133,7 +140,25 @@ unsafe extern "sysv64" fn proxy_drop(proxy: *mut ProxyObject) {
 
 unsafe extern "sysv64" fn proxy_redirect(from: *mut ProxyObject, to: *const ProxyObject) -> Answer {
     // SAFETY: the caller holds both proxies.
-    answer(service(|| unsafe { export::redirect(from, to) }))
+    answer(service(|| unsafe {
+        if to.is_null() {
+            export::abandon(from);
+            return Ok(0);
+        }
+        export::redirect(from, to)
+    }))
+}
+
+unsafe extern "sysv64" fn proxy_wait(
+    proxy: *const ProxyObject,
+    slot: *const DomainSlot,
+    generation: u64,
+    deadline_ns: u64,
+) -> Answer {
+    // SAFETY: the caller holds the proxy; slots are never freed.
+    answer(service(|| unsafe {
+        export::wait_for_successor(proxy, &*slot, generation, deadline_ns)
+    }))
 }
 
 unsafe extern "sysv64" fn panic(message: *const u8, length: usize) -> ! {
@@ -477,10 +502,12 @@ static TABLE: Services = Services {
     pages_unmap,
     exchange_allocate,
     exchange_free,
+    exchange_end_loan,
     proxy_export,
     proxy_clone,
     proxy_drop,
     proxy_redirect,
+    proxy_wait,
     panic,
     exit,
     thread_spawn,

@@ -11,7 +11,8 @@ pub struct ObjectHeader {
     /// Owner id of the domain that owns the object ([`crate::thread::DomainSlot::id`]);
     /// 0 while the object is free.
     pub owner: AtomicU64,
-    /// Owner id that gets the object back if its owner dies; 0: nobody.
+    /// Owner id that gets the object back if its owner dies or frees it; 0:
+    /// nobody; [`RETURNED`]: it came back so, and its owner has no handle yet.
     pub lender: AtomicU64,
     /// Fingerprint of the element type.
     pub fingerprint: u64,
@@ -26,6 +27,9 @@ pub struct ObjectHeader {
     /// Owned by the allocator.
     pub reserved: [u64; 2],
 }
+
+/// In the place of a lender: the object came back to who lent it.
+pub const RETURNED: u64 = u64::MAX;
 
 /// What kind of object a header describes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

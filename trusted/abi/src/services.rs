@@ -166,6 +166,11 @@ pub struct Services {
     /// Frees an object by its payload address.
     pub exchange_free: unsafe extern "sysv64" fn(payload: *mut u8),
 
+    /// Ends a loan of the current domain whose object is not in its hands.
+    /// 1: the object came back and is the current domain's alone; 0: the
+    /// borrower has it, and keeps it for good if `forgive` is 1.
+    pub exchange_end_loan: unsafe extern "sysv64" fn(payload: *mut u8, forgive: u32) -> Answer,
+
     // Proxies
     /// Exports an object of the current domain: a proxy owned by it, or null.
     pub proxy_export: unsafe extern "sysv64" fn(
@@ -182,9 +187,19 @@ pub struct Services {
     /// Makes every proxy for the object of `from`, whoever holds it, one for
     /// the object of `to`; how many. The owner of the old object must be dead
     /// and the interfaces the same, else `Invalid`. `from` and `to` stay as
-    /// they are. (Capability `DomainControl`.)
+    /// they are. A null `to`: there will be no successor. (Capability
+    /// `DomainControl`.)
     pub proxy_redirect:
         unsafe extern "sysv64" fn(from: *mut ProxyObject, to: *const ProxyObject) -> Answer,
+    /// Waits until a proxy leads to another domain than the one with this slot
+    /// and generation; when that one's death began, nanoseconds since boot.
+    /// `NotFound`: there will be no successor. Blocks.
+    pub proxy_wait: unsafe extern "sysv64" fn(
+        proxy: *const ProxyObject,
+        slot: *const crate::thread::DomainSlot,
+        generation: u64,
+        deadline_ns: u64,
+    ) -> Answer,
 
     // Ends
     /// Ends the current domain with a panic message and the place it happened.

@@ -31,6 +31,7 @@ mod fingerprint;
 #[cfg(any(test, feature = "host"))]
 pub mod host;
 mod layout;
+mod loan;
 mod object;
 mod proxy;
 mod reference;
@@ -42,8 +43,9 @@ pub use crossing::{Argument, Arguments, Borrowed};
 pub use deque::{Iter, RRefDeque};
 pub use error::{ExchangeFull, RpcError, RpcResult};
 pub use layout::{Exchangeable, MAX_SLOTS, Plain, SlotList, Zeroable};
+pub use loan::{AnyBits, Lendable, Loan};
 pub use macros::{Exchangeable, interface};
-pub use proxy::{Interface, Proxy};
+pub use proxy::{Incarnation, Interface, Proxy};
 pub use reference::RRef;
 pub use slice::RRefSlice;
 

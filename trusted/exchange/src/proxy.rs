@@ -4,9 +4,11 @@ use alloc::sync::Arc;
 use core::fmt;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
+use core::sync::atomic::Ordering;
 
 use abi::exchange::ProxyObject;
 use abi::note::{combine, hash};
+use abi::status::{ServiceError, check};
 use abi::thread::DomainSlot;
 
 use crate::error::ExchangeFull;
@@ -115,6 +117,12 @@ impl<I: ?Sized + Interface> Proxy<I> {
         }
     }
 
+    /// The proxy object, for the stand-in's redirection.
+    #[cfg(any(test, feature = "host"))]
+    pub(crate) const fn as_object(&self) -> *mut ProxyObject {
+        self.object.as_ptr()
+    }
+
     /// Gives up the handle; the proxy object stays.
     #[must_use]
     pub fn into_object(proxy: Self) -> NonNull<ProxyObject> {
@@ -150,6 +158,60 @@ impl<I: ?Sized + Interface> Proxy<I> {
     pub(crate) fn error_counter(&self) -> *mut u64 {
         // SAFETY: a proxy owns a live proxy object.
         unsafe { &raw mut (*self.object.as_ptr()).errors }
+    }
+}
+
+impl<I: ?Sized + Interface> Proxy<I> {
+    /// The life of the domain that a call would enter now.
+    #[inline(always)]
+    #[must_use]
+    pub fn incarnation(proxy: &Self) -> Incarnation {
+        let target = proxy.target();
+        Incarnation {
+            slot: target.slot as usize,
+            generation: target.generation,
+        }
+    }
+
+    /// Waits until the proxy leads to another life than `dead`: its supervisor
+    /// has started a successor. When the death of `dead` began, in nanoseconds
+    /// since boot. Blocks, at most until `deadline_ns`.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`] when there will be no successor,
+    /// [`ServiceError::TimedOut`].
+    pub fn wait_for_successor(
+        proxy: &Self,
+        dead: Incarnation,
+        deadline_ns: u64,
+    ) -> Result<u64, ServiceError> {
+        // SAFETY: whoever holds a proxy may wait for it to be redirected; an
+        // incarnation names a slot, which lives for ever.
+        check(unsafe {
+            (thread::services().proxy_wait)(
+                proxy.object.as_ptr(),
+                dead.slot as *const DomainSlot,
+                dead.generation,
+                deadline_ns,
+            )
+        })
+    }
+}
+
+/// One life of a domain, from its start to its death.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Incarnation {
+    slot: usize,
+    generation: u64,
+}
+
+impl Incarnation {
+    /// Whether it is not over.
+    #[must_use]
+    pub fn is_alive(self) -> bool {
+        let slot = self.slot as *const DomainSlot;
+        // SAFETY: made from a proxy, which names a slot; those live for ever.
+        unsafe { (*slot).live.load(Ordering::Acquire) == self.generation }
     }
 }
 

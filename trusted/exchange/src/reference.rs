@@ -34,7 +34,7 @@ use crate::object;
 /// ```
 #[repr(transparent)]
 pub struct RRef<T: Exchangeable> {
-    payload: NonNull<T>,
+    pub(crate) payload: NonNull<T>,
     owns: PhantomData<T>,
 }
 
@@ -71,6 +71,18 @@ impl<T: Exchangeable> RRef<T> {
             payload,
             owns: PhantomData,
         })
+    }
+
+    /// A handle on a value.
+    ///
+    /// # Safety
+    /// This domain owns the object, its value is initialised, and nobody else
+    /// has a handle on it.
+    pub(crate) const unsafe fn from_value(payload: NonNull<T>) -> Self {
+        Self {
+            payload,
+            owns: PhantomData,
+        }
     }
 
     /// Takes the value off the exchange heap.

@@ -18,7 +18,7 @@ use crate::object;
 /// and write it in place.
 #[repr(transparent)]
 pub struct RRefSlice<T: Exchangeable> {
-    first: NonNull<T>,
+    pub(crate) first: NonNull<T>,
     owns: PhantomData<T>,
 }
 

@@ -14,7 +14,7 @@ use core::ptr;
 use core::sync::atomic::{AtomicI64, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 use abi::PAGE_SIZE;
-use abi::exchange::{ObjectHeader, ObjectKind};
+use abi::exchange::{ObjectHeader, ObjectKind, RETURNED};
 use abi::services::ExchangeRequest;
 
 use crate::cpu::MAX_CPUS;
@@ -191,6 +191,8 @@ pub struct Heap<S> {
     /// Newest chunk; chunks are added at the front.
     chunks: AtomicPtr<Chunk>,
     pool: SpinLock<Pool>,
+    /// Taken by whoever ends a loan other than by handing the object over.
+    loans: SpinLock<()>,
     /// Pages of chunks that hold blocks of a class.
     pages: AtomicU64,
 }
@@ -212,6 +214,7 @@ impl<S: Source> Heap<S> {
                 scans: 0,
                 retired: ptr::null_mut(),
             }),
+            loans: SpinLock::new(()),
             pages: AtomicU64::new(0),
         }
     }
@@ -284,6 +287,56 @@ impl<S: Source> Heap<S> {
             self.flush(list, class);
         }
         drop(preempt);
+    }
+
+    /// Frees an object, or gives it back to who lent it, if that one is alive.
+    ///
+    /// # Safety
+    /// As [`Self::free`].
+    #[inline]
+    pub unsafe fn give_up(&self, payload: *mut u8, is_alive: &dyn Fn(u64) -> bool) {
+        let header = payload.cast::<ObjectHeader>().wrapping_sub(1);
+        // SAFETY: the caller's promise: a live object, with its header in front.
+        unsafe {
+            if (*header).lender.load(Ordering::Relaxed) == 0 || !self.give_back(&*header, is_alive)
+            {
+                self.free(payload);
+            }
+        }
+    }
+
+    /// Gives an object back to who lent it; false: nobody alive did.
+    ///
+    /// A lender that dies later finds the object among its own: its reclaim
+    /// takes the lock once it is no longer alive, before it looks.
+    #[cold]
+    fn give_back(&self, header: &ObjectHeader, is_alive: &dyn Fn(u64) -> bool) -> bool {
+        let _loans = self.loans.lock();
+        let lender = header.lender.load(Ordering::Relaxed);
+        if lender == 0 || lender == RETURNED || !is_alive(lender) {
+            return false;
+        }
+        header.owner.store(lender, Ordering::Release);
+        header.lender.store(RETURNED, Ordering::Release);
+        true
+    }
+
+    /// Ends a loan whose object is not in the lender's hands; whether it came
+    /// back. If not, it stays lent, or becomes the borrower's for good.
+    ///
+    /// # Safety
+    /// `payload` is the object of a loan of the current domain, which nobody
+    /// else ends.
+    pub unsafe fn end_loan(&self, payload: *mut u8, forgive: bool) -> bool {
+        let _loans = self.loans.lock();
+        // SAFETY: an object is not freed while its lender is alive; the lender
+        // is the domain that runs here.
+        let header = unsafe { &*payload.cast::<ObjectHeader>().wrapping_sub(1) };
+        let came_back = header.lender.load(Ordering::Acquire) == RETURNED;
+        if came_back || forgive {
+            header.lender.store(0, Ordering::Release);
+        }
+        came_back
     }
 
     #[cold]
@@ -529,13 +582,13 @@ impl<S: Source> Heap<S> {
         visit: &mut dyn FnMut(&ObjectHeader),
     ) -> (u64, u64) {
         let (mut freed, mut returned) = (0, 0);
+        // Whoever still saw `owner` alive has given it back what it lent.
+        drop(self.loans.lock());
         self.for_each(&mut |header| {
             if header.owner.load(Ordering::Acquire) != owner {
                 return;
             }
-            let lender = header.lender.swap(0, Ordering::AcqRel);
-            if lender != 0 && is_alive(lender) {
-                header.owner.store(lender, Ordering::Release);
+            if self.give_back(header, is_alive) {
                 returned += 1;
                 return;
             }

@@ -102,6 +102,13 @@ enum Step {
         object: usize,
         lender: u64,
     },
+    /// The owner drops it: it goes back to a living lender, or is freed.
+    GiveUp(usize),
+    /// The lender asks for it.
+    EndLoan {
+        object: usize,
+        forgive: bool,
+    },
     Die(u64),
     Cpu(usize),
 }
@@ -113,7 +120,9 @@ fn step() -> impl Strategy<Value = Step> {
         8 => (1..5_u64, size, align).prop_map(|(owner, size, align)| Step::Allocate { owner, size, align }),
         4 => any::<usize>().prop_map(Step::Free),
         3 => (any::<usize>(), 1..5_u64).prop_map(|(object, to)| Step::Move { object, to }),
-        1 => (any::<usize>(), 1..5_u64).prop_map(|(object, lender)| Step::Lend { object, lender }),
+        3 => (any::<usize>(), 1..5_u64).prop_map(|(object, lender)| Step::Lend { object, lender }),
+        3 => any::<usize>().prop_map(Step::GiveUp),
+        3 => (any::<usize>(), any::<bool>()).prop_map(|(object, forgive)| Step::EndLoan { object, forgive }),
         1 => (1..5_u64).prop_map(Step::Die),
         1 => (0..3_usize).prop_map(Step::Cpu),
     ]
@@ -143,6 +152,25 @@ fn check_contents(known: &Known) {
     let header = header_of(known.payload);
     assert_eq!(header.size, known.size);
     assert_eq!(header.owner.load(Ordering::Relaxed), known.owner);
+    assert_eq!(header.lender.load(Ordering::Relaxed), known.lender);
+}
+
+/// Whether an object goes back when its owner gives it up. Lender 4 is dead.
+fn goes_back(known: &Known) -> bool {
+    ![0, 4, RETURNED].contains(&known.lender)
+}
+
+fn give_up(heap: &Heap<HostPages>, model: &mut Vec<Known>, object: usize) {
+    let index = object % model.len();
+    let known = &mut model[index];
+    // SAFETY: live; the model forgets it unless it goes back.
+    unsafe { heap.give_up(known.payload, &|lender| lender != 4) };
+    if goes_back(known) {
+        known.owner = known.lender;
+        known.lender = RETURNED;
+    } else {
+        model.swap_remove(index);
+    }
 }
 
 fn run(steps: Vec<Step>, limit: usize) {
@@ -187,9 +215,24 @@ fn run(steps: Vec<Step>, limit: usize) {
                     .lender
                     .store(lender, Ordering::Relaxed);
             }
+            Step::GiveUp(object) if !model.is_empty() => give_up(&heap, &mut model, object),
+            Step::EndLoan { object, forgive } if !model.is_empty() => {
+                let index = object % model.len();
+                let known = &mut model[index];
+                // SAFETY: the object is live, and no other thread looks at it.
+                let came_back = unsafe { heap.end_loan(known.payload, forgive) };
+                assert_eq!(came_back, known.lender == RETURNED);
+                if came_back || forgive {
+                    known.lender = 0;
+                }
+            }
             Step::Die(owner) => die(&heap, &mut model, owner),
             Step::Cpu(cpu) => CPU.set(cpu),
-            Step::Free(_) | Step::Move { .. } | Step::Lend { .. } => {}
+            Step::Free(_)
+            | Step::Move { .. }
+            | Step::Lend { .. }
+            | Step::GiveUp(_)
+            | Step::EndLoan { .. } => {}
         }
         assert_eq!(heap.objects(), model.len() as u64);
     }
@@ -212,19 +255,18 @@ fn die(heap: &Heap<HostPages>, model: &mut Vec<Known>, owner: u64) {
     // Lender 4 counts as dead.
     let mut shown = 0;
     let counted = heap.reclaim(owner, &|lender| lender != 4, &mut |_| shown += 1);
-    let returns = |known: &Known| known.lender != 0 && known.lender != 4;
     let returned = model
         .iter()
-        .filter(|known| known.owner == owner && returns(known))
+        .filter(|known| known.owner == owner && goes_back(known))
         .count();
     let before = model.len();
-    model.retain(|known| known.owner != owner || returns(known));
+    model.retain(|known| known.owner != owner || goes_back(known));
     let freed = before - model.len();
     assert_eq!(counted, (freed as u64, returned as u64));
     assert_eq!(shown, freed);
     for known in model.iter_mut().filter(|known| known.owner == owner) {
         known.owner = known.lender;
-        known.lender = 0;
+        known.lender = RETURNED;
     }
     model.iter().for_each(check_contents);
 }

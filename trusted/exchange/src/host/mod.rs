@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use abi::thread::{DomainSlot, ThreadControl};
 
-pub use services::{objects_of, reclaim, total_objects};
+pub use services::{abandon, objects_of, reclaim, redirect, total_objects};
 
 static NEXT_DOMAIN: AtomicU32 = AtomicU32::new(1);
 static NEXT_THREAD: AtomicU32 = AtomicU32::new(1);
@@ -73,13 +73,13 @@ impl Domain {
     #[must_use]
     pub fn new() -> Self {
         let index = NEXT_DOMAIN.fetch_add(1, Ordering::Relaxed);
-        Self {
-            slot: Box::leak(Box::new(DomainSlot {
-                live: AtomicU64::new(1),
-                id: AtomicU64::new(u64::from(index) << 32 | 1),
-                index,
-            })),
-        }
+        let slot = Box::leak(Box::new(DomainSlot {
+            live: AtomicU64::new(1),
+            id: AtomicU64::new(u64::from(index) << 32 | 1),
+            index,
+        }));
+        services::register(slot);
+        Self { slot }
     }
 
     /// Owner id.

@@ -3,19 +3,20 @@
 use std::alloc::{Layout, alloc, alloc_zeroed, dealloc};
 use std::collections::HashMap;
 use std::string::String;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 use std::vec::Vec;
 use std::{eprintln, print, ptr, thread};
 
-use abi::exchange::{ObjectHeader, ObjectKind, ProxyObject};
+use abi::exchange::{ObjectHeader, ObjectKind, ProxyObject, RETURNED};
 use abi::note::{DomainNote, Name};
 use abi::services::{
     Audit, DeathNotice, DomainInfo, DropExport, ExchangeRequest, Services, StartRequest,
     ThreadFunction,
 };
 use abi::status::{Answer, ServiceError};
+use abi::thread::DomainSlot;
 
 use super::control;
 
@@ -24,10 +25,13 @@ const UNSUPPORTED: Answer = ServiceError::Unsupported as Answer;
 
 /// Every live object: payload address to the block it lies in.
 static OBJECTS: Mutex<Option<HashMap<usize, (usize, Layout)>>> = Mutex::new(None);
+/// Every domain there ever was.
+static DOMAINS: Mutex<Vec<&'static DomainSlot>> = Mutex::new(Vec::new());
 /// What an export record counts: its proxies.
 struct Export {
     proxies: AtomicU64,
     drop_export: DropExport,
+    is_abandoned: AtomicBool,
 }
 /// Waiters of all words share one condition.
 static PARKED: Mutex<()> = Mutex::new(());
@@ -48,14 +52,40 @@ pub fn objects_of(owner: u64) -> usize {
     })
 }
 
+/// Makes all proxies for one object lead to another, as a supervisor does when
+/// it has started a successor.
+pub fn redirect<I: ?Sized + crate::Interface>(from: &crate::Proxy<I>, to: &crate::Proxy<I>) {
+    // SAFETY: both are live proxies of one interface.
+    unsafe { proxy_redirect(from.as_object(), to.as_object()) };
+}
+
+/// Says that the object of a dead domain has no successor.
+pub fn abandon<I: ?Sized + crate::Interface>(proxy: &crate::Proxy<I>) {
+    // SAFETY: a live proxy.
+    unsafe { proxy_redirect(proxy.as_object(), ptr::null()) };
+}
+
 /// Objects of all owners.
 #[must_use]
 pub fn total_objects() -> usize {
     with_objects(|objects| objects.len())
 }
 
-/// Frees every object of a dead domain by its header, as the kernel does; how
-/// many there were.
+/// Notes a new domain, so that it can be asked whether it lives.
+pub(super) fn register(slot: &'static DomainSlot) {
+    lock(&DOMAINS).push(slot);
+}
+
+fn is_live(id: u64) -> bool {
+    let domains = lock(&DOMAINS);
+    let slot = domains
+        .iter()
+        .find(|slot| slot.id.load(Ordering::Relaxed) == id);
+    slot.is_some_and(|slot| slot.live.load(Ordering::SeqCst) != 0)
+}
+
+/// Frees every object of a dead domain by its header, as the kernel does, or
+/// gives it back to a living lender; how many there were.
 pub fn reclaim(owner: u64) -> usize {
     let dead: Vec<usize> = with_objects(|objects| {
         objects
@@ -66,7 +96,11 @@ pub fn reclaim(owner: u64) -> usize {
     });
     for &payload in &dead {
         // SAFETY: the object is live and its owner is gone.
-        unsafe { drop_object(payload as *mut u8) };
+        unsafe {
+            if !give_back(payload) {
+                drop_object(payload as *mut u8);
+            }
+        }
     }
     dead.len()
 }
@@ -140,7 +174,46 @@ unsafe extern "sysv64" fn exchange_allocate(request: *const ExchangeRequest) -> 
     allocate(unsafe { &*request }, ObjectKind::Data)
 }
 
+/// Gives an object back to who lent it; false: nobody alive did.
+///
+/// # Safety
+/// `payload` is a live object that its owner gives up.
+unsafe fn give_back(payload: usize) -> bool {
+    // One loan ends at a time.
+    with_objects(|_| {
+        // SAFETY: the caller's promise.
+        let header = unsafe { &*header(payload) };
+        let lender = header.lender.load(Ordering::SeqCst);
+        if lender == 0 || lender == RETURNED || !is_live(lender) {
+            return false;
+        }
+        header.owner.store(lender, Ordering::SeqCst);
+        header.lender.store(RETURNED, Ordering::SeqCst);
+        true
+    })
+}
+
+unsafe extern "sysv64" fn exchange_end_loan(payload: *mut u8, forgive: u32) -> Answer {
+    with_objects(|objects| {
+        assert!(
+            objects.contains_key(&(payload as usize)),
+            "an object on loan is not freed while its lender lives"
+        );
+        // SAFETY: as just seen.
+        let lender = unsafe { &(*header(payload as usize)).lender };
+        let came_back = lender.load(Ordering::SeqCst) == RETURNED;
+        if came_back || forgive != 0 {
+            lender.store(0, Ordering::SeqCst);
+        }
+        came_back.into()
+    })
+}
+
 unsafe extern "sysv64" fn exchange_free(payload: *mut u8) {
+    // SAFETY: the caller's promise: a live object.
+    if unsafe { give_back(payload as usize) } {
+        return;
+    }
     let (block, layout) = with_objects(|objects| objects.remove(&(payload as usize)))
         .expect("an exchange object is freed once");
     // SAFETY: `allocate` made it with this layout.
@@ -156,6 +229,7 @@ unsafe extern "sysv64" fn proxy_export(
     let export = std::boxed::Box::new(Export {
         proxies: AtomicU64::new(0),
         drop_export,
+        is_abandoned: AtomicBool::new(false),
     });
     // SAFETY: this thread's own block.
     let slot = unsafe { &*(*control()).current };
@@ -400,8 +474,93 @@ extern "sysv64" fn interrupt_wait(_: u64, _: u64, _: u64) -> Answer {
 extern "sysv64" fn physical_address(address: *const u8) -> u64 {
     address as u64
 }
-unsafe extern "sysv64" fn proxy_redirect(_: *mut ProxyObject, _: *const ProxyObject) -> Answer {
-    UNSUPPORTED
+
+unsafe extern "sysv64" fn proxy_redirect(from: *mut ProxyObject, to: *const ProxyObject) -> Answer {
+    // SAFETY: the caller's promise: live proxies, hence live exports.
+    let old_export = unsafe { (*from).export };
+    if to.is_null() {
+        // SAFETY: as above.
+        unsafe { &*old_export.cast::<Export>() }
+            .is_abandoned
+            .store(true, Ordering::SeqCst);
+        return notify_waiters(0);
+    }
+    // SAFETY: as above.
+    let new = unsafe { to.read() };
+    let moved = with_objects(|objects| {
+        let mut moved = 0;
+        for payload in objects.keys() {
+            let proxy = *payload as *mut ProxyObject;
+            // SAFETY: keys are live objects; the kind says what they are. The
+            // generation is written last, as the kernel does.
+            unsafe {
+                let kind = (*header(*payload)).kind.load(Ordering::SeqCst);
+                let is_other = kind != ObjectKind::Proxy as u32 || proxy == from;
+                if is_other || (*proxy).export != old_export {
+                    continue;
+                }
+                (&raw mut (*proxy).data).write_volatile(new.data);
+                (&raw mut (*proxy).vtable).write_volatile(new.vtable);
+                (&raw mut (*proxy).slot).write_volatile(new.slot);
+                (&raw mut (*proxy).generation).write_volatile(new.generation);
+                (*proxy).export = new.export;
+            }
+            moved += 1;
+        }
+        moved
+    });
+    // SAFETY: both exports are live: `from` and `to` refer to them.
+    unsafe {
+        (*old_export.cast::<Export>())
+            .proxies
+            .fetch_sub(moved, Ordering::SeqCst);
+        (*new.export.cast::<Export>())
+            .proxies
+            .fetch_add(moved, Ordering::SeqCst);
+    }
+    notify_waiters(moved)
+}
+
+fn notify_waiters(moved: u64) -> Answer {
+    let _parked = lock(&PARKED);
+    WOKEN.notify_all();
+    Answer::try_from(moved).unwrap_or(Answer::MAX)
+}
+
+unsafe extern "sysv64" fn proxy_wait(
+    proxy: *const ProxyObject,
+    slot: *const DomainSlot,
+    generation: u64,
+    deadline_ns: u64,
+) -> Answer {
+    let mut parked = lock(&PARKED);
+    loop {
+        // SAFETY: the caller's promise: a live proxy, hence a live export.
+        let (now, export) = unsafe {
+            (
+                (
+                    (&raw const (*proxy).slot).read_volatile(),
+                    (&raw const (*proxy).generation).read_volatile(),
+                ),
+                &*(*proxy).export.cast::<Export>(),
+            )
+        };
+        if now != (slot, generation) {
+            return Answer::try_from(clock_ns()).unwrap_or(Answer::MAX);
+        }
+        if export.is_abandoned.load(Ordering::SeqCst) {
+            return ServiceError::NotFound as Answer;
+        }
+        let now_ns = clock_ns();
+        if now_ns >= deadline_ns {
+            return ServiceError::TimedOut as Answer;
+        }
+        let left = Duration::from_nanos(deadline_ns - now_ns).min(Duration::from_secs(3600));
+        parked = WOKEN
+            .wait_timeout(parked, left)
+            .unwrap_or_else(PoisonError::into_inner)
+            .0;
+    }
 }
 unsafe extern "sysv64" fn host_file_read(_: u64, _: u64, _: *mut u8, _: usize) -> Answer {
     UNSUPPORTED
@@ -419,10 +578,12 @@ pub fn table() -> &'static Services {
         pages_unmap,
         exchange_allocate,
         exchange_free,
+        exchange_end_loan,
         proxy_export,
         proxy_clone,
         proxy_drop,
         proxy_redirect,
+        proxy_wait,
         panic,
         exit,
         thread_spawn,
