@@ -40,6 +40,9 @@ pub enum BlockError {
     Device = 6,
     /// No memory for the request.
     NoMemory = 7,
+    /// The driver died at each of several attempts, or did not come back.
+    /// Whether a write was carried out is unknown.
+    DriverLost = 8,
 }
 
 /// What a request of a batch does.
@@ -92,7 +95,8 @@ pub type BlockBatch = RRefDeque<BlockRequest, BATCH>;
 
 /// A device of numbered sectors.
 ///
-/// Finished writes are durable only after a [`BlockDevice::flush`].
+/// Finished writes are durable only after a [`BlockDevice::flush`]. Behind a
+/// shadow every call may take as long as the driver takes to restart.
 #[interface]
 pub trait BlockDevice {
     /// What the device is.

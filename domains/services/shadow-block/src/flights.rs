@@ -1,0 +1,295 @@
+//! Requests of batches that are not finished, and what became of them.
+//!
+//! The driver gets each request under a number of ours and its buffer on loan.
+//! Numbers grow, so their order is that of submission. When the driver dies its
+//! buffers come back, and everything unfinished waits to be handed over again.
+//!
+//! **Invariant:** a request is finished once for its submitter, when its
+//! completion has reached this domain; one whose completion died with the
+//! driver is carried out again.
+
+use alloc::collections::{BTreeMap, VecDeque};
+
+use exchange::{Incarnation, Loan, Proxy, RRefSlice, RpcResult};
+use interfaces::block::{
+    BlockBatch, BlockDevice, BlockError, BlockOperation, BlockRequest, BlockStatus,
+};
+
+/// Where a request's buffer is.
+#[derive(Debug)]
+enum Buffer {
+    /// It has none.
+    None,
+    /// Here.
+    Here(RRefSlice<u8>),
+    /// With the driver.
+    Lent(Loan<RRefSlice<u8>>),
+}
+
+/// A request that is not finished.
+#[derive(Debug)]
+struct Flight {
+    /// The submitter's tag.
+    tag: u64,
+    sector: u64,
+    operation: BlockOperation,
+    buffer: Buffer,
+}
+
+/// All requests that are not finished.
+#[derive(Debug)]
+pub struct Flights {
+    /// The driver that has them.
+    incarnation: Incarnation,
+    unfinished: BTreeMap<u64, Flight>,
+    /// Numbers of those the driver does not have, in order.
+    waiting: VecDeque<u64>,
+    /// Finished ones nobody has polled for.
+    finished: VecDeque<BlockRequest>,
+    next: u64,
+    /// An empty batch for the next poll.
+    spare: Option<BlockBatch>,
+}
+
+impl Flights {
+    /// None yet.
+    pub const fn new(incarnation: Incarnation) -> Self {
+        Self {
+            incarnation,
+            unfinished: BTreeMap::new(),
+            waiting: VecDeque::new(),
+            finished: VecDeque::new(),
+            next: 0,
+            spare: None,
+        }
+    }
+
+    /// The driver that was called last.
+    pub const fn incarnation(&self) -> Incarnation {
+        self.incarnation
+    }
+
+    /// Whether a poll has anything to ask the driver for.
+    pub fn are_under_way(&self) -> bool {
+        self.finished.is_empty() && !self.unfinished.is_empty()
+    }
+
+    /// Goes over to the driver that is called now. If it is another one, what
+    /// came back from its predecessor waits to be handed over.
+    ///
+    /// A buffer that has not come back is with a living driver: that one took
+    /// over between this domain's look at the proxy and its call.
+    pub fn follow(&mut self, incarnation: Incarnation) {
+        if incarnation == self.incarnation {
+            return;
+        }
+        self.incarnation = incarnation;
+        self.waiting.clear();
+        for (&number, flight) in &mut self.unfinished {
+            if flight.take_back() {
+                self.waiting.push_back(number);
+            }
+        }
+    }
+
+    /// Notes the requests of a batch; the number of the first.
+    pub fn enlist(&mut self, mut batch: BlockBatch) -> u64 {
+        let first = self.next;
+        while let Some(request) = batch.pop_front() {
+            let flight = Flight {
+                tag: request.tag,
+                sector: request.sector,
+                operation: request.operation,
+                buffer: request.buffer.map_or(Buffer::None, Buffer::Here),
+            };
+            self.unfinished.insert(self.next, flight);
+            self.waiting.push_back(self.next);
+            self.next += 1;
+        }
+        self.spare.get_or_insert(batch);
+        first
+    }
+
+    /// Gives requests from number `first` on that the driver has no room for
+    /// back to their submitter.
+    pub fn dismiss(&mut self, first: u64) -> BlockBatch {
+        let mut rest = self.empty_batch().unwrap_or_default();
+        let from = self.waiting.partition_point(|number| *number < first);
+        for number in self.waiting.drain(from..) {
+            if let Some(flight) = self.unfinished.remove(&number) {
+                // As many as came in one batch.
+                let _ = rest.push_back(flight.request(BlockStatus::Pending, BlockError::Device));
+            }
+        }
+        rest
+    }
+
+    /// Hands waiting requests to the driver until it takes no more.
+    ///
+    /// # Errors
+    /// `DomainDead`; then [`Flights::follow`] its successor.
+    pub fn hand_over(&mut self, device: &Proxy<dyn BlockDevice>) -> RpcResult<()> {
+        while !self.waiting.is_empty() {
+            let Some(mut batch) = self.empty_batch() else {
+                return Ok(());
+            };
+            let unfinished = &mut self.unfinished;
+            while !batch.is_full()
+                && let Some(number) = self.waiting.pop_front()
+            {
+                if let Some(flight) = unfinished.get_mut(&number) {
+                    // There is room, as just seen.
+                    let _ = batch.push_back(flight.lend(number));
+                }
+            }
+            let mut rest = device.submit(batch)?;
+            let is_full = !rest.is_empty();
+            let mut refused = VecDeque::new();
+            while let Some(request) = rest.pop_front() {
+                if let Some(flight) = self.unfinished.get_mut(&request.tag) {
+                    flight.settle(request.buffer);
+                    refused.push_back(request.tag);
+                }
+            }
+            self.spare.get_or_insert(rest);
+            while let Some(number) = refused.pop_back() {
+                self.waiting.push_front(number);
+            }
+            if is_full {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Collects what the driver has finished.
+    ///
+    /// # Errors
+    /// `DomainDead`; what it had finished counts as unfinished.
+    pub fn collect(&mut self, device: &Proxy<dyn BlockDevice>) -> RpcResult<()> {
+        let Some(room) = self.empty_batch() else {
+            return Ok(());
+        };
+        let mut done = device.poll(room)?;
+        while let Some(request) = done.pop_front() {
+            self.complete(request);
+        }
+        self.spare = Some(done);
+        Ok(())
+    }
+
+    fn complete(&mut self, request: BlockRequest) {
+        let (number, status, error) = (request.tag, request.status, request.error);
+        let Some(mut flight) = self.unfinished.remove(&number) else {
+            // Carried out twice, or not ours: its loan, if any, is over.
+            return;
+        };
+        flight.settle(request.buffer);
+        if status != BlockStatus::Done && !self.incarnation.is_alive() {
+            // It may have seen its device being taken away.
+            self.unfinished.insert(number, flight);
+            return;
+        }
+        self.finished.push_back(flight.request(status, error));
+    }
+
+    /// The driver is lost: so is everything under way.
+    pub fn give_up(&mut self) {
+        self.waiting.clear();
+        while let Some((_, mut flight)) = self.unfinished.pop_first() {
+            flight.take_back();
+            let failed = flight.request(BlockStatus::Failed, BlockError::DriverLost);
+            self.finished.push_back(failed);
+        }
+    }
+
+    /// Appends finished requests to `room` until it is full.
+    pub fn finish(&mut self, room: &mut BlockBatch) {
+        while !room.is_full()
+            && let Some(request) = self.finished.pop_front()
+        {
+            // There is room, as just seen.
+            let _ = room.push_back(request);
+        }
+    }
+
+    /// An empty batch; `None`: no memory.
+    fn empty_batch(&mut self) -> Option<BlockBatch> {
+        self.spare.take().or_else(|| BlockBatch::try_new().ok())
+    }
+}
+
+impl Flight {
+    /// The request for the driver, with the buffer on loan. A buffer that is on
+    /// loan already (from a shadow of the submitter's) cannot be lent again: it
+    /// goes back to there if the driver dies.
+    fn lend(&mut self, number: u64) -> BlockRequest {
+        let buffer = match core::mem::replace(&mut self.buffer, Buffer::None) {
+            Buffer::Here(buffer) => match Loan::new(buffer) {
+                Ok((buffer, loan)) => {
+                    self.buffer = Buffer::Lent(loan);
+                    Some(buffer)
+                }
+                Err(buffer) => Some(buffer),
+            },
+            other => {
+                self.buffer = other;
+                None
+            }
+        };
+        BlockRequest {
+            tag: number,
+            sector: self.sector,
+            operation: self.operation,
+            status: BlockStatus::Pending,
+            error: BlockError::Device,
+            reserved: 0,
+            buffer,
+        }
+    }
+
+    /// Takes the buffer that the driver handed back. Should it be another one,
+    /// that one is dropped, and ours comes back with the driver's death.
+    fn settle(&mut self, buffer: Option<RRefSlice<u8>>) {
+        let loan = core::mem::replace(&mut self.buffer, Buffer::None);
+        self.buffer = match (loan, buffer) {
+            (Buffer::Lent(loan), Some(buffer)) => match loan.settle(buffer) {
+                Ok(buffer) => Buffer::Here(buffer),
+                Err((loan, _other)) => Buffer::Lent(loan),
+            },
+            (Buffer::None, Some(buffer)) => Buffer::Here(buffer),
+            (ours, _) => ours,
+        };
+    }
+
+    /// Takes the buffer back from a dead driver; false: it is with a living one.
+    fn take_back(&mut self) -> bool {
+        let buffer = core::mem::replace(&mut self.buffer, Buffer::None);
+        let (buffer, is_here) = match buffer {
+            Buffer::Lent(loan) => match loan.take_back() {
+                Ok(buffer) => (Buffer::Here(buffer), true),
+                Err(loan) => (Buffer::Lent(loan), false),
+            },
+            other => (other, true),
+        };
+        self.buffer = buffer;
+        is_here
+    }
+
+    /// The request for its submitter.
+    fn request(mut self, status: BlockStatus, error: BlockError) -> BlockRequest {
+        self.take_back();
+        BlockRequest {
+            tag: self.tag,
+            sector: self.sector,
+            operation: self.operation,
+            status,
+            error,
+            reserved: 0,
+            buffer: match self.buffer {
+                Buffer::Here(buffer) => Some(buffer),
+                Buffer::None | Buffer::Lent(_) => None,
+            },
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! What every shadow needs: repeat a call on the successor of a dead domain.
+//!
+//! A shadow implements the interface of the domain it guards. [`Guard`] makes
+//! its calls: when one meets the death of that domain, the thread waits until
+//! the supervisor has redirected the proxy to a successor, and calls again. It
+//! knows nothing of any interface; what may be repeated, and what must be
+//! brought back first, is the shadow's business.
+#![no_std]
+#![forbid(unsafe_code)]
+
+use core::fmt;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use exchange::{Incarnation, Interface, Proxy, RpcResult};
+use runtime::time::{Duration, Instant};
+use runtime::{OptionError, Options, ServiceError, log};
+
+/// Deaths one call survives when nothing else is said.
+const ATTEMPTS: u64 = 5;
+/// Longest wait for one successor when nothing else is said.
+const PATIENCE_MS: u64 = 30_000;
+
+/// The domain behind a shadow.
+pub struct Guard<I: ?Sized + Interface> {
+    proxy: Proxy<I>,
+    attempts: u64,
+    patience: Duration,
+    /// The death whose end was reported last, nanoseconds since boot.
+    reported_ns: AtomicU64,
+}
+
+impl<I: ?Sized + Interface> fmt::Debug for Guard<I> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Guard({:?})", self.proxy)
+    }
+}
+
+/// A call cannot be repeated any more: the domain died at each attempt, or it
+/// has no successor.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Lost;
+
+/// Deaths that one call has met.
+#[derive(Debug, Default)]
+pub struct Deaths {
+    count: u64,
+    last_ns: u64,
+}
+
+impl<I: ?Sized + Interface> Guard<I> {
+    /// Guards what `proxy` leads to. Options: `attempts`, deaths that one call
+    /// survives; `patience_ms`, the longest wait for a successor.
+    ///
+    /// # Errors
+    /// [`OptionError`].
+    pub fn new(proxy: Proxy<I>, options: &Options) -> Result<Self, OptionError> {
+        Ok(Self {
+            proxy,
+            attempts: options.number("attempts", ATTEMPTS)?,
+            patience: Duration::from_millis(options.number("patience_ms", PATIENCE_MS)?),
+            reported_ns: AtomicU64::new(0),
+        })
+    }
+
+    /// The guarded object, to be called without repetition.
+    #[inline(always)]
+    pub const fn object(&self) -> &Proxy<I> {
+        &self.proxy
+    }
+
+    /// The life of the guarded domain that a call would enter now.
+    #[inline(always)]
+    #[must_use]
+    pub fn incarnation(&self) -> Incarnation {
+        Proxy::incarnation(&self.proxy)
+    }
+
+    /// Makes a call, and again on each successor if the domain dies under it.
+    ///
+    /// An answer that `is_doubtful` counts as none if the domain is dying: it
+    /// may have seen its device being taken away.
+    ///
+    /// # Errors
+    /// `DomainDead` if the call is lost.
+    #[inline(always)]
+    pub fn call<R>(
+        &self,
+        is_doubtful: impl Fn(&R) -> bool,
+        call: impl Fn(&Proxy<I>) -> RpcResult<R>,
+    ) -> RpcResult<R> {
+        let seen = self.incarnation();
+        let answer = call(&self.proxy);
+        if answer.as_ref().is_ok_and(|answer| !is_doubtful(answer)) {
+            return answer;
+        }
+        self.call_again(seen, answer, is_doubtful, call)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn call_again<R>(
+        &self,
+        mut seen: Incarnation,
+        mut answer: RpcResult<R>,
+        is_doubtful: impl Fn(&R) -> bool,
+        call: impl Fn(&Proxy<I>) -> RpcResult<R>,
+    ) -> RpcResult<R> {
+        let mut deaths = Deaths::default();
+        let is_void = |answer: &RpcResult<R>, seen: Incarnation| match answer {
+            Ok(answer) => is_doubtful(answer) && !seen.is_alive(),
+            Err(error) => error.is_domain_dead(),
+        };
+        while is_void(&answer, seen) {
+            if self.wait(seen, &mut deaths).is_err() {
+                return answer;
+            }
+            seen = self.incarnation();
+            answer = call(&self.proxy);
+        }
+        self.report(&deaths);
+        answer
+    }
+
+    /// Waits for the successor of a dead incarnation, and counts the death.
+    ///
+    /// # Errors
+    /// [`Lost`].
+    pub fn wait(&self, dead: Incarnation, deaths: &mut Deaths) -> Result<(), Lost> {
+        if deaths.count >= self.attempts {
+            log::error!("a call met {} deaths and is given up", deaths.count);
+            return Err(Lost);
+        }
+        let deadline = Instant::now() + self.patience;
+        match Proxy::wait_for_successor(&self.proxy, dead, deadline.nanoseconds()) {
+            Ok(died_ns) => {
+                deaths.count += 1;
+                deaths.last_ns = died_ns;
+                Ok(())
+            }
+            Err(error) => {
+                if error != ServiceError::NotFound {
+                    log::error!(
+                        "no successor in {} ms: {error:?}",
+                        self.patience.as_millis()
+                    );
+                }
+                Err(Lost)
+            }
+        }
+    }
+
+    /// Notes in the log, once for each death, how long after it the first call
+    /// was answered.
+    pub fn report(&self, deaths: &Deaths) {
+        if deaths.count == 0 {
+            return;
+        }
+        let before = self
+            .reported_ns
+            .fetch_max(deaths.last_ns, Ordering::Relaxed);
+        if deaths.last_ns > before {
+            let now_ns = Instant::now().nanoseconds();
+            let time_us = now_ns.saturating_sub(deaths.last_ns) / 1_000;
+            log::info!("recovered: first call answered {time_us} µs after the death");
+        }
+    }
+}
