@@ -22,7 +22,7 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 
 /// First bytes of an encoded plan; the last is the version of the format.
-const MAGIC: [u8; 8] = *b"RLPLAN\x00\x01";
+const MAGIC: [u8; 8] = *b"RLPLAN\x00\x02";
 
 /// One bootable composition of domains, for one machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +50,8 @@ pub struct DomainPlan {
     pub watchdog_ns: u64,
     /// Priority of its threads; 0: the kernel's default.
     pub priority: u32,
+    /// When it stays dead, the system has failed and powers off.
+    pub is_essential: bool,
 }
 
 /// What one parameter of a domain is given.
@@ -141,11 +143,19 @@ pub enum DeathPolicy {
 /// How often and how fast a domain is started again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RestartLimit {
-    /// Pause before the first restart, doubled with each that follows.
+    /// Pause before the second restart in a row, doubled with each that
+    /// follows; the first comes at once.
     pub backoff_ns: u64,
     /// Most restarts in a row; then the domain stays dead.
     pub limit: u32,
+    /// A domain that has lived this long works: its death begins a new row.
+    pub settle_ns: u64,
+    /// Most restarts within [`BUDGET_NS`], in a row or not.
+    pub budget: u32,
 }
+
+/// Time that [`RestartLimit::budget`] is for: 10 seconds.
+pub const BUDGET_NS: u64 = 10_000_000_000;
 
 impl SystemPlan {
     /// The plan as bytes.

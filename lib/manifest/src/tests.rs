@@ -18,10 +18,13 @@ fn domain(name: &str, source: GrantSource) -> DomainPlan {
         on_death: DeathPolicy::Restart(RestartLimit {
             backoff_ns: 1_000_000,
             limit: 5,
+            settle_ns: 20_000_000,
+            budget: 100,
         }),
         memory_bytes: 4 << 20,
         watchdog_ns: 0,
         priority: 0,
+        is_essential: false,
     }
 }
 

@@ -11,7 +11,7 @@ use manifest::{
     SystemPlan,
 };
 
-use super::source::{DomainSource, GrantText, OnDeath, PciText, Source};
+use super::source::{DomainSource, GrantText, OnDeath, PciText, SHADOWS, Source};
 use super::{SystemError, WiringError};
 use crate::cli::{Machine, parse_size};
 use crate::error::ToolError;
@@ -21,6 +21,12 @@ const DEFAULT_BACKOFF_MS: u64 = 10;
 
 /// Restarts in a row when the manifest names no limit.
 const DEFAULT_LIMIT: u32 = 10;
+
+/// Life after which a row of restarts is over, when the manifest names none.
+const DEFAULT_SETTLE_MS: u64 = 20;
+
+/// Restarts in 10 seconds when the manifest names no budget.
+const DEFAULT_BUDGET: u32 = 200;
 
 /// What the images say of themselves, by name.
 #[derive(Debug, Default)]
@@ -142,13 +148,16 @@ impl Source {
     /// # Errors
     /// [`SystemError::Wiring`] for the first wire that is wrong.
     pub fn plan(&self, machine: Machine, images: &Images) -> Result<SystemPlan, SystemError> {
-        let domains: Vec<&DomainSource> = self.domains_on(machine).collect();
-        let compiler = Compiler {
+        let written: Vec<&DomainSource> = self.domains_on(machine).collect();
+        let mut compiler = Compiler {
             system: &self.name,
             machine,
             images,
-            domains: &domains,
+            domains: &written,
         };
+        let shadows = compiler.shadows()?;
+        let domains: Vec<&DomainSource> = written.iter().copied().chain(&shadows).collect();
+        compiler.domains = &domains;
         Ok(SystemPlan {
             name: self.name.clone(),
             domains: compiler.compile()?,
@@ -165,6 +174,33 @@ struct Compiler<'a> {
 }
 
 impl Compiler<'_> {
+    /// The shadows that transparent domains get.
+    fn shadows(&self) -> Result<Vec<DomainSource>, SystemError> {
+        let mut shadows = Vec::new();
+        for domain in self.domains {
+            if !domain.is_transparent() && domain.attempts.is_some() {
+                return Err(self.error(domain, WiringError::UselessAttempts));
+            }
+            if domain.is_transparent() {
+                let image = self.shadow_image(domain);
+                shadows.push(domain.shadow(image.map_err(|wiring| self.error(domain, wiring))?));
+            }
+        }
+        Ok(shadows)
+    }
+
+    /// The image of a shadow for what a domain provides.
+    fn shadow_image(&self, domain: &DomainSource) -> Result<&'static str, WiringError> {
+        let provided = &self.note(domain)?.provides_name;
+        let found = SHADOWS
+            .iter()
+            .find(|(interface, _)| interface == provided)
+            .map(|(_, image)| *image);
+        found.ok_or_else(|| WiringError::NoShadow {
+            provided: provided.clone(),
+        })
+    }
+
     fn compile(&self) -> Result<Vec<DomainPlan>, SystemError> {
         for (position, domain) in self.domains.iter().enumerate() {
             self.check_name(position, domain)
@@ -217,15 +253,22 @@ impl Compiler<'_> {
             .grants
             .values()
             .filter_map(|grant| grant.domain.as_ref())
-            .filter_map(|wanted| self.find(wanted.names()))
+            .filter_map(|wanted| self.find(wanted.names(), domain))
     }
 
-    /// The first of these domains that the machine has.
-    fn find(&self, names: &[String]) -> Option<&DomainSource> {
-        names.iter().find_map(|name| {
-            let mut domains = self.domains.iter().copied();
-            domains.find(|domain| domain.name == *name)
-        })
+    /// The first of these domains that the machine has, as `asker` sees it: a
+    /// transparent one behind its shadow, by everybody but that.
+    fn find(&self, names: &[String], asker: &DomainSource) -> Option<&DomainSource> {
+        let find = |is_it: &dyn Fn(&DomainSource) -> bool| {
+            self.domains.iter().copied().find(|domain| is_it(domain))
+        };
+        let found = names
+            .iter()
+            .find_map(|name| find(&|domain| domain.name == *name))?;
+        if asker.shadow_of.is_none() && found.is_transparent() {
+            return find(&|domain| domain.shadow_of.as_ref() == Some(&found.name));
+        }
+        Some(found)
     }
 
     fn plan_domain(
@@ -265,6 +308,7 @@ impl Compiler<'_> {
             memory_bytes: memory_bytes(domain)?,
             watchdog_ns: domain.watchdog_ms.unwrap_or(0).saturating_mul(1_000_000),
             priority: domain.priority,
+            is_essential: domain.essential,
         })
     }
 
@@ -284,7 +328,7 @@ impl Compiler<'_> {
                 expected: parameter.wants(),
             });
         };
-        let (kind, source) = self.read_source(parameter, grant, order)?;
+        let (kind, source) = self.read_source(domain, parameter, grant, order)?;
         if parameter.kind != Some(kind) {
             return Err(WiringError::WrongKind {
                 parameter: parameter.name.clone(),
@@ -298,13 +342,15 @@ impl Compiler<'_> {
     /// What a grant gives, and its kind.
     fn read_source(
         &self,
+        domain: &DomainSource,
         parameter: &ImageParameter,
         grant: &GrantText,
         order: &[&DomainSource],
     ) -> Result<(GrantKind, GrantSource), WiringError> {
         let mut sources = Vec::new();
         if let Some(wanted) = &grant.domain {
-            let source = self.wire(parameter, wanted.names(), order)?;
+            let provider = self.find(wanted.names(), domain);
+            let source = self.wire(parameter, wanted.names(), provider, order)?;
             sources.push((GrantKind::Proxy, source));
         }
         if let Some(pci) = &grant.pci {
@@ -352,10 +398,11 @@ impl Compiler<'_> {
         &self,
         parameter: &ImageParameter,
         wanted: &[String],
+        provider: Option<&DomainSource>,
         order: &[&DomainSource],
     ) -> Result<GrantSource, WiringError> {
         let name = || parameter.name.clone();
-        let provider = self.find(wanted).ok_or_else(|| WiringError::NoSuchDomain {
+        let provider = provider.ok_or_else(|| WiringError::NoSuchDomain {
             parameter: name(),
             wanted: wanted.join(" or "),
             machine: self.machine.name(),
@@ -421,6 +468,11 @@ fn death_policy(domain: &DomainSource) -> DeathPolicy {
             .unwrap_or(DEFAULT_BACKOFF_MS)
             .saturating_mul(1_000_000),
         limit: domain.limit.unwrap_or(DEFAULT_LIMIT),
+        settle_ns: domain
+            .settle_ms
+            .unwrap_or(DEFAULT_SETTLE_MS)
+            .saturating_mul(1_000_000),
+        budget: domain.budget.unwrap_or(DEFAULT_BUDGET),
     };
     match domain.on_death {
         OnDeath::Stop => DeathPolicy::Stop,

@@ -143,6 +143,18 @@ pub enum WiringError {
     /// Domains that need each other to start.
     #[error("it needs itself to start, through {0}")]
     Cycle(String),
+    /// Nothing can stand in front of it.
+    #[error(
+        "on_death = \"transparent\" wants something to put in front of it: there is no shadow for {}",
+        if provided.is_empty() { "a domain that provides nothing" } else { provided }
+    )]
+    NoShadow {
+        /// The interface it provides.
+        provided: String,
+    },
+    /// `attempts` without a shadow to make them.
+    #[error("attempts is for domains with on_death = \"transparent\"")]
+    UselessAttempts,
     /// A PCI selector cannot be read.
     #[error("grant {parameter}: pci {text:?} is not {expected}")]
     PciSelector {

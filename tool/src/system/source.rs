@@ -10,6 +10,10 @@
 //! on_death = "restart"           # "stop" (default), "restart", "transparent"
 //! backoff_ms = 10                # pause before the first restart
 //! limit = 5                      # restarts in a row
+//! settle_ms = 20                 # a life this long ends a row
+//! budget = 200                   # restarts in 10 s, in a row or not
+//! essential = true               # the system ends when it stays dead
+//! attempts = 5                   # deaths one call survives, if "transparent"
 //! memory = "4MiB"                # most private memory
 //! watchdog_ms = 1000             # longest time in one call
 //! priority = 1
@@ -34,6 +38,10 @@ use super::SystemError;
 use crate::cli::Machine;
 use crate::error::ToolError;
 use crate::tree::Tree;
+
+/// Interfaces that have a shadow, and its image. A shadow's image has two
+/// parameters: `guarded`, an object of the interface it provides, and `options`.
+pub const SHADOWS: [(&str, &str); 1] = [("BlockDevice", "shadow-block")];
 
 /// A manifest.
 #[derive(Debug)]
@@ -78,6 +86,15 @@ pub struct DomainSource {
     pub backoff_ms: Option<u64>,
     /// Most restarts in a row.
     pub limit: Option<u32>,
+    /// Life after which a row of restarts is over.
+    pub settle_ms: Option<u64>,
+    /// Most restarts in 10 seconds.
+    pub budget: Option<u32>,
+    /// The system ends when it stays dead.
+    #[serde(default)]
+    pub essential: bool,
+    /// Deaths that one call survives behind a shadow.
+    pub attempts: Option<u32>,
     /// Most private memory.
     pub memory: Option<String>,
     /// Longest time in one call.
@@ -88,6 +105,10 @@ pub struct DomainSource {
     /// Parameter of the image → source.
     #[serde(default)]
     pub grants: BTreeMap<String, GrantText>,
+    /// Name of the domain it is the shadow of. Not written: the compiler adds
+    /// shadows.
+    #[serde(skip)]
+    pub shadow_of: Option<String>,
 }
 
 /// What the supervisor does when a domain dies.
@@ -228,8 +249,12 @@ impl Source {
 
     /// Names of the images that a machine needs, with repetitions.
     pub fn image_names(&self, machine: Machine) -> Vec<String> {
-        self.domains_on(machine)
-            .map(|domain| domain.image_name().to_owned())
+        let names = self.domains_on(machine).map(DomainSource::image_name);
+        let has_shadows = self.domains_on(machine).any(DomainSource::is_transparent);
+        let shadows = SHADOWS.iter().map(|(_, image)| *image);
+        names
+            .chain(shadows.filter(|_| has_shadows))
+            .map(str::to_owned)
             .collect()
     }
 }
@@ -238,6 +263,48 @@ impl DomainSource {
     /// Name of the image.
     pub fn image_name(&self) -> &str {
         self.image.as_deref().unwrap_or(&self.name)
+    }
+
+    /// Whether a shadow is to stand in front of it.
+    pub fn is_transparent(&self) -> bool {
+        self.on_death == OnDeath::Transparent
+    }
+
+    /// The shadow in front of it, from this image.
+    pub fn shadow(&self, image: &str) -> Self {
+        let guarded = GrantText {
+            domain: Some(OneOrMore::One(self.name.clone())),
+            ..GrantText::default()
+        };
+        let attempts = self.attempts.map(|attempts| {
+            let value = OptionValue::Number(attempts.into());
+            ("attempts".to_owned(), value)
+        });
+        let options = GrantText {
+            options: Some(attempts.into_iter().collect()),
+            ..GrantText::default()
+        };
+        Self {
+            name: format!("{}-shadow", self.name),
+            image: Some(image.to_owned()),
+            machine: self.machine,
+            on_death: OnDeath::Restart,
+            backoff_ms: self.backoff_ms,
+            limit: self.limit,
+            settle_ms: self.settle_ms,
+            budget: self.budget,
+            essential: false,
+            attempts: None,
+            memory: None,
+            watchdog_ms: None,
+            priority: self.priority,
+            grants: [
+                ("guarded".to_owned(), guarded),
+                ("options".to_owned(), options),
+            ]
+            .into(),
+            shadow_of: Some(self.name.clone()),
+        }
     }
 }
 

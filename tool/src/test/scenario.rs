@@ -56,6 +56,8 @@ pub struct Scenario {
     log: Vec<String>,
     #[serde(default)]
     status: u8,
+    #[serde(default = "default_cpus")]
+    cpus: u32,
     #[serde(default = "default_timeout")]
     timeout: u64,
     audit: Option<bool>,
@@ -67,6 +69,10 @@ pub struct Scenario {
 
 fn default_system() -> String {
     "rv6".to_owned()
+}
+
+const fn default_cpus() -> u32 {
+    1
 }
 
 const fn default_timeout() -> u64 {
@@ -163,7 +169,7 @@ impl Scenario {
         RunOptions {
             system: self.system.clone(),
             machine,
-            cpus: 1,
+            cpus: self.cpus,
             memory: 512 << 20,
             disk: None,
             // `read` has checked it.

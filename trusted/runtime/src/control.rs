@@ -516,6 +516,15 @@ impl DomainControl {
         check(unsafe { (services().proxy_redirect)(from.object.as_ptr(), to.object.as_ptr()) })
     }
 
+    /// Says that the object of `proxy`, whose domain is dead, will have no
+    /// successor: who waits for one learns it.
+    pub fn abandon(&self, proxy: &AnyProxy) {
+        // SAFETY: the right was granted; a live proxy held by the caller. It
+        // cannot fail.
+        let _moved =
+            unsafe { (services().proxy_redirect)(proxy.object.as_ptr(), core::ptr::null()) };
+    }
+
     /// The `index`-th PCI function; `None` past the last.
     #[must_use]
     pub fn pci_function(&self, index: usize) -> Option<abi::device::PciInfo> {

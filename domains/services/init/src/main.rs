@@ -2,9 +2,10 @@
 //!
 //! The kernel starts it from the boot archive with control over domains. It
 //! reads the system's plan, starts the domains in order with what the plan
-//! hands them, and then waits for deaths. A domain that is to be restarted gets
-//! a successor with the same grants, and everybody's proxies are redirected to
-//! it. Nobody else names who talks to whom.
+//! hands them ([`system`]), and then waits for deaths ([`supervise`]). A domain
+//! that is to be restarted gets a successor with the same grants, and
+//! everybody's proxies are redirected to it; how often, [`policy`] decides.
+//! Nobody else names who talks to whom.
 #![cfg_attr(redleaf_image, no_std, no_main)]
 #![forbid(unsafe_code)]
 
@@ -13,7 +14,9 @@ extern crate alloc;
 mod archive;
 mod grants;
 mod inventory;
+mod policy;
 mod service;
+mod supervise;
 mod system;
 
 use alloc::sync::Arc;

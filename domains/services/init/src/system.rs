@@ -9,21 +9,19 @@ use exchange::Proxy;
 use interfaces::block::BlockDevice;
 use interfaces::files::FileSystem;
 use interfaces::supervisor::Supervisor;
-use manifest::{DeathPolicy, DomainPlan, RestartLimit, SystemPlan};
+use manifest::{DeathPolicy, SystemPlan};
 use runtime::sync::{Condvar, Mutex};
 use runtime::time::{Duration, Instant};
 use runtime::{
-    AnyProxy, DeathCause, DeathNotice, DomainControl, Image, ImageError, Start, StartError,
-    StartFailure, StartOutcome,
+    AnyProxy, DeathCause, DomainControl, Image, ImageError, Start, StartError, StartFailure,
+    StartOutcome,
 };
 
 use crate::archive::Archive;
 use crate::grants;
 use crate::inventory::Inventory;
+use crate::policy::Row;
 use crate::service::Service;
-
-/// Time without a death after which a domain's restarts count anew.
-const FORGIVE: Duration = Duration::from_secs(10);
 
 /// How long a domain may take to end when the system is powered off.
 const END_TIME: Duration = Duration::from_secs(5);
@@ -63,31 +61,37 @@ impl fmt::Display for StartFault {
 
 /// One domain of the plan, as it runs.
 #[derive(Default)]
-struct Entry {
+pub struct Entry {
     image: Option<Arc<Image>>,
     /// Owner id of the latest one started; 0: none yet.
-    id: u64,
+    pub id: u64,
     /// That one has not been seen dead.
-    is_alive: bool,
+    pub is_alive: bool,
+    /// Owner id of the latest one whose death was dealt with.
+    pub mourned: u64,
     /// What it provides. Kept after its death, to redirect its holders.
-    object: Option<AnyProxy>,
-    restarts: u32,
-    /// Restarts since it last ran for a while, and when it last started.
-    in_a_row: u32,
-    started: Option<Instant>,
+    pub object: Option<AnyProxy>,
+    /// Restarts in all.
+    pub restarts: u32,
+    /// Restarts as its policy counts them.
+    pub row: Row,
+    /// When the latest one was started.
+    pub started: Option<Instant>,
+    /// It stays dead.
+    pub is_given_up: bool,
 }
 
 /// A system and its supervisor.
 pub struct System {
     control: DomainControl,
     archive: Archive,
-    plan: SystemPlan,
-    entries: Mutex<Vec<Entry>>,
+    pub(crate) plan: SystemPlan,
+    pub(crate) entries: Mutex<Vec<Entry>>,
     /// Notified at every start and final death.
-    changed: Condvar,
+    pub(crate) changed: Condvar,
     service: Mutex<Option<Proxy<dyn Supervisor>>>,
     /// The exit status, once the system is to end.
-    stopping: Mutex<Option<i32>>,
+    pub(crate) stopping: Mutex<Option<i32>>,
     /// Notified when `stopping` is set.
     stop: Condvar,
 }
@@ -160,7 +164,8 @@ impl System {
                 .map_or_else(String::new, |domain| domain.name.clone())
         };
         let entries = self.entries.lock();
-        let entry = entries.get(index).filter(|entry| entry.is_alive);
+        // A proxy for a dead one is as good: it will be redirected.
+        let entry = entries.get(index).filter(|entry| !entry.is_given_up);
         let object = entry.and_then(|entry| entry.object.as_ref());
         let object = object.ok_or_else(|| StartFault::NoProvider(name()))?;
         object.try_clone().map_err(|_| StartFault::NoMemory)
@@ -183,7 +188,7 @@ impl System {
 
     /// Starts a domain of the plan; a successor takes over the holders of the
     /// object its predecessor provided.
-    fn start(&self, index: usize) -> Result<(), StartFault> {
+    pub(crate) fn start(self: &Arc<Self>, index: usize) -> Result<(), StartFault> {
         let plan = &self.plan.domains[index];
         let image = self.image(index)?;
         let mut start = Start::new(&plan.name);
@@ -214,100 +219,11 @@ impl System {
         }
         drop(entries);
         self.changed.notify_all();
+        // Its death may have been reported before it was known here.
+        if let Ok(notice) = self.control.wait_death(Some(started.id), Instant::now()) {
+            self.mourn(&notice);
+        }
         Ok(())
-    }
-
-    /// Waits for deaths and does what the plan says about each.
-    pub fn watch(&self) {
-        loop {
-            match self.control.wait_death(None, Instant::NEVER) {
-                Ok(notice) => self.mourn(&notice),
-                Err(error) => log::error!("cannot watch domains: {error:?}"),
-            }
-        }
-    }
-
-    /// Notes that a domain is dead, so that [`System::wait_running`] waits for
-    /// its successor.
-    pub fn saw_death(&self, id: u64) {
-        for entry in self.entries.lock().iter_mut() {
-            entry.is_alive &= entry.id != id;
-        }
-        self.changed.notify_all();
-    }
-
-    fn mourn(&self, notice: &DeathNotice) {
-        let index = self
-            .entries
-            .lock()
-            .iter()
-            .position(|entry| entry.id == notice.id);
-        let Some(index) = index else {
-            return;
-        };
-        let plan = &self.plan.domains[index];
-        self.saw_death(notice.id);
-        let is_exit = notice.cause == DeathCause::Exit as u32;
-        let (DeathPolicy::Restart(limit) | DeathPolicy::Transparent(limit)) = plan.on_death else {
-            return;
-        };
-        if is_exit || self.stopping.lock().is_some() {
-            return;
-        }
-        self.restart(index, plan, limit);
-    }
-
-    fn restart(&self, index: usize, plan: &DomainPlan, limit: RestartLimit) {
-        loop {
-            let Some(pause) = self.next_restart(index, limit) else {
-                log::error!(
-                    "{} died {} times in a row and stays dead",
-                    plan.name,
-                    limit.limit
-                );
-                return self.changed.notify_all();
-            };
-            if !pause.is_zero() {
-                runtime::thread::sleep(pause);
-            }
-            let before = Instant::now();
-            match self.start(index) {
-                Ok(()) => {
-                    log::info!(
-                        "{} restarted in {} µs",
-                        plan.name,
-                        before.elapsed().as_micros()
-                    );
-                    return;
-                }
-                Err(fault) => log::error!("{} does not restart: {fault}", plan.name),
-            }
-        }
-    }
-
-    /// Counts a restart; the pause before it, `None` when there were enough.
-    fn next_restart(&self, index: usize, limit: RestartLimit) -> Option<Duration> {
-        let mut entries = self.entries.lock();
-        let entry = &mut entries[index];
-        if entry
-            .started
-            .is_some_and(|started| started.elapsed() > FORGIVE)
-        {
-            entry.in_a_row = 0;
-        }
-        if entry.in_a_row >= limit.limit {
-            return None;
-        }
-        entry.restarts += 1;
-        entry.in_a_row += 1;
-        // The first restart comes at once; from then on the pause doubles.
-        let doublings = entry.in_a_row.saturating_sub(2).min(16);
-        let pause = if entry.in_a_row == 1 {
-            0
-        } else {
-            limit.backoff_ns << doublings
-        };
-        Some(Duration::from_nanos(pause))
     }
 
     /// Id of a domain of the plan that runs.
@@ -333,7 +249,7 @@ impl System {
         };
         let mut entries = self.entries.lock();
         let comes_back = self.plan.domains[index].on_death != DeathPolicy::Stop;
-        while comes_back && !entries[index].is_alive {
+        while comes_back && !entries[index].is_alive && !entries[index].is_given_up {
             let (guard, timed_out) = self.changed.wait_timeout(entries, limit);
             entries = guard;
             if timed_out {

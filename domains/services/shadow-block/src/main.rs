@@ -12,11 +12,11 @@ use runtime::{Options, StartError, domain};
 use shadow::Guard;
 use shadow_block::Shadow;
 
-/// Stands in front of `device`. Options: those of [`Guard::new`].
+/// Stands in front of `guarded`. Options: those of [`Guard::new`].
 #[domain]
 fn shadow_block(
-    device: Proxy<dyn BlockDevice>,
+    guarded: Proxy<dyn BlockDevice>,
     options: Options,
 ) -> Result<Arc<dyn BlockDevice>, StartError> {
-    Ok(Arc::new(Shadow::new(Guard::new(device, &options)?)))
+    Ok(Arc::new(Shadow::new(Guard::new(guarded, &options)?)))
 }
