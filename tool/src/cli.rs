@@ -126,6 +126,7 @@ Examples:
                                                tables and plots in target/bench
   ./redleaf bench crossing --machine hosted    crossings in a Linux process
   ./redleaf bench boot --json boot.json        the rows as JSON, too
+  ./redleaf bench scaling --cpus 4             crossings on 1, 2 and 4 processors
 
 docs/benchmarks.md says how each row is measured.")]
 pub struct BenchOptions {
@@ -135,6 +136,9 @@ pub struct BenchOptions {
     /// Only on this machine.
     #[arg(long, value_enum)]
     pub machine: Option<Machine>,
+    /// Most processors in `scaling`; as many as the host has if not given.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub cpus: Option<u32>,
     /// Write the rows to this file, too.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,

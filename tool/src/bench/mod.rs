@@ -43,6 +43,9 @@ use system::{LIMIT, System, prepare};
 /// Row that says how fast the cycle counter of a machine counts.
 const COUNTER: &str = "cycle counter";
 
+/// Most processors of a machine.
+const MAX_CPUS: u32 = 64;
+
 /// Why a benchmark has no result.
 #[derive(Debug, thiserror::Error)]
 pub enum BenchError {
@@ -113,7 +116,7 @@ pub fn command(tree: &Tree, options: &BenchOptions) -> Result<u8, ToolError> {
     let mut reports = Vec::new();
     for name in names {
         for &machine in &machines {
-            let report = measure(tree, name, machine)?;
+            let report = measure(tree, name, machine, options.cpus)?;
             println!("{}", report.table());
             reports.push(report);
         }
@@ -130,12 +133,17 @@ pub fn command(tree: &Tree, options: &BenchOptions) -> Result<u8, ToolError> {
 }
 
 /// One benchmark on one machine.
-fn measure(tree: &Tree, name: BenchName, machine: Machine) -> Result<Report, ToolError> {
+fn measure(
+    tree: &Tree,
+    name: BenchName,
+    machine: Machine,
+    cpus: Option<u32>,
+) -> Result<Report, ToolError> {
     let rows = match name {
         BenchName::Crossing | BenchName::Domain | BenchName::Hash => {
             costs(&System::build(tree, name.name(), machine)?, name, machine)?
         }
-        BenchName::Scaling => scaling(tree, machine)?,
+        BenchName::Scaling => scaling(tree, machine, cpus)?,
         BenchName::Nvme => drive::measure(tree, machine)?,
         BenchName::Boot => boot::measure(tree, machine)?,
         BenchName::Size => size::measure(tree, machine)?,
@@ -161,14 +169,17 @@ fn costs(system: &System, name: BenchName, machine: Machine) -> Result<Vec<Row>,
 }
 
 /// What one processor does and what several do together: 1, 2, 4, … and all.
-fn scaling(tree: &Tree, machine: Machine) -> Result<Vec<Row>, ToolError> {
-    let all = thread::available_parallelism().map_or(1, |count| count.get().min(64));
-    let powers = (0..6).map(|bit| 1_usize << bit);
-    let mut counts: Vec<usize> = powers.filter(|count| *count < all).collect();
-    counts.push(all);
+fn scaling(tree: &Tree, machine: Machine, most: Option<u32>) -> Result<Vec<Row>, ToolError> {
+    let of_host = || {
+        let count = thread::available_parallelism().map_or(1, usize::from);
+        u32::try_from(count).unwrap_or(MAX_CPUS).min(MAX_CPUS)
+    };
+    let most = most.unwrap_or_else(of_host);
+    let powers = (0..u32::BITS - 1).map(|bit| 1 << bit);
+    let mut counts: Vec<u32> = powers.take_while(|count| *count < most).collect();
+    counts.push(most);
     let mut rows = Vec::new();
-    for count in counts {
-        let cpus = u32::try_from(count).unwrap_or(64);
+    for cpus in counts {
         rows.extend(System::with_cpus(tree, "scaling", machine, cpus)?.run()?);
     }
     // One kind of work after the other.
