@@ -61,11 +61,13 @@ const VALUE_WIDTH: i32 = 110;
 
 const OURS: RGBColor = RGBColor(178, 34, 34);
 const OTHERS: RGBColor = RGBColor(128, 128, 128);
-const LINES: [RGBColor; 4] = [
+const LINES: [RGBColor; 6] = [
     OURS,
     RGBColor(31, 90, 160),
     RGBColor(46, 125, 50),
     RGBColor(120, 70, 150),
+    RGBColor(200, 120, 20),
+    RGBColor(0, 130, 140),
 ];
 
 /// Draws bars into an SVG file.
@@ -141,7 +143,11 @@ fn draw_lines(path: &Path, plot: &Lines) -> Drawn {
         .x_label_area_size(40)
         .y_label_area_size(48)
         .build_cartesian_2d(0.0..most * 1.05, 0.0..largest * 1.05)?;
-    chart.configure_mesh().x_desc(&plot.across).draw()?;
+    chart
+        .configure_mesh()
+        .max_light_lines(0)
+        .x_desc(&plot.across)
+        .draw()?;
     let ideal = LineSeries::new([(0.0, 0.0), (most, most)], OTHERS);
     chart
         .draw_series(ideal)?
