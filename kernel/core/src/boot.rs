@@ -78,7 +78,7 @@ fn early_thread() -> *const abi::thread::ThreadControl {
         services: core::ptr::null(),
         cpu: core::ptr::null_mut(),
         kernel: core::ptr::null_mut(),
-        crossings: 0,
+        counters: core::ptr::null_mut(),
     }));
     let control = EARLY.0.get();
     // SAFETY: as above.

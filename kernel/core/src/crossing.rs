@@ -20,16 +20,24 @@ core::arch::global_asm!(
     ".type redleaf_cross, @function",
     ".type redleaf_unwind, @function",
     ".p2align 6",
-    // rax: slot, r10: generation, r11: function; rdi, rsi, rdx: its arguments.
+    // rax: slot, r10: generation, r11: function; rdi, rsi, rdx: its arguments;
+    // r9: the edge.
     // Of the registers it keeps rbx, rbp and rsp: see `abi::thread::CrossStub`.
     "redleaf_cross:",
     "cmp qword ptr [rax + {live}], r10",
     "jne 2f",
     "cmp rsp, qword ptr gs:[{stack_limit}]",
     "jb 3f",
+    // Counts the call on this CPU; nothing pre-empts the stub.
+    "mov r8, qword ptr gs:[{counters}]",
+    "mov rcx, qword ptr [r8 + r9]",
+    "inc rcx",
+    "mov qword ptr [r8 + r9], rcx",
+    "test ecx, dword ptr [rip + {mask}]",
+    "jz 7f",
     // What is to be restored waits in registers the function keeps: through
     // memory alone, one crossing after the other would wait for its stores.
-    "mov r12, qword ptr gs:[{chain}]",
+    "8: mov r12, qword ptr gs:[{chain}]",
     "mov r13, qword ptr gs:[{current}]",
     "push rbp",
     "push rbx",
@@ -57,6 +65,29 @@ core::arch::global_asm!(
     "2: mov edx, 1",
     "ret",
     "3: mov edx, 3",
+    "ret",
+    // One call in many, or each while a trace runs: timed from here to where
+    // the crossing comes back, also from a death.
+    "7: push r9",
+    "push rax",
+    "mov r8, rdx",
+    "rdtsc",
+    "shl rdx, 32",
+    "or rax, rdx",
+    "mov rdx, r8",
+    "push rax",
+    "mov rax, qword ptr [rsp + 8]",
+    "call 8b",
+    "push rax",
+    "push rdx",
+    "mov rdi, qword ptr [rsp + 16]",
+    "mov rsi, qword ptr [rsp + 24]",
+    "mov ecx, edx",
+    "mov rdx, qword ptr [rsp + 32]",
+    "call {sampled}",
+    "pop rdx",
+    "pop rax",
+    "add rsp, 24",
     "ret",
     // Work is pending or the caller died meanwhile. The handler returns only
     // if the caller lives. With the result the stack is aligned.
@@ -95,6 +126,9 @@ core::arch::global_asm!(
     preempt_off = const offset::PREEMPT_OFF,
     kernel_depth = const offset::KERNEL_DEPTH,
     work_pending = const offset::WORK_PENDING,
+    counters = const offset::COUNTERS,
+    mask = sym crate::statistics::MASK,
+    sampled = sym crate::statistics::sampled,
     returned = sym returned_with_work,
 );
 
@@ -148,6 +182,8 @@ pub unsafe fn cross_from_kernel(
             in("r10") generation,
             in("r11") function,
             in("rdi") frame,
+            // No proxy, no edge.
+            in("r9") 0_u64,
             lateout("edx") status,
             lateout("r12") _,
             lateout("r13") _,

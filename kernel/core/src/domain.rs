@@ -30,6 +30,8 @@ pub struct Domain {
     state: AtomicU32,
     generation: AtomicU64,
     cpu_ns: AtomicU64,
+    /// Calls into it through proxies that are gone.
+    past_calls: AtomicU64,
     /// A thread other than the one that started it may enter or have entered it.
     is_shared: AtomicBool,
     /// The slot is not reused before its starter has read how it ended.
@@ -107,6 +109,7 @@ impl Domain {
             } as u32),
             generation: AtomicU64::new(generation),
             cpu_ns: AtomicU64::new(0),
+            past_calls: AtomicU64::new(0),
             is_shared: AtomicBool::new(false),
             is_kept: AtomicBool::new(false),
             died_ns: AtomicU64::new(0),
@@ -263,7 +266,13 @@ impl Domain {
         }
     }
 
-    /// What listings say.
+    /// Counts calls through a proxy that goes.
+    pub(crate) fn add_past_calls(&self, calls: u64) {
+        self.past_calls.fetch_add(calls, Ordering::Relaxed);
+    }
+
+    /// What listings say; calls through proxies that are there now are added by
+    /// [`list`].
     #[must_use]
     pub fn info(&self) -> DomainInfo {
         let id = self.id();
@@ -278,7 +287,7 @@ impl Domain {
             threads,
             private_bytes: (body.private_pages * PAGE_SIZE + image) as u64,
             exchange_bytes: crate::exchange::bytes_owned(id),
-            calls: 0,
+            calls: self.past_calls.load(Ordering::Relaxed),
             cpu_ns: self.cpu_ns.load(Ordering::Relaxed),
         }
     }
@@ -359,6 +368,18 @@ pub fn living() -> Vec<&'static Domain> {
         .collect()
 }
 
+/// What listings say of all domains that are not dead.
+#[must_use]
+pub fn list() -> Vec<DomainInfo> {
+    let mut list: Vec<_> = living().into_iter().map(Domain::info).collect();
+    crate::export::for_each_edge(&mut |edge| {
+        if let Some(info) = list.iter_mut().find(|info| info.id == edge.callee) {
+            info.calls += edge.calls;
+        }
+    });
+    list
+}
+
 /// Makes a domain and loads its image. It is `Starting` and can be entered.
 #[must_use]
 pub fn create(creation: &Creation<'_>) -> Option<&'static Domain> {
@@ -380,6 +401,7 @@ pub fn create(creation: &Creation<'_>) -> Option<&'static Domain> {
         };
     }
     domain.cpu_ns.store(0, Ordering::Relaxed);
+    domain.past_calls.store(0, Ordering::Relaxed);
     domain.is_shared.store(false, Ordering::SeqCst);
     domain.is_kept.store(true, Ordering::SeqCst);
     domain

@@ -5,12 +5,12 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use abi::exchange::{ObjectHeader, ObjectKind, ProxyObject};
-use abi::services::{DropExport, ExchangeRequest};
+use abi::services::{DropExport, EdgeInfo, ExchangeRequest};
 use abi::status::ServiceError;
 use abi::thread::{CrossStatus, DomainSlot};
 
 use crate::sync::SpinLock;
-use crate::{domain, exchange, wait};
+use crate::{domain, exchange, statistics, wait};
 
 /// One object a domain lets others call.
 struct Export {
@@ -58,7 +58,10 @@ fn new_proxy(object: ProxyObject, owner: u64) -> *mut ProxyObject {
     }
     // SAFETY: a fresh object of the right size, with its header in front.
     unsafe {
-        proxy.write(object);
+        proxy.write(ProxyObject {
+            edge: statistics::allocate(),
+            ..object
+        });
         (*header(proxy))
             .kind
             .store(ObjectKind::Proxy as u32, Ordering::Release);
@@ -102,7 +105,7 @@ pub unsafe fn export(
         vtable,
         export: export.cast(),
         fingerprint,
-        calls: 0,
+        edge: 0,
         errors: 0,
     };
     let proxy = new_proxy(object, owner.id());
@@ -123,11 +126,7 @@ pub unsafe fn clone(proxy: *const ProxyObject) -> *mut ProxyObject {
     let _changes = CHANGES.lock();
     // SAFETY: a live proxy refers to a live export.
     let (from, export) = unsafe { (&*proxy, &*(*proxy).export.cast::<Export>()) };
-    let object = ProxyObject {
-        calls: 0,
-        errors: 0,
-        ..*from
-    };
+    let object = ProxyObject { errors: 0, ..*from };
     export.proxies.fetch_add(1, Ordering::Relaxed);
     let clone = new_proxy(object, domain::current().id());
     if clone.is_null() {
@@ -146,6 +145,7 @@ pub unsafe fn release(proxy: *mut ProxyObject) {
         // SAFETY: the caller's contract; the last proxy owns the export.
         unsafe {
             let export = (*proxy).export.cast_mut().cast::<Export>();
+            retire(&*proxy);
             exchange::free(proxy.cast());
             drop_reference(export, 1)
         }
@@ -161,10 +161,57 @@ pub unsafe fn release(proxy: *mut ProxyObject) {
 /// As for [`release`]; the object itself was freed by the caller.
 pub unsafe fn forsake(object: &ProxyObject) {
     let _changes = CHANGES.lock();
+    retire(object);
     // SAFETY: a proxy refers to a live export; the last one owns it.
     if let Some(export) = unsafe { drop_reference(object.export.cast_mut().cast(), 1) } {
         FORLORN.lock().push(export);
     }
+}
+
+/// Counts the calls of a proxy that goes as the callee's.
+fn retire(proxy: &ProxyObject) {
+    let calls = statistics::release(proxy.edge);
+    // SAFETY: slots come from the table of domains and are never freed.
+    let callee = unsafe { domain::of_slot(proxy.slot) };
+    if callee.generation() == proxy.generation {
+        callee.add_past_calls(calls);
+    }
+}
+
+/// The edges of the domain graph: every proxy, with what was counted.
+pub fn for_each_edge(visit: &mut dyn FnMut(EdgeInfo)) {
+    let _changes = CHANGES.lock();
+    exchange::for_each(&mut |header| {
+        if header.kind.load(Ordering::Acquire) != ObjectKind::Proxy as u32 {
+            return;
+        }
+        // SAFETY: the kind says what the payload is; proxies are not freed
+        // while `CHANGES` is held.
+        let proxy = unsafe {
+            &*core::ptr::from_ref(header)
+                .wrapping_add(1)
+                .cast::<ProxyObject>()
+        };
+        // SAFETY: slots are never freed.
+        let slot = unsafe { &*proxy.slot };
+        let is_alive = slot.live.load(Ordering::Acquire) == proxy.generation;
+        let times = statistics::times(proxy.edge);
+        visit(EdgeInfo {
+            caller: header.owner.load(Ordering::Relaxed),
+            callee: if is_alive {
+                slot.id.load(Ordering::Relaxed)
+            } else {
+                0
+            },
+            fingerprint: proxy.fingerprint,
+            calls: statistics::calls(proxy.edge),
+            errors: proxy.errors,
+            samples: times.samples,
+            median_ns: times.median_ns,
+            p99_ns: times.p99_ns,
+            max_ns: times.max_ns,
+        });
+    });
 }
 
 /// Takes `count` proxies from an export; the export if those were the last.

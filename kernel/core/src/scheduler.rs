@@ -169,6 +169,7 @@ pub(crate) fn switch_away() {
     // pointer is used once. gs follows the stack.
     unsafe {
         (*control).cpu = core::ptr::from_ref(cpu).cast_mut().cast();
+        (*control).counters = crate::statistics::counters(cpu.index);
         machine::get().load_thread(control);
         crate::context::switch(from.saved_rsp.get(), *next.saved_rsp.get());
     }

@@ -11,8 +11,8 @@ use abi::device::PciInfo;
 use abi::exchange::ProxyObject;
 use abi::note::{DomainNote, Name};
 use abi::services::{
-    Audit, DeathNotice, DomainInfo, DropExport, ExchangeRequest, Services, StartRequest,
-    ThreadFunction,
+    Audit, DeathNotice, DomainInfo, DropExport, EdgeInfo, ExchangeRequest, Services, StartRequest,
+    ThreadFunction, TraceEvent,
 };
 use abi::status::{Answer, ServiceError};
 use abi::thread::DomainSlot;
@@ -22,7 +22,7 @@ use crate::machine::HostFileRequest;
 use crate::thread::control;
 use crate::{
     console, cpu, crossing, death, device, domain, exchange, export, fault, machine, memory,
-    scheduler, start, thread, wait,
+    scheduler, start, statistics, thread, trace, wait,
 };
 
 /// Runs a service: not unwound inside, unwound at the end if need be.
@@ -355,12 +355,64 @@ extern "sysv64" fn domain_inject(id: u64, fault: u32) -> Answer {
 
 unsafe extern "sysv64" fn domain_list(list: *mut DomainInfo, capacity: usize) -> Answer {
     service(|| {
-        let domains = domain::living();
-        for (index, domain) in domains.iter().take(capacity).enumerate() {
+        let domains = domain::list();
+        for (index, info) in domains.iter().take(capacity).enumerate() {
             // SAFETY: the caller's list has room for `capacity` entries.
-            unsafe { list.add(index).write(domain.info()) };
+            unsafe { list.add(index).write(*info) };
         }
         domains.len() as Answer
+    })
+}
+
+unsafe extern "sysv64" fn edge_list(list: *mut EdgeInfo, capacity: usize) -> Answer {
+    service(|| {
+        let mut count = 0;
+        export::for_each_edge(&mut |edge| {
+            if count < capacity {
+                // SAFETY: the caller's list has room for `capacity` entries.
+                unsafe { list.add(count).write(edge) };
+            }
+            count += 1;
+        });
+        count as Answer
+    })
+}
+
+extern "sysv64" fn sampling_set(one_in: u32) -> Answer {
+    service(|| {
+        if one_in != 0 && !one_in.is_power_of_two() {
+            return ServiceError::Invalid as Answer;
+        }
+        statistics::set_sampling(one_in);
+        0
+    })
+}
+
+extern "sysv64" fn trace_control(action: u32, domain: u64) -> Answer {
+    done(service(|| match action {
+        0 => {
+            trace::stop();
+            Ok(())
+        }
+        1 => trace::start(domain),
+        2 => {
+            trace::discard();
+            Ok(())
+        }
+        _ => Err(ServiceError::Invalid),
+    }))
+}
+
+unsafe extern "sysv64" fn trace_read(
+    from: usize,
+    events: *mut TraceEvent,
+    capacity: usize,
+) -> Answer {
+    service(|| {
+        // SAFETY: the caller's list has room for `capacity` entries, of plain
+        // numbers.
+        let events = unsafe { core::slice::from_raw_parts_mut(events, capacity) };
+        trace::read(from, events) as Answer
     })
 }
 
@@ -532,6 +584,10 @@ static TABLE: Services = Services {
     domain_kill,
     domain_inject,
     domain_list,
+    edge_list,
+    sampling_set,
+    trace_control,
+    trace_read,
     domain_wait_death,
     crash_record,
     audit,

@@ -131,7 +131,7 @@ impl Thread {
                 services: crate::services::table(),
                 cpu: core::ptr::null_mut(),
                 kernel: core::ptr::null_mut(),
-                crossings: 0,
+                counters: core::ptr::null_mut(),
             }),
             saved_rsp: UnsafeCell::new(0),
             state: RunState::new(ThreadState::Ready),
@@ -295,8 +295,12 @@ pub fn adopt_boot_thread(cpu: usize) -> &'static Thread {
     let data = crate::cpu::get(cpu);
     data.idle
         .store(core::ptr::from_ref(thread).cast_mut(), Ordering::Release);
+    crate::statistics::init_cpu(cpu);
     // SAFETY: no CPU runs the thread yet.
-    unsafe { (*thread.control()).cpu = core::ptr::from_ref(data).cast_mut().cast() };
+    unsafe {
+        (*thread.control()).cpu = core::ptr::from_ref(data).cast_mut().cast();
+        (*thread.control()).counters = crate::statistics::counters(cpu);
+    }
     thread
 }
 

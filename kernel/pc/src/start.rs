@@ -44,7 +44,7 @@ static BOOT_THREAD: BootThread = BootThread(UnsafeCell::new(ThreadControl {
     services: core::ptr::null(),
     cpu: core::ptr::null_mut(),
     kernel: core::ptr::null_mut(),
-    crossings: 0,
+    counters: core::ptr::null_mut(),
 }));
 
 /// What the entry code calls, with what the loader left in its registers.

@@ -56,8 +56,9 @@ pub struct ProxyObject {
     pub export: *const (),
     /// Fingerprint of the interface.
     pub fingerprint: u64,
-    /// Calls made through this proxy (racy between threads; a statistic).
-    pub calls: u64,
+    /// Where its calls are counted: offset in bytes from
+    /// [`crate::thread::ThreadControl::counters`].
+    pub edge: u64,
     /// Calls that ended in an [`crate::thread::CrossStatus`] other than `Done`.
     pub errors: u64,
 }

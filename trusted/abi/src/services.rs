@@ -56,6 +56,52 @@ pub struct DomainInfo {
     pub cpu_ns: u64,
 }
 
+/// An edge of the domain graph as `edge_list` reports it: a proxy.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct EdgeInfo {
+    /// Owner id of the domain that holds the proxy.
+    pub caller: u64,
+    /// Owner id of the domain it calls; 0: that one is dead.
+    pub callee: u64,
+    /// Fingerprint of the interface.
+    pub fingerprint: u64,
+    /// Calls made.
+    pub calls: u64,
+    /// Calls that found the callee dead or ended with its death.
+    pub errors: u64,
+    /// Calls that were timed.
+    pub samples: u64,
+    /// Nanoseconds that half of the timed calls took at most.
+    pub median_ns: u64,
+    /// Nanoseconds that 99 in 100 took at most.
+    pub p99_ns: u64,
+    /// Nanoseconds that all took at most.
+    pub max_ns: u64,
+}
+
+/// A call as a trace records it.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct TraceEvent {
+    /// When it began, in nanoseconds since boot.
+    pub start_ns: u64,
+    /// When it ended.
+    pub end_ns: u64,
+    /// Owner id of the domain that called.
+    pub caller: u64,
+    /// Owner id of the domain that was called, or of its slot's next one.
+    pub callee: u64,
+    /// Number of the thread.
+    pub thread: u32,
+    /// Number of the CPU on which it ended.
+    pub cpu: u32,
+    /// A [`crate::thread::CrossStatus`].
+    pub status: u32,
+    /// Reserved.
+    pub reserved: u32,
+}
+
 /// Life cycle of a domain.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u32)]
@@ -287,6 +333,17 @@ pub struct Services {
     pub domain_inject: extern "sysv64" fn(id: u64, fault: u32) -> Answer,
     /// Lists domains; how many there are (may exceed `capacity`).
     pub domain_list: unsafe extern "sysv64" fn(list: *mut DomainInfo, capacity: usize) -> Answer,
+    /// Fills in the edges of the domain graph; how many there are. (Capability
+    /// `DomainControl`, as the next three.)
+    pub edge_list: unsafe extern "sysv64" fn(list: *mut EdgeInfo, capacity: usize) -> Answer,
+    /// Times one call in `one_in`, a power of two; 0: none.
+    pub sampling_set: extern "sysv64" fn(one_in: u32) -> Answer,
+    /// Begins (1) a trace of calls into and out of a domain (id 0: all), ends
+    /// (0) it, or frees (2) what it recorded.
+    pub trace_control: extern "sysv64" fn(action: u32, domain: u64) -> Answer,
+    /// Copies events of the ended trace from number `from` on; how many.
+    pub trace_read:
+        unsafe extern "sysv64" fn(from: usize, events: *mut TraceEvent, capacity: usize) -> Answer,
     /// Waits until the domain is dead and reclaimed. Blocks. `id` 0: any
     /// domain, each reported once.
     pub domain_wait_death:

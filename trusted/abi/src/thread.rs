@@ -36,8 +36,9 @@ pub struct ThreadControl {
     pub cpu: *mut (),
     /// The kernel's own record of this thread.
     pub kernel: *mut (),
-    /// Where the crossing stub counts, per thread: crossings started.
-    pub crossings: u64,
+    /// Where the crossing stub counts calls, by edge: its CPU's array; changes
+    /// with `cpu`.
+    pub counters: *mut u64,
 }
 
 /// Offsets of [`ThreadControl`] fields, for assembly.
@@ -61,8 +62,8 @@ pub mod offset {
     pub const CROSS: usize = offset_of!(ThreadControl, cross);
     /// [`ThreadControl::services`].
     pub const SERVICES: usize = offset_of!(ThreadControl, services);
-    /// [`ThreadControl::crossings`].
-    pub const CROSSINGS: usize = offset_of!(ThreadControl, crossings);
+    /// [`ThreadControl::counters`].
+    pub const COUNTERS: usize = offset_of!(ThreadControl, counters);
     /// [`DomainSlot::live`].
     pub const SLOT_LIVE: usize = offset_of!(DomainSlot, live);
     /// [`DomainSlot::id`].
@@ -113,7 +114,8 @@ pub type CrossFunction = unsafe extern "sysv64" fn(
 /// - `rax`: the callee's [`DomainSlot`],
 /// - `r10`: the generation the slot must have,
 /// - `r11`: a [`CrossFunction`],
-/// - `rdi`, `rsi`, `rdx`: its arguments, which pass through untouched.
+/// - `rdi`, `rsi`, `rdx`: its arguments, which pass through untouched,
+/// - `r9`: where the call is counted ([`crate::exchange::ProxyObject::edge`]).
 ///
 /// The stub checks that the slot has the generation, links a [`Continuation`],
 /// makes the slot's domain current, calls the function and unlinks. It returns

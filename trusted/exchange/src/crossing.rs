@@ -278,6 +278,7 @@ unsafe fn call_stub(
             in("r11") function,
             in("rdi") frame,
             in("rsi") target.data,
+            in("r9") target.edge,
             inlateout("rdx") target.vtable => status,
             lateout("r12") _,
             lateout("r13") _,

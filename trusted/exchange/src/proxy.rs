@@ -145,11 +145,13 @@ impl<I: ?Sized + Interface> Proxy<I> {
             let slot = (&raw const (*proxy).slot).read_volatile();
             let data = (&raw const (*proxy).data).read_volatile();
             let vtable = (&raw const (*proxy).vtable).read_volatile();
+            let edge = (*proxy).edge;
             Target {
                 generation,
                 slot,
                 data,
                 vtable,
+                edge,
             }
         }
     }
@@ -225,6 +227,8 @@ pub(crate) struct Target {
     pub data: *const (),
     /// See `data`.
     pub vtable: *const (),
+    /// Where the call is counted.
+    pub edge: u64,
 }
 
 /// The two halves of a pointer to a trait object.

@@ -11,7 +11,7 @@ use abi::death::{DeathCause, InjectedFault};
 use abi::exchange::ProxyObject;
 use abi::grant::{Grant, GrantKind, StartResult};
 use abi::note::{DomainNote, MAX_PARAMETERS};
-use abi::services::{Audit, DeathNotice, DomainInfo, StartRequest};
+use abi::services::{Audit, DeathNotice, DomainInfo, EdgeInfo, StartRequest, TraceEvent};
 use abi::status::{ServiceError, check};
 use exchange::thread::services;
 use exchange::{Interface, Proxy};
@@ -316,6 +316,51 @@ impl Drop for Image {
     }
 }
 
+/// A trace that runs. It ends when dropped, and what it recorded is gone.
+#[derive(Debug)]
+pub struct Trace {
+    _runs: (),
+}
+
+/// Orders of `trace_control`.
+const TRACE_STOP: u32 = 0;
+const TRACE_START: u32 = 1;
+const TRACE_DISCARD: u32 = 2;
+
+impl Trace {
+    /// Ends the trace; what it recorded, CPU by CPU. Each CPU keeps the newest
+    /// 16,384 calls.
+    #[must_use]
+    pub fn finish(self) -> Vec<TraceEvent> {
+        const STEP: usize = 1024;
+        let mut events = Vec::new();
+        // SAFETY: whoever has a trace was granted the right to it.
+        let services = unsafe { services() };
+        (services.trace_control)(TRACE_STOP, 0);
+        loop {
+            let known = events.len();
+            events.resize(known + STEP, TraceEvent::default());
+            // SAFETY: the list has room for `STEP` more.
+            let answer =
+                unsafe { (services.trace_read)(known, events[known..].as_mut_ptr(), STEP) };
+            let count = usize::try_from(answer).unwrap_or(0).min(STEP);
+            events.truncate(known + count);
+            if count < STEP {
+                return events;
+            }
+        }
+    }
+}
+
+impl Drop for Trace {
+    fn drop(&mut self) {
+        // SAFETY: whoever has a trace was granted the right to it.
+        let services = unsafe { services() };
+        (services.trace_control)(TRACE_STOP, 0);
+        (services.trace_control)(TRACE_DISCARD, 0);
+    }
+}
+
 impl DomainControl {
     pub(crate) const fn granted() -> Self {
         Self { _granted: () }
@@ -438,6 +483,48 @@ impl DomainControl {
             }
             list.resize(count + 16, EMPTY);
         }
+    }
+
+    /// The edges of the domain graph: who holds a proxy for whom, with calls.
+    ///
+    /// # Errors
+    /// [`ServiceError`] when the kernel cannot tell.
+    pub fn edges(&self) -> Result<Vec<EdgeInfo>, ServiceError> {
+        let mut list = vec![EdgeInfo::default(); 64];
+        loop {
+            // SAFETY: the right was granted; the list has room for as many as
+            // it is said to have.
+            let answer = unsafe { (services().edge_list)(list.as_mut_ptr(), list.len()) };
+            let count = usize::try_from(check(answer)?).unwrap_or(usize::MAX);
+            if count <= list.len() {
+                list.truncate(count);
+                return Ok(list);
+            }
+            list.resize(count + 16, EdgeInfo::default());
+        }
+    }
+
+    /// Times one call in `one_in`, a power of two; 0: none.
+    ///
+    /// # Errors
+    /// [`ServiceError::Invalid`] for another number.
+    pub fn set_sampling(&self, one_in: u32) -> Result<(), ServiceError> {
+        // SAFETY: the right was granted.
+        check((unsafe { services() }.sampling_set)(one_in)).map(drop)
+    }
+
+    /// Records every call into and out of a domain (`None`: of all) until the
+    /// trace is dropped or read.
+    ///
+    /// # Errors
+    /// [`ServiceError::Busy`] while another trace runs, [`ServiceError::NoMemory`].
+    pub fn trace(&self, domain: Option<u64>) -> Result<Trace, ServiceError> {
+        // SAFETY: the right was granted.
+        check((unsafe { services() }.trace_control)(
+            TRACE_START,
+            domain.unwrap_or(0),
+        ))?;
+        Ok(Trace { _runs: () })
     }
 
     /// Waits until a domain is dead and reclaimed; `None`: any, each once.

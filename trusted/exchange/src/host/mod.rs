@@ -49,7 +49,7 @@ pub(crate) fn enter_in(domain: &'static DomainSlot) {
         services: services::table(),
         cpu: ptr::null_mut(),
         kernel: ptr::null_mut(),
-        crossings: 0,
+        counters: core::ptr::null_mut(),
     }));
     control.this = control;
     ENTERED.set(control);

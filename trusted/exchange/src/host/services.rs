@@ -12,8 +12,8 @@ use std::{eprintln, print, ptr, thread};
 use abi::exchange::{ObjectHeader, ObjectKind, ProxyObject, RETURNED};
 use abi::note::{DomainNote, Name};
 use abi::services::{
-    Audit, DeathNotice, DomainInfo, DropExport, ExchangeRequest, Services, StartRequest,
-    ThreadFunction,
+    Audit, DeathNotice, DomainInfo, DropExport, EdgeInfo, ExchangeRequest, Services, StartRequest,
+    ThreadFunction, TraceEvent,
 };
 use abi::status::{Answer, ServiceError};
 use abi::thread::DomainSlot;
@@ -240,7 +240,7 @@ unsafe extern "sysv64" fn proxy_export(
         vtable,
         export: std::boxed::Box::into_raw(export) as *const (),
         fingerprint,
-        calls: 0,
+        edge: 0,
         errors: 0,
     })
 }
@@ -441,6 +441,22 @@ unsafe extern "sysv64" fn domain_start(_: *mut StartRequest) -> Answer {
 extern "sysv64" fn domain_order(_: u64, _: u32) -> Answer {
     UNSUPPORTED
 }
+unsafe extern "sysv64" fn edge_list(_: *mut EdgeInfo, _: usize) -> Answer {
+    0
+}
+
+extern "sysv64" fn sampling_set(_: u32) -> Answer {
+    0
+}
+
+extern "sysv64" fn trace_control(_: u32, _: u64) -> Answer {
+    ServiceError::Unsupported as Answer
+}
+
+unsafe extern "sysv64" fn trace_read(_: usize, _: *mut TraceEvent, _: usize) -> Answer {
+    0
+}
+
 unsafe extern "sysv64" fn domain_list(_: *mut DomainInfo, _: usize) -> Answer {
     UNSUPPORTED
 }
@@ -608,6 +624,10 @@ pub fn table() -> &'static Services {
         domain_kill: domain_order,
         domain_inject: domain_order,
         domain_list,
+        edge_list,
+        sampling_set,
+        trace_control,
+        trace_read,
         domain_wait_death,
         crash_record,
         audit,
