@@ -107,7 +107,7 @@ core::arch::global_asm!(
     "pop rbx",
     "pop rbp",
     "cmp qword ptr [rcx + {live}], 0",
-    "je redleaf_unwind",
+    "je 7f",
     "cld",
     "fninit",
     "mov dword ptr [rsp - 8], 0x1f80",
@@ -116,6 +116,10 @@ core::arch::global_asm!(
     "mov dword ptr gs:[{preempt_off}], 0",
     "mov edx, 2",
     "ret",
+    // This one is dead, too. The frames below are gone.
+    "7: and rsp, -16",
+    "call {unwind_further}",
+    "ud2",
     "redleaf_cross_end:",
     ".size redleaf_cross, redleaf_unwind - redleaf_cross",
     ".size redleaf_unwind, redleaf_cross_end - redleaf_unwind",
@@ -130,6 +134,7 @@ core::arch::global_asm!(
     mask = sym crate::statistics::MASK,
     sampled = sym crate::statistics::sampled,
     returned = sym returned_with_work,
+    unwind_further = sym unwind_further,
 );
 
 unsafe extern "sysv64" {
@@ -226,11 +231,40 @@ pub fn is_current_dead() -> bool {
 pub fn unwind_if_dead() {
     if is_current_dead() {
         crate::death::noticed();
+        wait_until_quiet();
         // SAFETY: `current` is not the kernel (which never dies), so a
         // continuation is linked, and no kernel resource is held here: callers
         // are the ends of services and of trampolines.
         unsafe { redleaf_unwind() }
     }
+}
+
+/// Waits until the devices of the dying domains this thread is about to leave
+/// are silent: whoever lent them a buffer may use it again afterwards.
+///
+/// Who silences them cannot be pre-empted, so the wait is short.
+fn wait_until_quiet() {
+    let control = control();
+    // SAFETY: the control block and the chain are the running thread's own;
+    // slots are never freed, and those on a chain are not reused.
+    unsafe {
+        let (mut slot, mut chain) = ((*control).current, (*control).chain);
+        while (*slot).live.load(Ordering::Acquire) == 0 {
+            let domain = crate::domain::of_slot(slot);
+            crate::sync::spin_until(|| domain.is_quiet());
+            let Some(link) = chain.as_ref() else { return };
+            (slot, chain) = (link.caller, link.previous);
+        }
+    }
+}
+
+/// Goes on unwinding: the domain of the continuation just taken is dead.
+extern "sysv64" fn unwind_further() -> ! {
+    // The unwinder clears the count.
+    core::mem::forget(crate::sync::PreemptOff::new());
+    // SAFETY: `current` is dying, so it is not the kernel, and its frames are
+    // left without a look at what they hold.
+    unsafe { unwind() }
 }
 
 /// Leaves the current domain, which must be dying.
@@ -239,6 +273,7 @@ pub fn unwind_if_dead() {
 /// A continuation must be linked and the frames above it must hold nothing of
 /// the kernel's.
 pub unsafe fn unwind() -> ! {
+    wait_until_quiet();
     // SAFETY: the caller's contract.
     unsafe { redleaf_unwind() }
 }

@@ -167,6 +167,9 @@ pub fn begin(domain: &'static Domain, cause: DeathCause, crash: Option<(&RawCras
     if domain.is_kernel() {
         return;
     }
+    // Threads that leave the domain meanwhile wait until its devices are silent
+    // (`crossing::wait_until_quiet`), so this one must get on.
+    let preempt = PreemptOff::new();
     // Under the lock so that nobody sees it dying without a cause.
     let was_alive = domain.with(|body| {
         let was_alive = domain.set_dying();
@@ -178,6 +181,12 @@ pub fn begin(domain: &'static Domain, cause: DeathCause, crash: Option<(&RawCras
     if !was_alive {
         return;
     }
+    let is_left_to_starter = is_left_to_the_starter(domain);
+    if !is_left_to_starter {
+        // Those that drive its devices stop before these do: none of them sees
+        // its device being taken away and takes that for an answer.
+        disturb_threads(domain);
+    }
     device::quiesce(domain.id());
     let is_crash = !matches!(cause, DeathCause::Exit | DeathCause::StartFailed);
     // Who was inside is noted before they leave, and written down afterwards:
@@ -187,10 +196,8 @@ pub fn begin(domain: &'static Domain, cause: DeathCause, crash: Option<(&RawCras
     } else {
         Vec::new()
     };
-    let is_left_to_starter = is_left_to_the_starter(domain);
-    if !is_left_to_starter {
-        disturb_threads(domain);
-    }
+    domain.set_quiet();
+    drop(preempt);
     if is_crash {
         let sequence = record::write(domain, cause, crash, &inside);
         domain.with(|body| body.end = Some((cause, sequence)));

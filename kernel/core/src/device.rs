@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use abi::PAGE_SIZE;
+use abi::device::StopRecipe;
 use abi::status::ServiceError;
 
 use crate::interrupt::MAX_VECTORS;
@@ -59,12 +60,28 @@ struct Held {
     bindings: BTreeMap<usize, Binding>,
     registers: Vec<(u64, Registers)>,
     dma: BTreeMap<usize, (u64, Frames)>,
+    /// How functions are stopped, with the mapped address of their registers.
+    stops: Vec<Stop>,
 }
+
+/// How the function that `owner` drives is stopped.
+struct Stop {
+    owner: u64,
+    function: u32,
+    control: usize,
+    status: usize,
+    recipe: StopRecipe,
+}
+
+/// Longest time a function may take to stop before it is reset instead.
+/// Nothing else runs on this CPU meanwhile.
+const STOP_NS: u64 = 20_000_000;
 
 static HELD: SpinLock<Held> = SpinLock::new(Held {
     bindings: BTreeMap::new(),
     registers: Vec::new(),
     dma: BTreeMap::new(),
+    stops: Vec::new(),
 });
 
 /// Interrupts each vector has raised, modulo 2^32; drivers wait for a change.
@@ -320,7 +337,72 @@ pub fn quiesce(owner: u64) {
         }
     }
     drop(held);
-    pci::release_all(owner);
+    pci::release_all(owner, &mut |function| stop(owner, function));
+}
+
+/// Stops a function by its own registers; false: it does not say how, or goes on.
+fn stop(owner: u64, function: u32) -> bool {
+    let held = HELD.lock();
+    let stop = held
+        .stops
+        .iter()
+        .find(|stop| (stop.owner, stop.function) == (owner, function));
+    let Some(Stop {
+        control,
+        status,
+        recipe,
+        ..
+    }) = stop
+    else {
+        return false;
+    };
+    let deadline_ns = machine::get().now_ns() + STOP_NS;
+    let status = *status as *const u32;
+    let control = *control as *mut u32;
+    // SAFETY: `set_stop` saw that both registers are mapped for the driver;
+    // they stay so until `release`, and the lock is held.
+    unsafe {
+        control.write_volatile(control.read_volatile() & !recipe.clear);
+        loop {
+            let value = status.read_volatile();
+            // All ones: the function is gone, which a reset may change.
+            if value != u32::MAX && value & recipe.mask == recipe.value {
+                return true;
+            }
+            if machine::get().now_ns() > deadline_ns {
+                return false;
+            }
+            core::hint::spin_loop();
+        }
+    }
+}
+
+/// Notes how a function that `owner` drives is stopped.
+///
+/// # Errors
+/// `Invalid` for a foreign function, or registers that are not mapped.
+pub fn set_stop(function: u32, owner: u64, recipe: StopRecipe) -> Result<(), ServiceError> {
+    let bar = pci::bar(function, owner, recipe.bar)?;
+    let is_inside = |offset: u32| offset.is_multiple_of(4) && u64::from(offset) + 4 <= bar.size;
+    if bar.is_port != 0 || !is_inside(recipe.control) || !is_inside(recipe.status) {
+        return Err(ServiceError::Invalid);
+    }
+    let mut held = HELD.lock();
+    let mapped = held
+        .registers
+        .iter()
+        .find(|(holder, registers)| *holder == owner && registers.address == bar.address);
+    let start = mapped.ok_or(ServiceError::Invalid)?.1.start();
+    held.stops
+        .retain(|stop| (stop.owner, stop.function) != (owner, function));
+    held.stops.push(Stop {
+        owner,
+        function,
+        control: start + recipe.control as usize,
+        status: start + recipe.status as usize,
+        recipe,
+    });
+    Ok(())
 }
 
 /// Frees what a dead domain's drivers held. Its devices are quiet.
@@ -337,5 +419,6 @@ pub fn release(owner: u64) {
     }
     held.dma = kept;
     held.bindings.retain(|_, binding| binding.owner != owner);
+    held.stops.retain(|stop| stop.owner != owner);
     held.registers.retain(|(holder, _)| *holder != owner);
 }

@@ -36,6 +36,8 @@ pub struct Domain {
     is_shared: AtomicBool,
     /// The slot is not reused before its starter has read how it ended.
     is_kept: AtomicBool,
+    /// Its devices are silent; false only while it begins to die.
+    is_quiet: AtomicBool,
     /// When its last death began, nanoseconds since boot.
     died_ns: AtomicU64,
     /// What [`crate::scan`] marks threads with that are clear of its death.
@@ -112,6 +114,7 @@ impl Domain {
             past_calls: AtomicU64::new(0),
             is_shared: AtomicBool::new(false),
             is_kept: AtomicBool::new(false),
+            is_quiet: AtomicBool::new(true),
             died_ns: AtomicU64::new(0),
             death_ticket: AtomicU64::new(0),
             watchdog_ns: AtomicU64::new(0),
@@ -202,6 +205,7 @@ impl Domain {
         let was_alive = self.change_state(DomainState::Running, DomainState::Dying)
             || self.change_state(DomainState::Starting, DomainState::Dying);
         if was_alive {
+            self.is_quiet.store(false, Ordering::SeqCst);
             self.slot.live.store(0, Ordering::SeqCst);
             self.died_ns
                 .store(crate::machine::get().now_ns(), Ordering::Release);
@@ -209,6 +213,16 @@ impl Domain {
                 .store(crate::scan::new_ticket(), Ordering::SeqCst);
         }
         was_alive
+    }
+
+    /// Notes that its devices are silent.
+    pub(crate) fn set_quiet(&self) {
+        self.is_quiet.store(true, Ordering::Release);
+    }
+
+    /// Whether its devices are silent, once it is dying.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.is_quiet.load(Ordering::Acquire)
     }
 
     /// When the last death in this slot began, nanoseconds since boot.

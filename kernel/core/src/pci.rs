@@ -155,12 +155,13 @@ impl<S: ConfigSpace> Bus<S> {
         function.take(space, owner).map_err(ClaimError::Service)
     }
 
-    /// Silences and resets every function `owner` drives; how many.
-    pub fn release_all(&mut self, owner: u64) -> usize {
+    /// Silences every function `owner` drives, and resets those that `stop`
+    /// does not stop; how many.
+    pub fn release_all(&mut self, owner: u64, stop: &mut dyn FnMut(u32) -> bool) -> usize {
         let mut released = 0;
         for function in &mut self.functions {
             if owner != 0 && function.owner == owner {
-                function.quiesce(&self.space);
+                function.quiesce(&self.space, stop);
                 released += 1;
             }
         }
@@ -249,10 +250,13 @@ pub fn claim(address: u32, owner: u64) -> Result<(), ClaimError> {
         .map_or(missing, |bus| bus.claim(address, owner))
 }
 
-/// Silences and resets every function `owner` drives; how many. When it
-/// returns none of them writes to memory or interrupts any more.
-pub fn release_all(owner: u64) -> usize {
-    PCI.lock().as_mut().map_or(0, |bus| bus.release_all(owner))
+/// Silences every function `owner` drives, and resets those that `stop` (given
+/// the address) does not stop; how many. When it returns none of them writes to
+/// memory or interrupts any more.
+pub fn release_all(owner: u64, stop: &mut dyn FnMut(u32) -> bool) -> usize {
+    PCI.lock()
+        .as_mut()
+        .map_or(0, |bus| bus.release_all(owner, stop))
 }
 
 /// See [`Bus::read_register`].

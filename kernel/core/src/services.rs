@@ -7,7 +7,7 @@
 use core::sync::atomic::AtomicU32;
 
 use abi::death::DeathCause;
-use abi::device::PciInfo;
+use abi::device::{PciInfo, StopRecipe};
 use abi::exchange::ProxyObject;
 use abi::note::{DomainNote, Name};
 use abi::services::{
@@ -481,6 +481,14 @@ extern "sysv64" fn pci_map_bar(address: u32, bar: u32) -> *mut u8 {
         .unwrap_or(core::ptr::null_mut())
 }
 
+unsafe extern "sysv64" fn pci_set_stop(address: u32, recipe: *const StopRecipe) -> Answer {
+    // SAFETY: the caller passes its recipe.
+    let recipe = unsafe { *recipe };
+    done(service(|| {
+        device::set_stop(address, domain::current().id(), recipe)
+    }))
+}
+
 extern "sysv64" fn interrupt_bind(address: u32, index: u32) -> Answer {
     answer(service(|| {
         device::bind_interrupt(address, domain::current().id(), index).map(|vector| vector as u64)
@@ -597,6 +605,7 @@ static TABLE: Services = Services {
     pci_claim,
     pci_read,
     pci_map_bar,
+    pci_set_stop,
     interrupt_bind,
     interrupt_wait,
     physical_address,

@@ -19,6 +19,26 @@ pub struct PciBar {
     pub reserved: u32,
 }
 
+/// How a function is made to end all it does, by data: the kernel clears bits
+/// of one register and waits until others show that the function has stopped.
+/// From then on it must not touch memory until it is set up anew.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[repr(C)]
+pub struct StopRecipe {
+    /// Base address register that both lie behind.
+    pub bar: u32,
+    /// Offset of the 32-bit register to write.
+    pub control: u32,
+    /// Bits to clear in it.
+    pub clear: u32,
+    /// Offset of the 32-bit register to read.
+    pub status: u32,
+    /// Bits of it that tell.
+    pub mask: u32,
+    /// What they are once the function has stopped.
+    pub value: u32,
+}
+
 /// What the kernel knows of a PCI function.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]

@@ -36,6 +36,7 @@ mod pci;
 mod tests;
 mod transfer;
 
+pub use abi::device::StopRecipe;
 pub use abi::status::ServiceError;
 pub use dma::DmaRegion;
 pub use interrupt::{Interrupt, InterruptLine};

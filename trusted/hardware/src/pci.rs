@@ -4,7 +4,7 @@ use core::ptr::NonNull;
 use core::sync::atomic::AtomicU64;
 
 use abi::PAGE_SIZE;
-use abi::device::PciInfo;
+use abi::device::{PciInfo, StopRecipe};
 use abi::grant::{Grant, GrantKind};
 use abi::status::{ServiceError, check};
 use exchange::thread::services;
@@ -69,6 +69,17 @@ impl PciFunction {
             Some(start) if bytes != 0 => Ok(unsafe { Mmio::new(start, bytes) }),
             _ => Err(ServiceError::NotFound),
         }
+    }
+
+    /// Says how the function is stopped when this driver dies, instead of by a
+    /// reset that takes 100 ms. See [`StopRecipe`] for what it must promise.
+    ///
+    /// # Errors
+    /// `Invalid` for registers that are not mapped.
+    pub fn set_stop(&self, recipe: &StopRecipe) -> Result<(), ServiceError> {
+        // SAFETY: holding `self` is the right to use this function; the recipe
+        // is valid for the call.
+        check(unsafe { (services().pci_set_stop)(self.info.address, recipe) }).map(drop)
     }
 
     /// Binds the function's interrupt vector `index`.

@@ -3,7 +3,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use hardware::{DmaRegion, Platform, Registers};
+use hardware::{DmaRegion, Platform, Registers, StopRecipe};
 
 use crate::command::{Command, FEATURE_NUMBER_OF_QUEUES, Prps, admin, identify};
 use crate::error::StartFailure;
@@ -23,6 +23,17 @@ const ADMIN_TIMEOUT_NS: u64 = 5_000_000_000;
 const LOOK_NS: u64 = 100_000;
 /// Grace for controllers that understate CAP.TO.
 const READY_GRACE_NS: u64 = 500_000_000;
+
+/// Controller reset (7.3.2): queues are gone and no memory is touched once
+/// CSTS.RDY is 0.
+pub const STOP: StopRecipe = StopRecipe {
+    bar: 0,
+    control: CC as u32,
+    clear: CC_EN,
+    status: CSTS as u32,
+    mask: CSTS_RDY,
+    value: 0,
+};
 
 /// A controller's registers and admin queues.
 #[derive(Debug)]

@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 use hardware::{Interrupt, Mmio, PciFunction};
 use runtime::{Options, StartError, log};
 
+use crate::controller::STOP;
 use crate::driver::Driver;
 use crate::settings::{Settings, Waiting};
 
@@ -24,6 +25,9 @@ pub fn open(function: PciFunction, options: &Options) -> Result<PciDriver, Start
     let registers = function
         .map(0)
         .map_err(|_| StartError::new("no controller registers behind BAR 0"))?;
+    if let Err(error) = function.set_stop(&STOP) {
+        log::warn!("nvme: a restart will take a reset of the function: {error:?}");
+    }
     let interrupt = match settings.waiting {
         Waiting::Polled => None,
         Waiting::Interrupt | Waiting::Adaptive => bind(&function),

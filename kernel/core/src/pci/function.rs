@@ -134,9 +134,10 @@ impl Function {
 
     /// Ends every activity of the function and resets it as far as it can be.
     ///
-    /// On return it starts no more transfers and no interrupts. What is left
-    /// of the reset happens in [`Function::finish_reset`].
-    pub fn quiesce<S: ConfigSpace>(&mut self, space: &S) {
+    /// On return it starts no more transfers and no interrupts. If `stop`, which
+    /// makes it stop by its own registers, says that it has, it is left as it
+    /// is; what is left of a reset happens in [`Function::finish_reset`].
+    pub fn quiesce<S: ConfigSpace>(&mut self, space: &S, stop: &mut dyn FnMut(u32) -> bool) {
         self.owner = 0;
         self.command(space, reg::COMMAND_MASTER, reg::COMMAND_INTX_OFF);
         if let Some(table) = self.capabilities.msix {
@@ -147,7 +148,9 @@ impl Function {
             self.change(space, msi + reg::MESSAGE_CONTROL, reg::MSI_ENABLE, 0);
         }
         self.wait_for_transactions(space);
-        self.start_reset(space);
+        if !stop(self.info.address) {
+            self.start_reset(space);
+        }
     }
 
     fn wait_for_transactions<S: ConfigSpace>(&self, space: &S) {

@@ -206,8 +206,8 @@ fn death_ends_bus_mastering_first_and_the_reset_restores_registers() {
     assert_eq!(fake.get(DISK, reg::COMMAND_STATUS) & on, on);
     bus.bind_for_test(7, &mut |_, _| {});
     fake.writes.borrow_mut().clear();
-    assert_eq!(bus.release_all(8), 0);
-    assert_eq!(bus.release_all(7), 1);
+    assert_eq!(bus.release_all(8, &mut |_| false), 0);
+    assert_eq!(bus.release_all(7, &mut |_| false), 1);
     let first = fake.writes.borrow()[0];
     assert_eq!(first.0, reg::COMMAND_STATUS, "bus mastering ends first");
     assert_eq!(first.1 & reg::COMMAND_MASTER, 0);
@@ -224,11 +224,28 @@ fn death_ends_bus_mastering_first_and_the_reset_restores_registers() {
 }
 
 #[test]
+fn a_function_that_stops_by_itself_is_silent_and_free_at_once() {
+    let fake = Fake::disk(true, true);
+    let mut bus = Bus::new(&fake, 0);
+    bus.claim(DISK, 7).expect("free");
+    let mut stopped = Vec::new();
+    let released = bus.release_all(7, &mut |function| {
+        let is_master = fake.get(DISK, reg::COMMAND_STATUS) & reg::COMMAND_MASTER != 0;
+        stopped.push((function, is_master));
+        true
+    });
+    assert_eq!(released, 1);
+    assert_eq!(stopped, [(DISK, false)], "bus mastering ends first");
+    assert_ne!(fake.get(DISK, reg::BAR + 12), 0, "no reset cleared it");
+    assert_eq!(bus.claim(DISK, 8), Ok(()));
+}
+
+#[test]
 fn without_function_level_reset_power_is_cycled() {
     let fake = Fake::disk(false, true);
     let mut bus = Bus::new(&fake, 0);
     bus.claim(DISK, 7).expect("free");
-    bus.release_all(7);
+    bus.release_all(7, &mut |_| false);
     assert_eq!(fake.get(DISK, POWER + 4), reg::POWER_D3HOT);
     let mut waits = 0;
     while let Err(error) = bus.claim(DISK, 8) {
@@ -247,7 +264,7 @@ fn a_function_that_cannot_be_reset_is_silent_and_free_at_once() {
     let fake = Fake::disk(false, false);
     let mut bus = Bus::new(&fake, 0);
     bus.claim(DISK, 7).expect("free");
-    bus.release_all(7);
+    bus.release_all(7, &mut |_| false);
     assert_eq!(fake.get(DISK, reg::COMMAND_STATUS) & reg::COMMAND_MASTER, 0);
     assert_eq!(bus.claim(DISK, 8), Ok(()));
 }
@@ -259,7 +276,7 @@ fn quiescing_waits_for_pending_transactions_but_not_for_ever() {
     let mut bus = Bus::new(&fake, 0);
     bus.claim(DISK, 7).expect("free");
     let before_ns = fake.now_ns.get();
-    bus.release_all(7);
+    bus.release_all(7, &mut |_| false);
     assert!(fake.now_ns.get() - before_ns > 40_000_000);
 }
 

@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use exchange::Proxy;
+use exchange::{Proxy, RRefSlice};
 use interfaces::block::{BATCH, BlockBatch, BlockDevice, BlockOperation};
 use runtime::thread::Priority;
 use runtime::time::{Duration, Instant};
@@ -84,6 +84,50 @@ fn wait_until(condition: impl Fn() -> bool) -> Result<(), Failure> {
         }
         thread::sleep(Duration::from_millis(1));
     }
+    Ok(())
+}
+
+/// Bytes of each of the buffers that are watched.
+const WATCHED_BYTES: usize = 64 << 10;
+
+/// Ends the driver with reads of long buffers under way, again and again. What
+/// the device still does for the dead must not reach memory that somebody else
+/// has got since: buffers of the same size are filled, left alone for a while,
+/// and looked at.
+pub fn check_late_transfers(
+    device: &Proxy<dyn BlockDevice>,
+    control: &DomainControl,
+    driver: &str,
+) -> Result<(), Failure> {
+    for round in 0..20 {
+        let mut batch = BlockBatch::new();
+        for tag in 0..BATCH as u64 {
+            let sector = tag * (WATCHED_BYTES as u64 / 4096);
+            let read = request(BlockOperation::Read, tag, sector, WATCHED_BYTES, 0);
+            // A batch has room for as many as there are.
+            let _ = batch.push_back(read);
+        }
+        let rest = device.submit(batch)?;
+        let id = find(control, driver)?;
+        control
+            .inject(id, InjectedFault::Kill)
+            .map_err(|_| Failure::NoDriver)?;
+        control
+            .wait_death(Some(id), Instant::now() + PATIENCE)
+            .map_err(|_| Failure::Stuck)?;
+        drop(rest);
+        let fill = 0x50 + round;
+        let watched: alloc::vec::Vec<_> = (0..BATCH)
+            .map(|_| RRefSlice::from_fn(WATCHED_BYTES, |_| fill))
+            .collect();
+        thread::sleep(Duration::from_millis(20));
+        let is_touched = |buffer: &RRefSlice<u8>| buffer.iter().any(|byte| *byte != fill);
+        if watched.iter().any(is_touched) {
+            return Err(Failure::LateTransfer);
+        }
+        wait_for_successor(device, control, driver, id)?;
+    }
+    log::info!("diskcheck: no transfer came late");
     Ok(())
 }
 

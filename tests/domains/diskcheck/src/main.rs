@@ -65,6 +65,8 @@ pub enum Failure {
     Stuck,
     /// There is no driver of that name to end.
     NoDriver,
+    /// The device wrote to memory for a driver that was dead.
+    LateTransfer,
     /// Requests of a batch were lost.
     Lost(usize),
 }
@@ -130,6 +132,7 @@ fn check(
     crash::check_restarts(device, control, driver, || {
         check_calls(device, &mut numbers, geometry.sector_bytes as usize)
     })?;
+    crash::check_late_transfers(device, control, driver)?;
     log::info!("diskcheck: the device works after every crash");
     Ok(())
 }

@@ -484,6 +484,9 @@ extern "sysv64" fn pci_two(_: u32, _: u32) -> Answer {
 extern "sysv64" fn pci_map_bar(_: u32, _: u32) -> *mut u8 {
     ptr::null_mut()
 }
+unsafe extern "sysv64" fn pci_set_stop(_: u32, _: *const abi::device::StopRecipe) -> Answer {
+    UNSUPPORTED
+}
 extern "sysv64" fn interrupt_wait(_: u64, _: u64, _: u64) -> Answer {
     UNSUPPORTED
 }
@@ -637,6 +640,7 @@ pub fn table() -> &'static Services {
         pci_claim,
         pci_read: pci_two,
         pci_map_bar,
+        pci_set_stop,
         interrupt_bind: pci_two,
         interrupt_wait,
         physical_address,
