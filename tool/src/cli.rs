@@ -24,7 +24,8 @@ Examples:
   ./redleaf run                              a shell in QEMU; Ctrl-A X leaves
   ./redleaf run --machine hosted             the same system as a Linux process
   ./redleaf run --exec 'ls -l /bin; uptime'  run commands, power off
-  ./redleaf test --quick                     host tests and the quick scenarios";
+  ./redleaf test --quick                     host tests and the quick scenarios
+  ./redleaf check                            lints, layers, vetted crates, style";
 
 /// The subcommands.
 #[derive(Subcommand, Debug)]
@@ -33,6 +34,8 @@ pub enum Command {
     Run(RunOptions),
     /// Run host tests and whole-system scenarios.
     Test(TestOptions),
+    /// Check the tree against the rules of the house.
+    Check(CheckOptions),
     /// Measure calls, domains, disks and the boot.
     Bench(BenchOptions),
     /// Build a system without running it.
@@ -116,6 +119,24 @@ pub struct TestOptions {
     /// Only tests whose name contains this.
     #[arg(value_name = "FILTER")]
     pub filter: Option<String>,
+}
+
+/// Options of `check`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Examples:
+  ./redleaf check                  everything, quick rules first
+  ./redleaf check tidy layers      only these two
+  ./redleaf check clippy docs      what the compiler has to say
+
+Rules: tidy (sources), text (other files), readme (folder map), roots
+(forbid(unsafe_code)), layers (who imports whom), vetted (registry crates), fmt,
+clippy, docs. Each finding is one line, FILE:LINE: what is wrong [rule]; the last
+line is: N passed, N failed")]
+pub struct CheckOptions {
+    /// Only these rules; without any, all.
+    #[arg(value_name = "RULE")]
+    pub rules: Vec<String>,
 }
 
 /// Options of `bench`.

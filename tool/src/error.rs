@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::bench::BenchError;
 use crate::build::BuildError;
+use crate::check::CheckError;
 use crate::disk::DiskError;
 use crate::run::RunError;
 use crate::system::SystemError;
@@ -46,6 +47,9 @@ pub enum ToolError {
     /// Tests could not be run.
     #[error(transparent)]
     Test(#[from] TestError),
+    /// The tree could not be checked.
+    #[error(transparent)]
+    Check(#[from] CheckError),
     /// A benchmark has no result.
     #[error(transparent)]
     Bench(#[from] BenchError),
@@ -69,7 +73,7 @@ impl ToolError {
     /// 125 when a system failed while it ran.
     pub const fn exit_status(&self) -> u8 {
         match self {
-            Self::System(_) | Self::Disk(_) => 2,
+            Self::System(_) | Self::Disk(_) | Self::Check(_) => 2,
             Self::Run(_) => 125,
             _ => 1,
         }

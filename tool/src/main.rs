@@ -16,6 +16,7 @@
 mod archive;
 mod bench;
 mod build;
+mod check;
 mod cli;
 mod disk;
 mod error;
@@ -52,6 +53,7 @@ fn dispatch(command: Command) -> Result<u8, ToolError> {
     match command {
         Command::Run(options) => run::run(&tree, &options),
         Command::Test(options) => test::command(&tree, &options),
+        Command::Check(options) => check::command(&tree, &options),
         Command::Bench(options) => bench::command(&tree, &options),
         Command::Build(options) => build::command(&tree, &options),
     }

@@ -1,4 +1,4 @@
-//! The machine under a kernel core of a few lines, each test in a child process.
+//! The machine under a kernel core of a few lines, each test in a process.
 
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::boxed::Box;

@@ -1,4 +1,4 @@
-//! Directory records: the variable-length entries that fill a directory's blocks.
+//! Directory records: the variable-length entries that fill a directory.
 //!
 //! A record is inode (4), length (2), name length (1), type (1), name. Records
 //! tile their block; what a record does not use at its end is a gap. Blocks of

@@ -1,5 +1,7 @@
 //! A store that fails, and one that stops between two writes.
 
+#![forbid(unsafe_code)]
+
 mod support;
 
 use ext2::{Error, Ext2, MountError, MountOptions};

@@ -1,5 +1,7 @@
 //! Full disks, large files, many files: the ends of what an image can hold.
 
+#![forbid(unsafe_code)]
+
 mod support;
 
 use std::time::{Duration, Instant};

@@ -1,5 +1,7 @@
 //! Random operations against a model in memory, and e2fsck at the end.
 
+#![forbid(unsafe_code)]
+
 mod support;
 
 use std::collections::BTreeMap;

@@ -1,5 +1,7 @@
 //! Damaged images: every answer but a panic, a hang or unbounded memory.
 
+#![forbid(unsafe_code)]
+
 mod support;
 
 use std::ops::ControlFlow;

@@ -1,5 +1,7 @@
 //! Every operation on images of each block size, each followed by e2fsck.
 
+#![forbid(unsafe_code)]
+
 mod support;
 
 use std::ops::ControlFlow;

@@ -1,5 +1,7 @@
 //! Expansion: a table against the host's shell, and what it cannot show.
 
+#![forbid(unsafe_code)]
+
 mod support;
 
 use std::fs;

@@ -1,5 +1,7 @@
 //! Grammar: what parses to what, what is refused and where, what is unfinished.
 
+#![forbid(unsafe_code)]
+
 use shell_language::{Command, Compound, Expected, ParseError, Parser, RedirectionKind};
 
 /// Text and how it is printed again; the second column shows the structure.

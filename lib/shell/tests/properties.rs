@@ -1,5 +1,7 @@
 //! Properties: no text panics the parser; printing and parsing are inverse.
 
+#![forbid(unsafe_code)]
+
 mod support;
 
 use proptest::prelude::*;

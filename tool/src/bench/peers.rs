@@ -1,4 +1,4 @@
-//! What Linux takes for comparable things, natively beside the `hosted` machine.
+//! What Linux takes for comparable things, beside the `hosted` machine.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -17,7 +17,7 @@ use crate::progress::Step;
 use crate::tree::Tree;
 
 /// Target of images and of the pc kernel: its prebuilt `core` and `alloc` do.
-const TARGET: &str = "x86_64-unknown-linux-gnu";
+pub const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// Flags that make an executable an image (see `domain_image::Layout`).
 const IMAGE_FLAGS: [&str; 8] = [
@@ -64,6 +64,8 @@ pub struct Package {
     pub id: String,
     /// Registry it comes from; `None` for the tree's own.
     pub source: Option<String>,
+    /// Its licence, as an SPDX expression.
+    pub license: Option<String>,
     /// Its manifest.
     pub manifest_path: PathBuf,
     /// What it consists of.
@@ -145,8 +147,14 @@ impl Workspace {
         Self::read_at(tree.root())
     }
 
-    /// Asks cargo about the workspace in `root`.
+    /// Asks cargo about the workspace in `root`, as images see it.
     pub fn read_at(root: &Path) -> Result<Self, ToolError> {
+        Self::read_with(root, "--cfg=redleaf_image")
+    }
+
+    /// Asks cargo about the workspace in `root`. Dependencies may depend on the
+    /// compiler's flags, separated by `\x1f`.
+    pub fn read_with(root: &Path, flags: &str) -> Result<Self, ToolError> {
         let output = Command::new(cargo())
             .args([
                 "metadata",
@@ -156,8 +164,7 @@ impl Workspace {
                 TARGET,
             ])
             .current_dir(root)
-            // Dependencies of images alone depend on this.
-            .env("CARGO_ENCODED_RUSTFLAGS", "--cfg=redleaf_image")
+            .env("CARGO_ENCODED_RUSTFLAGS", flags)
             .stderr(Stdio::inherit())
             .output()
             .map_err(start_error("cargo"))?;
@@ -208,6 +215,26 @@ impl Workspace {
         self.packages.iter().find(|package| package.id == id)
     }
 
+    /// A package's folder, relative to the tree.
+    pub fn room<'a>(&self, package: &'a Package) -> &'a Path {
+        let folder = package.folder();
+        folder.strip_prefix(&self.workspace_root).unwrap_or(folder)
+    }
+
+    /// What a package uses, and whether only its tests do.
+    pub fn edges(&self, package: &Package) -> impl Iterator<Item = (&Package, bool)> {
+        self.resolve
+            .nodes
+            .iter()
+            .filter(|node| node.id == package.id)
+            .flat_map(|node| &node.deps)
+            .filter_map(|dependency| {
+                let kinds = &dependency.dep_kinds;
+                let is_dev = |kind: &DependencyKind| kind.kind.as_deref() == Some("dev");
+                Some((self.package(&dependency.pkg)?, kinds.iter().all(is_dev)))
+            })
+    }
+
     /// What a package uses, apart from its tests.
     pub fn dependencies(&self, package: &Package) -> impl Iterator<Item = &Package> {
         self.resolve
@@ -246,6 +273,12 @@ impl Environment {
                 ("REDLEAF_PUBLIC_KEY", keys.public_hex()),
             ],
         })
+    }
+
+    /// Gives the variables to a command.
+    pub fn apply(&self, command: &mut Command) {
+        let variables = self.variables.iter();
+        command.envs(variables.map(|(name, value)| (name, value)));
     }
 }
 
@@ -361,14 +394,9 @@ fn run(
     what: &str,
     step: &Step,
 ) -> Result<Vec<Executable>, ToolError> {
+    environment.apply(&mut command);
     let mut child = command
         .arg("--message-format=json-render-diagnostics")
-        .envs(
-            environment
-                .variables
-                .iter()
-                .map(|(name, value)| (name, value)),
-        )
         .current_dir(tree.root())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -1,7 +1,7 @@
 //! From sources to signed images, a kernel and the supervisor's plan.
 //!
 //! Domains and programs are ordinary packages whose binaries are linked as
-//! position-independent images without the standard library ([`cargo`]). The
+//! position-independent images without the standard library ([`mod@cargo`]). The
 //! build refuses what it does not trust ([`trust`], [`wrapper`]), then signs
 //! every image ([`sign`]) with a key made for this checkout ([`keys`]), whose
 //! public half is compiled into the kernels.
@@ -22,7 +22,8 @@ use crate::progress::Step;
 use crate::system::{self, Images};
 use crate::tree::Tree;
 
-pub use cargo::{Package, Workspace, cargo, dependency_folders, start_error};
+pub use cargo::{Environment, Package, TARGET, Workspace, cargo, dependency_folders, start_error};
+pub use keys::Keys;
 
 /// Everything a machine is booted with, but the disk.
 #[derive(Clone, Debug)]
@@ -120,7 +121,7 @@ fn build_changed(
     listed: Built,
 ) -> Result<Built, ToolError> {
     let workspace = Workspace::read(tree)?;
-    let key = keys::Keys::load_or_make(tree)?;
+    let key = Keys::load_or_make(tree)?;
     let environment = cargo::Environment::new(tree, &key)?;
 
     let names = image_names(source, machine);

@@ -70,6 +70,14 @@ pub enum TrustError {
         /// The version in `vetted.toml`.
         vetted: String,
     },
+    /// A crate that was vetted for the tool and the tests.
+    #[error("{package} is refused: it uses {dependency}, which is vetted for the host only")]
+    HostOnly {
+        /// The package of the tree whose image needs it.
+        package: String,
+        /// The registry crate.
+        dependency: String,
+    },
     /// A vetted crate with other contents.
     #[error(
         "{package} is refused: the checksum of {dependency} {version} in Cargo.lock is not the vetted one"
@@ -114,12 +122,11 @@ pub struct Vetted {
     pub licence: String,
     /// Why it is used, and where.
     pub why: String,
-    /// SHA-256 of the crate file, as in `Cargo.lock`. A crate that runs on the
-    /// host alone may go without.
+    /// SHA-256 of the crate file, as in `Cargo.lock`.
     pub checksum: Option<String>,
-    /// Where it is used, when `why` does not say.
-    #[serde(rename = "where")]
-    pub place: Option<String>,
+    /// Whether it runs in the tool and the tests alone, never in an image.
+    #[serde(default)]
+    pub host_only: bool,
 }
 
 /// The vetted crates, by name, or by `name@version` where several versions of
@@ -243,6 +250,10 @@ fn check_foreign(
                 dependency,
                 version,
             },
+            Some(entry) if entry.host_only => TrustError::HostOnly {
+                package,
+                dependency,
+            },
             Some(entry) if entry.version != version => TrustError::VettedVersion {
                 package,
                 dependency,
@@ -273,7 +284,7 @@ pub fn read_vetted(root: &Path) -> Result<VettedList, ToolError> {
 }
 
 /// Reads the checksums in `Cargo.lock`, by name and version.
-fn read_checksums(root: &Path) -> Result<BTreeMap<(String, String), String>, ToolError> {
+pub fn read_checksums(root: &Path) -> Result<BTreeMap<(String, String), String>, ToolError> {
     let path = root.join("Cargo.lock");
     let text = fs::read_to_string(&path).map_err(ToolError::file("read", &path))?;
     let lock: Lock = toml::from_str(&text).map_err(|error| list_error("Cargo.lock", &error))?;

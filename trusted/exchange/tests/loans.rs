@@ -1,4 +1,4 @@
-//! Objects on loan, with a death at every step, against a model of who has what.
+//! Objects on loan, with a death at every step, against a model of owners.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -186,7 +186,7 @@ impl World {
                 );
             }
             Err(loan) => {
-                assert_eq!(self.came_back[&tag], false, "it had come back");
+                assert!(!self.came_back[&tag], "it had come back");
                 self.loans.push((tag, loan));
             }
         }

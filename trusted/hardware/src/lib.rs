@@ -8,7 +8,7 @@
 //!
 //! Driver logic is written against the traits [`Registers`], [`Platform`] and
 //! [`InterruptLine`], so that the same code drives a modelled device in a test
-//! on the host (feature `host`, [`host::HostMemory`]).
+//! on the host (feature `host`, `host::HostMemory`).
 //!
 //! **What this crate cannot promise:** a device writes where its driver tells
 //! it to. Types keep a buffer out of everybody's hands while the device has it,

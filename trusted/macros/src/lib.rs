@@ -1,4 +1,4 @@
-//! The IDL: `#[interface]`, `#[derive(Exchangeable)]`, `#[domain]`, `#[program]`.
+//! IDL: `#[interface]`, `#[derive(Exchangeable)]`, `#[domain]`, `#[program]`.
 //!
 //! These macros are trusted: what they emit is unsafe code in crates that
 //! themselves forbid it. Each therefore refuses whatever it cannot vouch for,

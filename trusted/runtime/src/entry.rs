@@ -1,4 +1,4 @@
-//! The entry of an image: grants become parameters, the result a [`StartFrame`].
+//! Entry of an image: grants become parameters, its result a [`StartFrame`].
 //!
 //! Called by what `#[domain]` and `#[program]` generate.
 

@@ -1,4 +1,4 @@
-//! NVMe controller registers, by NVM Express Base Specification 1.4, section 3.1.
+//! NVMe controller registers, by NVM Express Base Specification 1.4, 3.1.
 
 /// Controller capabilities (3.1.1), 64 bits, read-only.
 pub const CAP: usize = 0x00;

@@ -1,5 +1,7 @@
 //! Batches: order, errors, resets, and how seldom the device is rung.
 
+#![forbid(unsafe_code)]
+
 mod model;
 
 use exchange::RRefSlice;

@@ -1,5 +1,7 @@
 //! Calls that wait: data, limits, errors, lost answers, resets.
 
+#![forbid(unsafe_code)]
+
 mod model;
 
 use interfaces::block::BlockError;

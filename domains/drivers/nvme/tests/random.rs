@@ -1,5 +1,7 @@
 //! Random reads, writes, flushes and faults against a vector of bytes.
 
+#![forbid(unsafe_code)]
+
 mod model;
 
 use exchange::RRefSlice;

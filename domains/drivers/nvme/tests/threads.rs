@@ -1,5 +1,7 @@
 //! Several threads on one queue: everybody gets their own data.
 
+#![forbid(unsafe_code)]
+
 mod model;
 
 use std::thread;

@@ -1,5 +1,7 @@
 //! The interface over a real image, and over a device that fails or dies.
 
+#![forbid(unsafe_code)]
+
 mod support;
 
 use std::sync::atomic::Ordering;

@@ -1,5 +1,7 @@
 //! A driver that dies at every step, and callers that must not notice.
 
+#![forbid(unsafe_code)]
+
 use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

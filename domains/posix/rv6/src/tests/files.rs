@@ -1,5 +1,7 @@
 //! A file system in memory, as far as Rv6's tests need one.
 
+#![forbid(unsafe_code)]
+
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 

@@ -1,5 +1,7 @@
 //! Threads of the host in place of domains; a program is a function by name.
 
+#![forbid(unsafe_code)]
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};

@@ -1,5 +1,7 @@
 //! Tests of Rv6 on the host: a file system in memory, threads for domains.
 
+#![forbid(unsafe_code)]
+
 mod files;
 mod host;
 mod paths;

@@ -1,5 +1,7 @@
 //! Paths, descriptors and open files.
 
+#![forbid(unsafe_code)]
+
 use interfaces::files::{DirectoryEntry, FileKind, FileName, Inode, NAME_MAX};
 use interfaces::process::{Errno, OpenFlags, Process, Whence};
 

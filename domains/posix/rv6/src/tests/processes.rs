@@ -1,5 +1,7 @@
 //! Processes: their start, end and adoption, pipes, the terminal.
 
+#![forbid(unsafe_code)]
+
 use std::thread;
 use std::time::{Duration, Instant};
 

@@ -1,0 +1,339 @@
+//! Who may import whom: one table, compared with cargo's graph both ways.
+
+use std::fs;
+
+use super::{Finding, Findings, line_of, shown};
+use crate::build::Workspace;
+use crate::error::ToolError;
+use crate::tree::Tree;
+
+/// This file, where a new edge is a reviewed line.
+const TABLE: &str = "tool/src/check/layers.rs";
+
+/// What the packages of a room may import from the tree.
+struct Layer {
+    /// A folder; a package belongs to the longest that contains it.
+    room: &'static str,
+    /// Folders it may import from.
+    may_import: &'static [&'static str],
+    /// Folders that its tests may import from, too.
+    tests_may_import: &'static [&'static str],
+}
+
+/// A row of the table.
+const fn layer(room: &'static str, may_import: &'static [&'static str]) -> Layer {
+    Layer {
+        room,
+        may_import,
+        tests_may_import: &[],
+    }
+}
+
+/// The table. The kernel knows no interface and a machine not the other; a
+/// service has no device; a program sees the client library only; nobody
+/// imports a domain, the tool or a test. An edge that no package uses is
+/// refused as well: the table says what is, not what might be.
+const LAYERS: &[Layer] = &[
+    layer("lib", &[]),
+    layer("lib/shell", &["lib/glob"]),
+    layer("trusted/abi", &[]),
+    layer("trusted/mem", &[]),
+    Layer {
+        room: "trusted/macros",
+        may_import: &[],
+        // What the macros expand to, for their compile-fail tests.
+        tests_may_import: &["trusted/exchange", "trusted/runtime"],
+    },
+    Layer {
+        room: "trusted/exchange",
+        may_import: &["trusted/abi", "trusted/macros"],
+        // Itself, with the heap that stands in for the kernel's.
+        tests_may_import: &["trusted/exchange"],
+    },
+    layer(
+        "trusted/runtime",
+        &[
+            "trusted/abi",
+            "trusted/exchange",
+            "trusted/macros",
+            "trusted/mem",
+        ],
+    ),
+    layer(
+        "trusted/hardware",
+        &["trusted/abi", "trusted/exchange", "trusted/runtime"],
+    ),
+    layer("interfaces", &["trusted/exchange", "trusted/macros"]),
+    layer("kernel/core", &["trusted/abi", "lib/image"]),
+    layer("kernel/hosted", &["kernel/core", "trusted/abi"]),
+    layer("kernel/pc", &["kernel/core", "trusted/abi", "trusted/mem"]),
+    layer(
+        "domains/drivers",
+        &[
+            "interfaces",
+            "trusted/exchange",
+            "trusted/hardware",
+            "trusted/runtime",
+            // A library for drivers whose requests are done at once.
+            "domains/drivers/immediate",
+        ],
+    ),
+    layer(
+        "domains/services",
+        &[
+            "interfaces",
+            "trusted/exchange",
+            "trusted/runtime",
+            "lib/ext2",
+            "lib/manifest",
+            // A library: what every shadow needs.
+            "domains/services/shadow",
+        ],
+    ),
+    layer(
+        "domains/posix",
+        &[
+            "interfaces",
+            "trusted/exchange",
+            "trusted/runtime",
+            "lib/lineedit",
+        ],
+    ),
+    layer(
+        "domains/posix/client",
+        &[
+            "interfaces",
+            "trusted/exchange",
+            "trusted/macros",
+            "trusted/runtime",
+        ],
+    ),
+    layer(
+        "programs",
+        &[
+            "domains/posix/client",
+            "lib/glob",
+            "lib/lineedit",
+            "lib/shell",
+            // Named by what `#[posix::main]` expands to.
+            "trusted/runtime",
+        ],
+    ),
+    layer(
+        "tests",
+        &[
+            "interfaces",
+            "trusted/exchange",
+            "trusted/runtime",
+            "lib/measure",
+        ],
+    ),
+    layer(
+        "tests/domains/bench-driver",
+        // The driver's own logic without its domain, to measure what that costs.
+        &[
+            "interfaces",
+            "trusted/hardware",
+            "trusted/runtime",
+            "domains/drivers/nvme",
+            "tests/domains/bench-block",
+        ],
+    ),
+    layer(
+        "tool",
+        &["trusted/abi", "lib/image", "lib/manifest", "lib/measure"],
+    ),
+];
+
+/// An edge of cargo's graph between two packages of the tree.
+#[derive(Debug)]
+struct Edge {
+    from: String,
+    to: String,
+    is_test: bool,
+    /// Manifest and line that makes it.
+    place: (String, usize),
+}
+
+/// Compares the table with cargo's graph.
+///
+/// # Errors
+/// [`ToolError`] if the workspace or a manifest cannot be read.
+pub fn check(tree: &Tree) -> Result<Findings, ToolError> {
+    let table = tree.path(TABLE);
+    let table = fs::read_to_string(&table).map_err(ToolError::file("read", &table))?;
+    Ok(compare(LAYERS, &edges(tree)?, &table))
+}
+
+/// The edges between packages of the tree.
+fn edges(tree: &Tree) -> Result<Vec<Edge>, ToolError> {
+    let workspace = Workspace::read(tree)?;
+    let mut edges = Vec::new();
+    for package in workspace.members() {
+        let manifest = &package.manifest_path;
+        let text = fs::read_to_string(manifest).map_err(ToolError::file("read", manifest))?;
+        for (used, is_test) in workspace.edges(package) {
+            if used.source.is_none() {
+                let line = line_of(&text, &format!("{} = ", used.name));
+                edges.push(Edge {
+                    from: workspace.room(package).display().to_string(),
+                    to: workspace.room(used).display().to_string(),
+                    is_test,
+                    place: (shown(tree.root(), manifest), line),
+                });
+            }
+        }
+    }
+    Ok(edges)
+}
+
+/// Edges that no row allows, and rows that allow what is not there. `table` is
+/// the text in which rows are looked up.
+fn compare(layers: &[Layer], edges: &[Edge], table: &str) -> Findings {
+    let refused = edges
+        .iter()
+        .filter(|edge| !is_allowed(layers, edge))
+        .map(|edge| {
+            let (path, line) = &edge.place;
+            let room = layer_of(layers, &edge.from).map_or("nothing", |layer| layer.room);
+            let tests = if edge.is_test { "the tests of " } else { "" };
+            let message = format!(
+                "{tests}{} may not import {}: expected an edge that the row of {room} in {TABLE} allows",
+                edge.from, edge.to
+            );
+            Finding::new(path, *line, message)
+        });
+    let unused = layers.iter().flat_map(|layer| {
+        let imports = layer.may_import.iter().map(|room| (room, false));
+        let test_imports = layer.tests_may_import.iter().map(|room| (room, true));
+        imports
+            .chain(test_imports)
+            .filter(|(room, is_test)| !is_used(layers, edges, layer, room, *is_test))
+            .map(|(room, _)| {
+                let line = line_of(table, &format!("\"{}\"", layer.room));
+                let message = format!("no package of {} imports {room}: delete it", layer.room);
+                Finding::new(TABLE, line, message)
+            })
+            .collect::<Vec<_>>()
+    });
+    refused.chain(unused).collect()
+}
+
+/// The row of a package: that of the longest room it lies in.
+fn layer_of<'a>(layers: &'a [Layer], package: &str) -> Option<&'a Layer> {
+    layers
+        .iter()
+        .filter(|layer| is_inside(package, layer.room))
+        .max_by_key(|layer| layer.room.len())
+}
+
+fn is_allowed(layers: &[Layer], edge: &Edge) -> bool {
+    layer_of(layers, &edge.from).is_some_and(|layer| {
+        let tests: &[&str] = if edge.is_test {
+            layer.tests_may_import
+        } else {
+            &[]
+        };
+        let mut rooms = layer.may_import.iter().chain(tests);
+        rooms.any(|room| is_inside(&edge.to, room))
+    })
+}
+
+fn is_used(layers: &[Layer], edges: &[Edge], layer: &Layer, room: &str, is_test: bool) -> bool {
+    edges.iter().any(|edge| {
+        let is_own = layer_of(layers, &edge.from).is_some_and(|own| own.room == layer.room);
+        is_own && edge.is_test == is_test && is_inside(&edge.to, room)
+    })
+}
+
+/// Whether a folder is the other one or lies inside.
+fn is_inside(folder: &str, room: &str) -> bool {
+    folder
+        .strip_prefix(room)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMALL: &[Layer] = &[
+        layer("lib", &[]),
+        layer("domains", &["lib", "interfaces"]),
+        Layer {
+            room: "domains/special",
+            may_import: &["lib/one"],
+            tests_may_import: &["interfaces"],
+        },
+    ];
+
+    fn edge(from: &str, to: &str, is_test: bool) -> Edge {
+        Edge {
+            from: from.to_owned(),
+            to: to.to_owned(),
+            is_test,
+            place: (format!("{from}/Cargo.toml"), 9),
+        }
+    }
+
+    fn good() -> Vec<Edge> {
+        vec![
+            edge("domains/a", "lib/one", false),
+            edge("domains/a", "interfaces", false),
+            edge("domains/special", "lib/one", false),
+            edge("domains/special", "interfaces", true),
+        ]
+    }
+
+    fn messages(edges: &[Edge]) -> Vec<String> {
+        let table = "\n\"domains\"\n\"domains/special\"\n";
+        compare(SMALL, edges, table)
+            .iter()
+            .map(ToString::to_string)
+            .collect()
+    }
+
+    #[test]
+    fn the_edges_of_the_table_are_good() {
+        assert_eq!(messages(&good()), Vec::<String>::new());
+    }
+
+    #[track_caller]
+    fn is_refused(from: &str, to: &str, is_test: bool) {
+        let mut edges = good();
+        edges.push(edge(from, to, is_test));
+        let messages = messages(&edges);
+        assert_eq!(messages.len(), 1, "{messages:?}");
+        let expected = format!("{from}/Cargo.toml:9: ");
+        assert!(messages[0].starts_with(&expected), "{messages:?}");
+        assert!(messages[0].contains(&format!("may not import {to}")));
+    }
+
+    #[test]
+    fn other_edges_are_refused_where_they_are_made() {
+        is_refused("lib/one", "lib/two", false);
+        is_refused("domains/a", "kernel/core", false);
+        is_refused("domains/a", "library", false);
+        is_refused("unknown", "lib/one", false);
+        is_refused("lib/one", "interfaces", true);
+    }
+
+    #[test]
+    fn a_special_row_replaces_that_of_its_room() {
+        is_refused("domains/special", "lib/two", false);
+        is_refused("domains/special", "interfaces", false);
+    }
+
+    #[test]
+    fn an_edge_nobody_uses_is_found_in_the_table() {
+        let mut edges = good();
+        edges.retain(|edge| edge.to != "interfaces");
+        assert_eq!(
+            messages(&edges),
+            [
+                "tool/src/check/layers.rs:2: no package of domains imports interfaces: delete it",
+                "tool/src/check/layers.rs:3: no package of domains/special imports interfaces: delete it",
+            ]
+        );
+    }
+}
