@@ -1,5 +1,4 @@
 //! Fingerprints tell definitions apart, also those reached through proxies.
-#![expect(dead_code, reason = "interfaces that are described and never called")]
 
 use exchange::{Exchangeable, Interface};
 
