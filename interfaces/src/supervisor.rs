@@ -51,6 +51,53 @@ pub struct AuditReport {
     pub kernel_heap_bytes: u64,
 }
 
+/// An edge of the domain graph: a proxy that one domain holds for an object of
+/// another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Exchangeable)]
+#[repr(C)]
+pub struct EdgeStatus {
+    /// Id of the domain that holds the proxy.
+    pub caller: u64,
+    /// Id of the domain it calls; 0: that one is dead.
+    pub callee: u64,
+    /// Fingerprint of the interface.
+    pub interface: u64,
+    /// Calls made.
+    pub calls: u64,
+    /// Calls that found the callee dead or ended with its death.
+    pub errors: u64,
+    /// Calls that were timed: one in many.
+    pub samples: u64,
+    /// Nanoseconds that half of the timed calls took at most.
+    pub median_ns: u64,
+    /// Nanoseconds that 99 in 100 took at most.
+    pub p99_ns: u64,
+    /// Nanoseconds that all took at most.
+    pub max_ns: u64,
+}
+
+/// A call that a trace recorded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Exchangeable)]
+#[repr(C)]
+pub struct TracedCall {
+    /// When it began, in nanoseconds since boot.
+    pub start_ns: u64,
+    /// When it ended.
+    pub end_ns: u64,
+    /// Id of the domain that called.
+    pub caller: u64,
+    /// Id of the domain that was called, or of its slot's next one.
+    pub callee: u64,
+    /// Number of the thread.
+    pub thread: u32,
+    /// Number of the CPU on which it ended.
+    pub cpu: u32,
+    /// 0: it came back; else its callee was or became dead.
+    pub failed: u32,
+    /// Reserved, zero.
+    pub reserved: u32,
+}
+
 /// How to make a domain crash, numbered as `abi::death::InjectedFault`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Exchangeable)]
 #[repr(u32)]
@@ -99,6 +146,17 @@ pub trait Supervisor {
     fn log(&self, from: u64, into: &mut [u8]) -> RpcResult<u64>;
     /// Copies crash record `sequence` (the first is 1); its length, 0: none.
     fn crash_record(&self, sequence: u64, into: &mut [u8]) -> RpcResult<u64>;
+    /// Fills `list` with the edges of the domain graph; how many there are.
+    fn edges(&self, list: &mut [EdgeStatus]) -> RpcResult<u64>;
+    /// Times one call in `one_in`, a power of two; 0: none.
+    fn set_sampling(&self, one_in: u32) -> RpcResult<Result<(), SupervisorError>>;
+    /// Begins to record every call into and out of a domain, by name; of all
+    /// domains if the name is empty. A trace that runs ends unread.
+    fn start_trace(&self, name: &str) -> RpcResult<Result<(), SupervisorError>>;
+    /// Ends the trace; how many calls it recorded.
+    fn finish_trace(&self) -> RpcResult<u64>;
+    /// Copies calls of the finished trace from number `from` on; how many.
+    fn traced_calls(&self, from: u64, into: &mut [TracedCall]) -> RpcResult<u64>;
     /// Resources in use now.
     fn audit(&self) -> RpcResult<AuditReport>;
     /// Syncs the disks, ends every domain and powers off with an exit status.

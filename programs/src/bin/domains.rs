@@ -1,42 +1,64 @@
-//! Lists the domains of the running system.
+//! Lists the domains of the running system, or the graph of their calls.
 #![no_std]
 #![cfg_attr(redleaf_image, no_main)]
 #![forbid(unsafe_code)]
 
-use posix::prelude::*;
-use posix::supervisor::{DomainStatus, Supervisor};
+use alloc::collections::BTreeMap;
 
-const SWITCHES: Switches = Switches::new("a", "domains [-a]");
+use posix::administration::{self, Administration};
+use posix::io;
+use posix::prelude::*;
+use posix::supervisor::{DomainStatus, EdgeStatus};
+use posix::time::{self, Duration, Instant};
+
+extern crate alloc;
+
+const SWITCHES: Switches = Switches::new(
+    "agdi:",
+    "domains [-a] | domains --graph [-i SECONDS] | domains --dot [-i SECONDS]\n\
+     \x20 -a, --all       dead slots too\n\
+     \x20 -g, --graph     who calls whom: calls, calls per second, errors, time of a call\n\
+     \x20 -d, --dot       the same for Graphviz: domains --dot > /tmp/graph.dot\n\
+     \x20 -i, --interval  seconds over which rates are taken, 1 unless given",
+)
+.long(&[
+    ("all", 'a'),
+    ("graph", 'g'),
+    ("dot", 'd'),
+    ("interval", 'i'),
+]);
 
 /// Number of the state "dead" (`abi::services::DomainState`).
 const DEAD: u32 = 4;
 
 #[posix::main]
-fn main() -> ExitCode {
+fn main() -> io::Result<()> {
     let options = Options::parse(&SWITCHES);
-    let list = match posix::supervisor().map(|supervisor| list(&supervisor)) {
-        Ok(Some(list)) => list,
-        Ok(None) => {
-            complain!("the supervisor does not answer");
-            return ExitCode::FAILURE;
-        }
-        Err(error) => {
-            complain!("no supervisor: {error}");
-            return ExitCode::FAILURE;
-        }
-    };
+    let system = Administration::new()?;
+    if !options.has('g') && !options.has('d') {
+        list(&system.domains()?, options.has('a'));
+        return Ok(());
+    }
+    let seconds = options.number('i').unwrap_or(1).max(1);
+    let graph = Graph::watch(&system, Duration::from_secs(seconds))?;
+    if options.has('d') {
+        graph.print_dot();
+    } else {
+        graph.print();
+    }
+    Ok(())
+}
+
+fn list(domains: &[DomainStatus], with_dead: bool) {
     println!(
         "{:>10} {:<16} {:<8} {:>7} {:>9} {:>9} {:>10} {:>8} {:>8}",
         "ID", "NAME", "STATE", "THREADS", "MEMORY", "EXCHANGE", "CALLS", "CPU-MS", "RESTARTS"
     );
-    for one in list
-        .iter()
-        .filter(|one| one.state != DEAD || options.has('a'))
-    {
+    for one in domains.iter().filter(|one| with_dead || one.state != DEAD) {
         println!(
             "{:>10x} {:<16} {:<8} {:>7} {:>8}K {:>8}K {:>10} {:>8} {:>8}",
             one.id,
-            name(one),
+            administration::name(one),
             state(one.state),
             one.threads,
             one.private_bytes.div_ceil(1024),
@@ -49,40 +71,6 @@ fn main() -> ExitCode {
             },
         );
     }
-    ExitCode::SUCCESS
-}
-
-fn list(supervisor: &impl Supervisor) -> Option<Vec<DomainStatus>> {
-    const EMPTY: DomainStatus = DomainStatus {
-        id: 0,
-        name: [0; 32],
-        state: 0,
-        threads: 0,
-        private_bytes: 0,
-        exchange_bytes: 0,
-        calls: 0,
-        cpu_ns: 0,
-        restarts: 0,
-        supervised: 0,
-    };
-    let mut list = vec![EMPTY; 64];
-    loop {
-        let count = usize::try_from(supervisor.domains(&mut list).ok()?).ok()?;
-        if count <= list.len() {
-            list.truncate(count);
-            return Some(list);
-        }
-        list.resize(count + 8, EMPTY);
-    }
-}
-
-fn name(one: &DomainStatus) -> &str {
-    let length = one
-        .name
-        .iter()
-        .position(|byte| *byte == 0)
-        .unwrap_or(one.name.len());
-    core::str::from_utf8(&one.name[..length]).unwrap_or("?")
 }
 
 const fn state(number: u32) -> &'static str {
@@ -93,4 +81,115 @@ const fn state(number: u32) -> &'static str {
         4 => "dead",
         _ => "?",
     }
+}
+
+/// Calls from one domain to another, over all proxies.
+#[derive(Clone, Copy, Default)]
+struct Calls {
+    all: u64,
+    per_second: u64,
+    errors: u64,
+    median_ns: u64,
+    p99_ns: u64,
+}
+
+struct Graph {
+    /// By names of caller and callee.
+    edges: BTreeMap<(String, String), Calls>,
+}
+
+impl Graph {
+    /// Looks at the edges twice.
+    fn watch(system: &Administration, length: Duration) -> io::Result<Self> {
+        let (before, start) = (system.edges()?, Instant::now());
+        time::sleep(length);
+        let (after, taken) = (system.edges()?, start.elapsed());
+        let names: BTreeMap<u64, String> = system
+            .domains()?
+            .iter()
+            .map(|one| (one.id, administration::name(one)))
+            .collect();
+        let name = |id: u64| match names.get(&id) {
+            Some(name) => name.clone(),
+            None if id == 0 => "(dead)".into(),
+            None => "kernel".into(),
+        };
+        let mut edges: BTreeMap<_, Calls> = BTreeMap::new();
+        for edge in &after {
+            let calls = edges.entry((name(edge.caller), name(edge.callee)));
+            add(calls.or_default(), edge);
+        }
+        let milliseconds = taken.as_millis().max(1) as u64;
+        for calls in edges.values_mut() {
+            calls.per_second = calls.all;
+        }
+        for edge in &before {
+            if let Some(calls) = edges.get_mut(&(name(edge.caller), name(edge.callee))) {
+                calls.per_second = calls.per_second.saturating_sub(edge.calls);
+            }
+        }
+        for calls in edges.values_mut() {
+            calls.per_second = calls.per_second * 1000 / milliseconds;
+        }
+        Ok(Self { edges })
+    }
+
+    fn print(&self) {
+        println!(
+            "{:<18} {:<20} {:>10} {:>9} {:>7} {:>9} {:>9}",
+            "CALLER", "CALLEE", "CALLS", "PER-SEC", "ERRORS", "MEDIAN", "P99"
+        );
+        let mut last = "";
+        for ((caller, callee), calls) in &self.edges {
+            println!(
+                "{:<18} {:<20} {:>10} {:>9} {:>7} {:>9} {:>9}",
+                if caller == last { "" } else { caller },
+                format!("-> {callee}"),
+                calls.all,
+                calls.per_second,
+                calls.errors,
+                length(calls.median_ns),
+                length(calls.p99_ns)
+            );
+            last = caller;
+        }
+    }
+
+    fn print_dot(&self) {
+        println!("digraph domains {{\n  rankdir = LR;\n  node [shape = box];");
+        for ((caller, callee), calls) in &self.edges {
+            println!(
+                "  {} -> {} [label = \"{} calls, {}/s{}\"];",
+                quoted(caller),
+                quoted(callee),
+                calls.all,
+                calls.per_second,
+                match calls.errors {
+                    0 => String::new(),
+                    errors => format!(", {errors} errors"),
+                }
+            );
+        }
+        println!("}}");
+    }
+}
+
+fn add(calls: &mut Calls, edge: &EdgeStatus) {
+    calls.all += edge.calls;
+    calls.errors += edge.errors;
+    calls.median_ns = calls.median_ns.max(edge.median_ns);
+    calls.p99_ns = calls.p99_ns.max(edge.p99_ns);
+}
+
+fn length(ns: u64) -> String {
+    match ns {
+        0 => "-".into(),
+        1..10_000 => format!("{ns}ns"),
+        10_000..10_000_000 => format!("{}us", ns / 1000),
+        _ => format!("{}ms", ns / 1_000_000),
+    }
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\""))
 }

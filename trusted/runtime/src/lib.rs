@@ -29,13 +29,13 @@ pub mod thread;
 pub mod time;
 
 pub use abi::death::{DeathCause, InjectedFault};
-pub use abi::services::{Audit, DeathNotice, DomainInfo, DomainState};
+pub use abi::services::{Audit, DeathNotice, DomainInfo, DomainState, EdgeInfo, TraceEvent};
 pub use abi::status::ServiceError;
 pub use archive::BootArchive;
 pub use console::Console;
 pub use control::{
     AnyProxy, DomainControl, GivenGrant, Image, ImageError, Start, StartFailure, StartOutcome,
-    Started,
+    Started, Trace,
 };
 pub use entry::{Bytes, ExitStatus, StartError, start_program};
 pub use exchange::thread::services;

@@ -18,6 +18,7 @@
 
 extern crate alloc;
 
+pub mod administration;
 pub mod env;
 pub mod fs;
 pub mod io;

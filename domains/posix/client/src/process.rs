@@ -74,6 +74,18 @@ impl Termination for io::Result<()> {
     }
 }
 
+impl Termination for io::Result<ExitCode> {
+    fn status(self) -> i32 {
+        match self {
+            Ok(code) => code.status(),
+            Err(error) => {
+                complain!("{error}");
+                1
+            }
+        }
+    }
+}
+
 /// Ends the program, after writing what is left of its output.
 pub fn exit(status: i32) -> ! {
     if let Err(error) = io::flush_stdout() {

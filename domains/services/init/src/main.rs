@@ -18,6 +18,7 @@ mod policy;
 mod service;
 mod supervise;
 mod system;
+mod tracing;
 
 use alloc::sync::Arc;
 

@@ -3,11 +3,14 @@
 use alloc::sync::Arc;
 
 use exchange::RpcResult;
-use interfaces::supervisor::{AuditReport, CrashCause, DomainStatus, Supervisor, SupervisorError};
+use interfaces::supervisor::{
+    AuditReport, CrashCause, DomainStatus, EdgeStatus, Supervisor, SupervisorError, TracedCall,
+};
 use runtime::time::{Duration, Instant};
 use runtime::{DeathCause, DomainInfo, InjectedFault, ServiceError};
 
 use crate::system::System;
+use crate::tracing::Tracing;
 
 /// How long a domain may take to die of an injected fault.
 const DEATH_TIME: Duration = Duration::from_secs(10);
@@ -18,12 +21,16 @@ const LOOP_TIME: Duration = Duration::from_millis(20);
 /// The object administering programs call.
 pub struct Service {
     system: Arc<System>,
+    tracing: Tracing,
 }
 
 impl Service {
     /// A service of this system.
     pub const fn new(system: Arc<System>) -> Self {
-        Self { system }
+        Self {
+            system,
+            tracing: Tracing::new(),
+        }
     }
 
     fn find(&self, name: &str) -> Result<u64, SupervisorError> {
@@ -121,6 +128,45 @@ impl Supervisor for Service {
         let count = text.len().min(into.len());
         into[..count].copy_from_slice(&text.as_bytes()[..count]);
         Ok(count as u64)
+    }
+
+    fn edges(&self, list: &mut [EdgeStatus]) -> RpcResult<u64> {
+        let edges = self.system.control().edges().unwrap_or_default();
+        for (place, edge) in list.iter_mut().zip(&edges) {
+            *place = EdgeStatus {
+                caller: edge.caller,
+                callee: edge.callee,
+                interface: edge.fingerprint,
+                calls: edge.calls,
+                errors: edge.errors,
+                samples: edge.samples,
+                median_ns: edge.median_ns,
+                p99_ns: edge.p99_ns,
+                max_ns: edge.max_ns,
+            };
+        }
+        Ok(edges.len() as u64)
+    }
+
+    fn set_sampling(&self, one_in: u32) -> RpcResult<Result<(), SupervisorError>> {
+        Ok(self.system.control().set_sampling(one_in).map_err(refusal))
+    }
+
+    fn start_trace(&self, name: &str) -> RpcResult<Result<(), SupervisorError>> {
+        Ok(self.tracing.start(self.system.control(), || {
+            if name.is_empty() {
+                return Ok(None);
+            }
+            self.find(name).map(Some)
+        }))
+    }
+
+    fn finish_trace(&self) -> RpcResult<u64> {
+        Ok(self.tracing.finish())
+    }
+
+    fn traced_calls(&self, from: u64, into: &mut [TracedCall]) -> RpcResult<u64> {
+        Ok(self.tracing.copy(from, into))
     }
 
     fn audit(&self) -> RpcResult<AuditReport> {

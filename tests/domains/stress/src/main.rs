@@ -9,6 +9,7 @@
 
 extern crate alloc;
 
+mod counting;
 mod numbers;
 mod siege;
 mod stage;
@@ -43,7 +44,9 @@ fn stress(
     let seed = options.number("seed", 1)?;
     let loops = options.number("siege", 4)?;
     thread::spawn("stress", Priority::Normal, move || {
-        let outcome = siege::run(&stage, loops).and_then(|()| run(&stage, seconds, threads, seed));
+        let outcome = siege::run(&stage, loops)
+            .and_then(|()| counting::run(&stage))
+            .and_then(|()| run(&stage, seconds, threads, seed));
         if let Err(failure) = outcome {
             log::error!("stress: {failure}");
         }
