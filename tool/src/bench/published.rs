@@ -44,7 +44,7 @@ const fn figure(
 pub const ORIGINAL: &str = "RedLeaf 2020";
 
 /// Everything there is to compare with.
-pub const ALL: [Published; 24] = [
+pub const ALL: [Published; 23] = [
     figure(
         "crossing",
         "hosted",
@@ -80,17 +80,9 @@ pub const ALL: [Published; 24] = [
     figure(
         "crossing",
         "hosted",
-        "null crossing through a shadow",
+        "crossing through a shadow",
         ORIGINAL,
         279.0,
-        "cycles",
-    ),
-    figure(
-        "crossing",
-        "hosted",
-        "crossing + RRef through a shadow",
-        ORIGINAL,
-        297.0,
         "cycles",
     ),
     figure(

@@ -13,6 +13,7 @@ use core::hint::black_box;
 
 use exchange::{Proxy, RRef, RpcResult};
 use interfaces::bench::{ECHO_BATCH, Echo, EchoBatch};
+use interfaces::block::BlockDevice;
 use measure::{Row, Samples};
 use runtime::time::{Instant, cycles};
 use runtime::{DomainControl, Options, StartError, domain};
@@ -24,7 +25,7 @@ const CALLS: u32 = 500;
 const BYTES: usize = 4096;
 
 /// The kinds of call, in the order of the table.
-const NAMES: [&str; 7] = [
+const NAMES: [&str; 9] = [
     "plain call",
     "dyn call",
     "null crossing",
@@ -32,22 +33,29 @@ const NAMES: [&str; 7] = [
     "crossing + batch of 32",
     "crossing + slice",
     "RRef allocate + free",
+    "crossing to a block device",
+    "crossing through a shadow",
 ];
 
-/// What everything is compared with.
+/// What everything else is compared with.
 const BASELINE: usize = 1;
+
+/// What a shadow's crossing is compared with: the same call without it.
+const UNGUARDED: usize = 7;
 
 /// Measures, reports and powers off. Options: `batches`, 1000 unless given;
 /// `single`, calls timed one by one, 100,000 unless given.
 #[domain]
 fn bench_crossing(
     echo: Proxy<dyn Echo>,
+    device: Proxy<dyn BlockDevice>,
+    guarded: Proxy<dyn BlockDevice>,
     control: DomainControl,
     options: Options,
 ) -> Result<(), StartError> {
     let batches = usize::try_from(options.number("batches", 1000)?)?;
     let single = usize::try_from(options.number("single", 100_000)?)?;
-    let mut bench = Bench::new(echo);
+    let mut bench = Bench::new(echo, device, guarded);
     let mut samples = NAMES.map(|_| Samples::with_room(batches));
     let (began, first) = (Instant::now(), cycles());
     // The first round only warms caches up.
@@ -68,7 +76,11 @@ fn bench_crossing(
     };
     runtime::log::info!("{counter}");
     for (index, (name, samples)) in NAMES.iter().zip(&samples).enumerate() {
-        let baseline = (index != BASELINE).then_some(NAMES[BASELINE]);
+        let baseline = match index {
+            BASELINE => None,
+            _ if index > UNGUARDED => Some(NAMES[UNGUARDED]),
+            _ => Some(NAMES[BASELINE]),
+        };
         runtime::log::info!("{}", samples.row(name, "cycles", baseline));
     }
     bench.report_tails(single)?;
@@ -109,13 +121,21 @@ struct Bench {
     local: Local,
     object: Box<dyn Echo>,
     echo: Proxy<dyn Echo>,
+    /// A RAM disk, whose flush does nothing.
+    device: Proxy<dyn BlockDevice>,
+    /// Another one, behind a shadow.
+    guarded: Proxy<dyn BlockDevice>,
     reference: Option<RRef<u64>>,
     batch: Option<EchoBatch>,
     bytes: [u8; BYTES],
 }
 
 impl Bench {
-    fn new(echo: Proxy<dyn Echo>) -> Self {
+    fn new(
+        echo: Proxy<dyn Echo>,
+        device: Proxy<dyn BlockDevice>,
+        guarded: Proxy<dyn BlockDevice>,
+    ) -> Self {
         let mut batch = EchoBatch::new();
         for number in 0..ECHO_BATCH as u64 {
             // There is room for all of them.
@@ -125,6 +145,8 @@ impl Bench {
             local: Local,
             object: Box::new(Local),
             echo,
+            device,
+            guarded,
             reference: Some(RRef::new(1)),
             batch: Some(batch),
             bytes: [7; BYTES],
@@ -171,7 +193,12 @@ impl Bench {
             drop(black_box(RRef::new(7)));
             Ok(())
         })?;
-        Ok([plain, dynamic, null, reference, batch, slice, heap])
+        let flush = |device: &Proxy<dyn BlockDevice>| black_box(device.flush()).map(drop);
+        let (direct, ()) = time((), |()| flush(&self.device))?;
+        let (shadow, ()) = time((), |()| flush(&self.guarded))?;
+        Ok([
+            plain, dynamic, null, reference, batch, slice, heap, direct, shadow,
+        ])
     }
 }
 
