@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, mpsc};
@@ -14,8 +14,8 @@ use std::time::Instant;
 use measure::Samples;
 use rustix::thread::CpuSet;
 
-use super::rows::Row;
-use super::system::failed;
+use super::rows::{Row, total_time};
+use super::system::{RUNS, failed};
 use crate::cli::BenchName;
 use crate::error::ToolError;
 
@@ -212,24 +212,34 @@ fn process() -> io::Result<Row> {
     Ok(Row::of(&row))
 }
 
-/// The hash table in C: a row for each operation and size.
+/// The hash table in C: a row for each operation and size, of the least
+/// disturbed run, as for those it is compared with.
 fn hash_table() -> io::Result<Vec<Row>> {
     let folder = PeerFolder::make()?;
     let program = folder.compile("table", HASH_TABLE, "-O3")?;
-    let mut passes: BTreeMap<String, Samples> = BTreeMap::new();
-    for _ in 0..HASH_RUNS {
-        let output = Command::new(&program).stdin(Stdio::null()).output()?;
-        if !output.status.success() {
-            return Err(io::Error::other("the table in C lost a key"));
+    let mut best = hash_table_once(&program)?;
+    for _ in 1..RUNS {
+        let rows = hash_table_once(&program)?;
+        if total_time(&rows) < total_time(&best) {
+            best = rows;
         }
-        for line in String::from_utf8_lossy(&output.stdout).lines() {
-            let words: Vec<&str> = line.split(' ').collect();
-            if let [operation, bits, cycles] = words[..]
-                && let Ok(cycles) = cycles.parse()
-            {
-                let name = format!("C, {operation}, 2^{bits} slots");
-                passes.entry(name).or_default().add(cycles);
-            }
+    }
+    Ok(best)
+}
+
+fn hash_table_once(program: &Path) -> io::Result<Vec<Row>> {
+    let output = Command::new(program).stdin(Stdio::null()).output()?;
+    if !output.status.success() {
+        return Err(io::Error::other("the table in C lost a key"));
+    }
+    let mut passes: BTreeMap<String, Samples> = BTreeMap::new();
+    for line in String::from_utf8_lossy(&output.stdout).lines() {
+        let words: Vec<&str> = line.split(' ').collect();
+        if let [operation, bits, cycles] = words[..]
+            && let Ok(cycles) = cycles.parse()
+        {
+            let name = format!("C, {operation}, 2^{bits} slots");
+            passes.entry(name).or_default().add(cycles);
         }
     }
     let row = |(name, samples): (&String, &Samples)| Row::of(&samples.row(name, "cycles", None));
@@ -244,9 +254,6 @@ const FORK_EXEC: &str = include_str!("../../peers/fork_exec.c");
 
 /// The hash table in C.
 const HASH_TABLE: &str = include_str!("../../peers/hash_table.c");
-
-/// Runs of the table in C.
-const HASH_RUNS: usize = 3;
 
 /// A folder for compiled peers, removed at its end.
 struct PeerFolder(PathBuf);

@@ -22,7 +22,7 @@ pub const LIMIT: Duration = Duration::from_secs(60);
 
 /// Runs of a benchmark that measures time. A processor whose other hyperthread
 /// is busy is slower for longer than any one run lasts.
-const RUNS: usize = 5;
+pub const RUNS: usize = 5;
 
 /// Bytes of the disk that is measured, and of QEMU's disk without a medium.
 const DISK_BYTES: u64 = 1 << 30;
