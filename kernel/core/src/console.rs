@@ -23,6 +23,14 @@ pub fn write(text: &[u8]) {
     }
 }
 
+/// Writes to the outlet of the log, which is beside the console.
+pub fn write_error(text: &[u8]) {
+    for chunk in text.chunks(WRITE_CHUNK) {
+        let _guard = OUTPUT.lock();
+        machine::get().log_write(chunk);
+    }
+}
+
 /// Reads at least one byte of input; 0 at its end.
 ///
 /// # Errors

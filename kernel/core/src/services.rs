@@ -291,6 +291,12 @@ unsafe extern "sysv64" fn console_write(text: *const u8, length: usize) -> Answe
     length as Answer
 }
 
+unsafe extern "sysv64" fn console_write_error(text: *const u8, length: usize) -> Answer {
+    // SAFETY: the caller's text.
+    service(|| console::write_error(unsafe { bytes(text, length) }));
+    length as Answer
+}
+
 unsafe extern "sysv64" fn console_read(start: *mut u8, length: usize, deadline_ns: u64) -> Answer {
     answer(service(|| {
         // SAFETY: the caller's buffer.
@@ -584,6 +590,7 @@ static TABLE: Services = Services {
     log,
     log_read,
     console_write,
+    console_write_error,
     console_read,
     image_open,
     image_note,

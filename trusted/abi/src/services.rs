@@ -304,6 +304,8 @@ pub struct Services {
     ) -> Answer,
     /// Writes to the console.
     pub console_write: unsafe extern "sysv64" fn(text: *const u8, length: usize) -> Answer,
+    /// Writes where the log goes, beside the console; how many bytes.
+    pub console_write_error: unsafe extern "sysv64" fn(text: *const u8, length: usize) -> Answer,
     /// Reads at least one byte of console input, at most until `deadline_ns`.
     /// Blocks. 0: end of input.
     pub console_read:

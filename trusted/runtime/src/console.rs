@@ -1,6 +1,6 @@
 //! The console, for whoever was granted it.
 
-use abi::status::{ServiceError, check};
+use abi::status::{Answer, ServiceError, check};
 use exchange::thread::services;
 
 use crate::time::Instant;
@@ -21,16 +21,18 @@ impl Console {
     /// # Errors
     /// [`ServiceError::Io`] when the console is gone.
     pub fn write(&self, text: &[u8]) -> Result<(), ServiceError> {
-        let mut rest = text;
-        while !rest.is_empty() {
-            // SAFETY: the console was granted; the bytes live for the call.
-            let written = check(unsafe { (services().console_write)(rest.as_ptr(), rest.len()) })?;
-            let written = usize::try_from(written)
-                .unwrap_or(usize::MAX)
-                .min(rest.len());
-            rest = &rest[written..];
-        }
-        Ok(())
+        // SAFETY: the console was granted.
+        write_all(unsafe { services() }.console_write, text)
+    }
+
+    /// Writes all bytes to the outlet of the kernel's log: standard error, as
+    /// seen from outside.
+    ///
+    /// # Errors
+    /// [`ServiceError::Io`] when it is gone.
+    pub fn write_error(&self, text: &[u8]) -> Result<(), ServiceError> {
+        // SAFETY: the console was granted.
+        write_all(unsafe { services() }.console_write_error, text)
     }
 
     /// Reads at least one byte, waiting at most until `deadline`; how many.
@@ -47,4 +49,20 @@ impl Console {
             .unwrap_or(usize::MAX)
             .min(buffer.len()))
     }
+}
+
+/// A service that writes bytes and says how many.
+type Write = unsafe extern "sysv64" fn(text: *const u8, length: usize) -> Answer;
+
+fn write_all(write: Write, text: &[u8]) -> Result<(), ServiceError> {
+    let mut rest = text;
+    while !rest.is_empty() {
+        // SAFETY: the bytes live for the call.
+        let written = check(unsafe { write(rest.as_ptr(), rest.len()) })?;
+        let written = usize::try_from(written)
+            .unwrap_or(usize::MAX)
+            .min(rest.len());
+        rest = &rest[written..];
+    }
+    Ok(())
 }

@@ -1,5 +1,7 @@
 //! A killed driver's commands, late: they must not reach reused memory.
 
+#![forbid(unsafe_code)]
+
 mod model;
 
 use exchange::host::{Domain, reclaim};

@@ -7,6 +7,8 @@ use interfaces::files::{Attributes, DirectoryEntry, FileKind, FileName, Inode, N
 pub enum Device {
     /// The terminal.
     Console,
+    /// The terminal's side for error messages.
+    Errors,
     /// Swallows everything, is always at its end.
     Null,
     /// Endless zero bytes.
@@ -23,13 +25,20 @@ const FIRST_INODE: u64 = 0xffff_ffff_0000_0000;
 
 impl Device {
     /// All of them, in the order `ls -U /dev` shows.
-    pub const ALL: [Self; 4] = [Self::Console, Self::Null, Self::Zero, Self::Random];
+    pub const ALL: [Self; 5] = [
+        Self::Console,
+        Self::Errors,
+        Self::Null,
+        Self::Zero,
+        Self::Random,
+    ];
 
     /// Its name in `/dev`.
     #[must_use]
     pub const fn name(self) -> &'static [u8] {
         match self {
             Self::Console => b"console",
+            Self::Errors => b"stderr",
             Self::Null => b"null",
             Self::Zero => b"zero",
             Self::Random => b"random",

@@ -58,6 +58,12 @@ impl System for Kernel {
         }
     }
 
+    fn console_write_error(&self, text: &[u8]) {
+        if let Err(error) = self.console.write_error(text) {
+            log::warn!("console: {error:?}");
+        }
+    }
+
     fn console_read(&self, into: &mut [u8]) -> usize {
         self.console.read(into, Instant::NEVER).unwrap_or(0)
     }

@@ -83,9 +83,9 @@ impl OpenFile {
         self.check_readable()?;
         match &self.object {
             Object::File(held) => held.read(offset, into),
-            Object::Device(Device::Console) | Object::PipeReader(_) | Object::PipeWriter(_) => {
-                Err(Errno::ESPIPE)
-            }
+            Object::Device(Device::Console | Device::Errors)
+            | Object::PipeReader(_)
+            | Object::PipeWriter(_) => Err(Errno::ESPIPE),
             _ => self.read_stream(process, into),
         }
     }
@@ -117,9 +117,9 @@ impl OpenFile {
         self.check_writable()?;
         match &self.object {
             Object::File(held) => held.write(offset, from),
-            Object::Device(Device::Console) | Object::PipeReader(_) | Object::PipeWriter(_) => {
-                Err(Errno::ESPIPE)
-            }
+            Object::Device(Device::Console | Device::Errors)
+            | Object::PipeReader(_)
+            | Object::PipeWriter(_) => Err(Errno::ESPIPE),
             _ => self.write_stream(process, from),
         }
     }
@@ -132,7 +132,9 @@ impl OpenFile {
         let size = match &self.object {
             Object::File(held) if whence == Whence::End => held.attributes()?.size,
             Object::File(_) | Object::Directory(..) => 0,
-            Object::Device(Device::Console) | Object::PipeReader(_) | Object::PipeWriter(_) => {
+            Object::Device(Device::Console | Device::Errors)
+            | Object::PipeReader(_)
+            | Object::PipeWriter(_) => {
                 return Err(Errno::ESPIPE);
             }
             Object::Device(_) => return Ok(0),
@@ -230,7 +232,10 @@ impl OpenFile {
     /// Whether this is the terminal.
     #[must_use]
     pub const fn is_console(&self) -> bool {
-        matches!(self.object, Object::Device(Device::Console))
+        matches!(
+            self.object,
+            Object::Device(Device::Console | Device::Errors)
+        )
     }
 
     /// The directory opened, if it is one.
@@ -258,7 +263,7 @@ impl OpenFile {
     fn read_stream(&self, process: &ProcessState, into: &mut [u8]) -> Outcome<u64> {
         let rv6 = process.rv6();
         match &self.object {
-            Object::Device(Device::Console) => {
+            Object::Device(Device::Console | Device::Errors) => {
                 let terminal = rv6.terminal();
                 let _guard = process.blocked().enter(terminal.clone());
                 terminal.read(into, process.blocked().flag())
@@ -284,6 +289,7 @@ impl OpenFile {
     fn write_stream(&self, process: &ProcessState, from: &[u8]) -> Outcome<u64> {
         match &self.object {
             Object::Device(Device::Console) => process.rv6().terminal().write(from),
+            Object::Device(Device::Errors) => process.rv6().terminal().write_error(from),
             Object::Device(_) => {}
             Object::PipeWriter(pipe) => {
                 let _guard = process.blocked().enter(pipe.clone());

@@ -92,12 +92,13 @@ impl ProcessState {
     /// The console, opened for reading and writing.
     #[must_use]
     pub fn open_console() -> Arc<OpenFile> {
-        let access = Access {
-            can_read: true,
-            can_write: true,
-            appends: false,
-        };
-        Arc::new(OpenFile::new(Object::Device(Device::Console), access))
+        open_terminal(Device::Console)
+    }
+
+    /// The console's side for error messages.
+    #[must_use]
+    pub fn open_errors() -> Arc<OpenFile> {
+        open_terminal(Device::Errors)
     }
 
     /// The personality it lives in.
@@ -232,4 +233,13 @@ fn command_line(arguments: &[u8]) -> ([u8; 60], u32) {
     let length = text.len().min(command.len());
     command[..length].copy_from_slice(&text[..length]);
     (command, u32::try_from(length).unwrap_or(0))
+}
+
+fn open_terminal(device: Device) -> Arc<OpenFile> {
+    let access = Access {
+        can_read: true,
+        can_write: true,
+        appends: false,
+    };
+    Arc::new(OpenFile::new(Object::Device(device), access))
 }

@@ -215,9 +215,9 @@ impl Rv6 {
         let root = Resolver::new(&self.disk)?.root();
         let console = ProcessState::open_console();
         let mut descriptors = Descriptors::new();
-        for number in 0..3 {
-            descriptors.set(number, Arc::clone(&console))?;
-        }
+        descriptors.set(0, Arc::clone(&console))?;
+        descriptors.set(1, console)?;
+        descriptors.set(2, ProcessState::open_errors())?;
         self.start(0, root, descriptors, request)
     }
 

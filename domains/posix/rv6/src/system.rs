@@ -36,6 +36,8 @@ pub trait System: Send + Sync {
     fn random(&self, buffer: &mut [u8]) -> bool;
     /// Writes to the console.
     fn console_write(&self, text: &[u8]);
+    /// Writes beside the console, where the system's log goes.
+    fn console_write_error(&self, text: &[u8]);
     /// Reads at least one byte from the console; 0: the input has ended.
     fn console_read(&self, into: &mut [u8]) -> usize;
     /// Adds a line to the kernel log.

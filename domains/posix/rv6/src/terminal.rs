@@ -147,6 +147,16 @@ impl Terminal {
         self.system.console_write(&output);
     }
 
+    /// Writes an error message: to the terminal if somebody sits at it, else
+    /// beside it, so that output stays what programs put out.
+    pub fn write_error(&self, text: &[u8]) {
+        if self.is_interactive {
+            self.write(text);
+        } else {
+            self.system.console_write_error(text);
+        }
+    }
+
     /// Sets how input is treated. What was typed of a line is not lost.
     ///
     /// # Errors

@@ -619,6 +619,7 @@ pub fn table() -> &'static Services {
         log,
         log_read,
         console_write,
+        console_write_error: console_write,
         console_read,
         image_open,
         image_note,

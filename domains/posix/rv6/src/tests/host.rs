@@ -25,6 +25,7 @@ pub type Program = fn(&ProcessState) -> i32;
 pub struct Host {
     programs: Mutex<HashMap<String, Program>>,
     pub console: Mutex<Vec<u8>>,
+    pub errors: Mutex<Vec<u8>>,
     domains: Mutex<HashMap<String, Arc<AtomicBool>>>,
 }
 
@@ -44,6 +45,10 @@ impl System for Host {
 
     fn console_write(&self, text: &[u8]) {
         self.console.lock().unwrap().extend_from_slice(text);
+    }
+
+    fn console_write_error(&self, text: &[u8]) {
+        self.errors.lock().unwrap().extend_from_slice(text);
     }
 
     fn console_read(&self, _into: &mut [u8]) -> usize {
@@ -119,9 +124,10 @@ impl Fixture {
         let rv6 = Arc::new(Rv6::new(host.clone(), shared, None, is_interactive));
         let console = ProcessState::open_console();
         let mut descriptors = crate::descriptors::Descriptors::new();
-        for number in 0..3 {
+        for number in 0..2 {
             descriptors.set(number, console.clone()).unwrap();
         }
+        descriptors.set(2, ProcessState::open_errors()).unwrap();
         let root = crate::path::Resolver::new(rv6.disk()).unwrap().root();
         let directory = crate::process::WorkingDirectory::hold(rv6.disk(), root).unwrap();
         let make = |pid| {

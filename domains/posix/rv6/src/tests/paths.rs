@@ -303,7 +303,7 @@ fn directories_are_read_in_pieces() {
         );
         assert_eq!(
             list("/dev", room),
-            [".", "..", "console", "null", "zero", "random"]
+            [".", "..", "console", "stderr", "null", "zero", "random"]
         );
     }
     fixture.process.mkdir(b"/a/dev", 0o755).unwrap().unwrap();

@@ -51,9 +51,9 @@ fn what_cannot_be_started() {
     assert_eq!(fixture.spawn("/plain", &[]), Err(Errno::EACCES));
     assert_eq!(fixture.spawn("/script", &[]), Err(Errno::ELOOP));
     assert_eq!(fixture.spawn("/altered", &[(2, 2)]), Err(Errno::ENOEXEC));
-    let console = fixture.host.console.lock().unwrap().clone();
+    let errors = fixture.host.errors.lock().unwrap().clone();
     let expected = "rv6: /altered: refused: signature does not match\n";
-    assert_eq!(String::from_utf8(console).unwrap(), expected);
+    assert_eq!(String::from_utf8(errors).unwrap(), expected);
 }
 
 #[test]
