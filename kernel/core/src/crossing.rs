@@ -296,7 +296,7 @@ pub unsafe fn chain_holds(
         // SAFETY: continuations lie on the thread's stack, which is mapped and
         // unchanged while the thread does not run.
         let link = unsafe { &*chain };
-        if link.caller == slot || link.callee == slot {
+        if link.caller == slot || link.entered() == slot {
             return true;
         }
         chain = link.previous;

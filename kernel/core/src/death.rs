@@ -254,24 +254,6 @@ pub(crate) fn thread_ended(thread: &'static Thread) {
     noticed();
 }
 
-/// Ends the current domain if it has been in one call for too long.
-pub(crate) fn watch() {
-    let domain = domain::current();
-    let limit = domain.watchdog_ns.load(Ordering::Relaxed);
-    if limit == 0 {
-        return;
-    }
-    let thread = thread::current();
-    let now = machine::get().now_ns();
-    // SAFETY: the control block is the running thread's own.
-    let chain = unsafe { (*control()).chain as u64 };
-    if thread.watched_chain.swap(chain, Ordering::Relaxed) != chain {
-        thread.watched_since.store(now, Ordering::Relaxed);
-    } else if now.saturating_sub(thread.watched_since.load(Ordering::Relaxed)) > limit {
-        end_current(DeathCause::Watchdog, b"");
-    }
-}
-
 /// The janitor's life: gives objects back to their owners. Owners run their own
 /// code then, so it is not the reaper that does it.
 pub(crate) fn tidy() -> ! {

@@ -54,7 +54,7 @@ use abi::death::DeathCause;
 
 use crate::context::{self, Disturbed};
 use crate::thread::{self, Thread, control};
-use crate::{cpu, crossing, death, fault, scheduler};
+use crate::{cpu, crossing, death, fault, scheduler, watchdog};
 
 /// Most device vectors a machine may offer.
 pub const MAX_VECTORS: usize = 256;
@@ -133,11 +133,14 @@ unsafe fn redirect(context: &mut Interrupted) {
 /// What the trampoline calls, on the interrupted thread's stack.
 pub(crate) extern "sysv64" fn disturbed(frame: &Disturbed) {
     scheduler::deferred_work();
-    if scheduler::is_in_kernel() || crossing::is_in_stub(frame.rip) {
+    if scheduler::is_in_kernel() {
+        return watchdog::look_later();
+    }
+    if crossing::is_in_stub(frame.rip) {
         return;
     }
     fault::commit_pending();
-    death::watch();
+    watchdog::look();
     crossing::unwind_if_dead();
 }
 

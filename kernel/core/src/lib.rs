@@ -44,3 +44,4 @@ pub mod thread;
 mod timers;
 pub mod trace;
 pub mod wait;
+mod watchdog;

@@ -22,7 +22,7 @@ use crate::machine::HostFileRequest;
 use crate::thread::control;
 use crate::{
     console, cpu, crossing, death, device, domain, exchange, export, fault, machine, memory,
-    scheduler, start, statistics, thread, trace, wait,
+    scheduler, start, statistics, thread, trace, wait, watchdog,
 };
 
 /// Runs a service: not unwound inside, unwound at the end if need be.
@@ -49,6 +49,7 @@ fn service<R>(body: impl FnOnce() -> R) -> R {
     };
     if left {
         fault::commit_pending();
+        watchdog::look_if_due();
         crossing::unwind_if_dead();
     }
     result

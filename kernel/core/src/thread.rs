@@ -79,9 +79,10 @@ pub struct Thread {
     pub(crate) crash: UnsafeCell<crate::death::RawCrash>,
     /// Fault to commit at the next chance, see [`crate::fault`]; 0: none.
     pub(crate) injected: AtomicU64,
-    /// Newest continuation when the watchdog last looked, and since when.
-    pub(crate) watched_chain: AtomicU64,
-    pub(crate) watched_since: AtomicU64,
+    /// What the watchdog saw of its calls; the running thread's own.
+    pub(crate) watch: UnsafeCell<crate::watchdog::Watch>,
+    /// The watchdog was to look while the thread executed a service.
+    pub(crate) is_watch_due: AtomicBool,
     /// Nanoseconds it ran.
     pub(crate) cpu_ns: AtomicU64,
     /// When it was last switched to.
@@ -148,8 +149,8 @@ impl Thread {
             start: UnsafeCell::new(start),
             crash: UnsafeCell::new(crate::death::RawCrash::EMPTY),
             injected: AtomicU64::new(0),
-            watched_chain: AtomicU64::new(0),
-            watched_since: AtomicU64::new(0),
+            watch: UnsafeCell::new(crate::watchdog::Watch::new()),
+            is_watch_due: AtomicBool::new(false),
             cpu_ns: AtomicU64::new(0),
             since_ns: AtomicU64::new(0),
         }

@@ -15,7 +15,7 @@
 //! essential = true               # the system ends when it stays dead
 //! attempts = 5                   # deaths one call survives, if "transparent"
 //! memory = "4MiB"                # most private memory
-//! watchdog_ms = 1000             # longest time in one call
+//! watchdog_ms = 1000             # most CPU time of its own in one call
 //! priority = 1
 //!
 //! [domain.grants]                # parameter of the image = source
@@ -97,7 +97,7 @@ pub struct DomainSource {
     pub attempts: Option<u32>,
     /// Most private memory.
     pub memory: Option<String>,
-    /// Longest time in one call.
+    /// Most CPU time of its own in one call.
     pub watchdog_ms: Option<u64>,
     /// Priority of its threads.
     #[serde(default)]

@@ -90,12 +90,35 @@ pub struct Continuation {
     pub previous: *const Continuation,
     /// Domain to return to.
     pub caller: *const DomainSlot,
-    /// Domain that was entered.
+    /// Domain that was entered; bit 0 is [`SEEN`]. Read it with [`Self::entered`].
     pub callee: *const DomainSlot,
     /// Callee-saved registers of the caller: rbx, rbp.
     pub registers: [u64; 2],
     /// Where the caller goes on.
     pub return_address: usize,
+}
+
+/// Bit of [`Continuation::callee`] that the kernel's watchdog sets when it sees
+/// a call. Slots are aligned, and a crossing writes the whole word without it,
+/// so a later call that links its continuation at the same address is told from
+/// the one that was seen, at no cost to crossings.
+pub const SEEN: usize = 1;
+
+impl Continuation {
+    /// Domain that was entered.
+    #[must_use]
+    pub fn entered(&self) -> *const DomainSlot {
+        self.callee.map_addr(|address| address & !SEEN)
+    }
+
+    /// Marks the call as seen.
+    ///
+    /// Returns whether it was seen before.
+    pub fn see(&mut self) -> bool {
+        let was_seen = self.callee.addr() & SEEN != 0;
+        self.callee = self.callee.map_addr(|address| address | SEEN);
+        was_seen
+    }
 }
 
 /// What a crossing calls in the callee's name: it gets the words the stub was
@@ -139,4 +162,31 @@ pub enum CrossStatus {
     Died = 2,
     /// The stack is too short for another crossing: the function did not start.
     NoStack = 3,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_later_call_at_the_same_address_was_not_seen() {
+        let slot = DomainSlot {
+            live: AtomicU64::new(1),
+            id: AtomicU64::new(1),
+            index: 0,
+        };
+        let call = || Continuation {
+            previous: core::ptr::null(),
+            caller: &raw const slot,
+            callee: &raw const slot,
+            registers: [0; 2],
+            return_address: 0,
+        };
+        let mut place = call();
+        assert!(!place.see());
+        assert!(place.see());
+        assert!(core::ptr::eq(place.entered(), &raw const slot));
+        place = call();
+        assert!(!place.see());
+    }
 }

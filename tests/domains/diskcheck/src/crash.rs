@@ -12,12 +12,13 @@ use runtime::{DomainControl, DomainState, InjectedFault, log, name_text, thread}
 
 use crate::{Failure, request};
 
-/// Ways for a driver to end. An endless loop needs a watchdog.
-const FAULTS: [InjectedFault; 4] = [
+/// Ways for a driver to end. The watchdog of `systems/disk.toml` ends the loop.
+const FAULTS: [InjectedFault; 5] = [
     InjectedFault::Kill,
     InjectedFault::Panic,
     InjectedFault::NullDereference,
     InjectedFault::StackOverflow,
+    InjectedFault::EndlessLoop,
 ];
 /// Longest time until the successor answers: the reset of a PCI function takes
 /// 100 ms, the rest is start-up.
