@@ -62,14 +62,18 @@ impl Service {
             CrashCause::StackOverflow => InjectedFault::StackOverflow,
             CrashCause::EndlessLoop => InjectedFault::EndlessLoop,
         };
+        let requested = Instant::now();
         control.inject(id, fault).map_err(refusal)?;
         if cause == CrashCause::EndlessLoop {
             runtime::thread::sleep(LOOP_TIME);
             control.kill(id, DeathCause::Watchdog).map_err(refusal)?;
         }
         let ended = control.wait_death(Some(id), Instant::now() + DEATH_TIME);
+        let passed_ms = requested.elapsed().as_millis();
         self.system.saw_death(id);
-        ended.map(drop).map_err(|_| SupervisorError::TimedOut)
+        ended.map_err(|_| SupervisorError::TimedOut)?;
+        log::info!("{name} ended {passed_ms} ms after the request");
+        Ok(())
     }
 }
 
