@@ -52,7 +52,7 @@ pub fn start(machine: &'static dyn Machine, info: BootInfo) -> ! {
         (frames::total() * abi::PAGE_SIZE as u64) >> 20
     );
     start_others(machine);
-    pci::init(machine, machine.pci_window());
+    pci::init(machine, !info.has_option("pci=nomsi"));
     spawn_kernel_thread("reaper", PRIORITY_KERNEL, death::reap);
     spawn_kernel_thread("janitor", PRIORITY_NORMAL, start_supervisor);
     // SAFETY: the boot context is now the idle thread, which holds nothing.

@@ -96,16 +96,29 @@ pub fn interrupts() -> u64 {
 /// A device interrupted. In thread context.
 ///
 /// It does not again until its driver waits: one that looks at its queues by
-/// itself is not disturbed. The function keeps what comes meanwhile pending.
+/// itself is not disturbed. The function keeps what comes meanwhile pending. Of
+/// a line that several functions share, each driver has to look.
 pub(crate) fn interrupt_arrived(vector: usize) {
     let Some(count) = COUNTS.get(vector) else {
         return;
     };
-    if let Some(binding) = HELD.lock().bindings.get_mut(&vector) {
+    let mut held = HELD.lock();
+    let line = held.bindings.get_mut(&vector).and_then(|binding| {
         binding.mask(true);
+        binding.line
+    });
+    let shares = |(&other, binding): (&usize, &Binding)| {
+        (other != vector && line.is_some() && binding.line == line).then_some(other)
+    };
+    let sharers: Vec<usize> = held.bindings.iter().filter_map(shares).collect();
+    drop(held);
+    for count in [count]
+        .into_iter()
+        .chain(sharers.iter().filter_map(|other| COUNTS.get(*other)))
+    {
+        count.fetch_add(1, Ordering::SeqCst);
+        wait::wake(count, u32::MAX);
     }
-    count.fetch_add(1, Ordering::SeqCst);
-    wait::wake(count, u32::MAX);
 }
 
 /// Makes `owner` the driver of a function; waits out a reset under way.
@@ -246,7 +259,9 @@ fn route(
             Ok((None, None))
         }
         InterruptSource::Line(line) if index == 0 => {
-            if !machine::get().route_line(line, vector) {
+            let is_shared = |binding: &Binding| binding.line == Some(line);
+            let is_routed = HELD.lock().bindings.values().any(is_shared);
+            if !is_routed && !machine::get().route_line(line, vector) {
                 return Err(ServiceError::Unsupported);
             }
             pci::enable_line(function, owner)?;
@@ -419,6 +434,23 @@ pub fn release(owner: u64) {
     }
     held.dma = kept;
     held.bindings.retain(|_, binding| binding.owner != owner);
+    reroute_lines(&held.bindings);
     held.stops.retain(|stop| stop.owner != owner);
     held.registers.retain(|(holder, _)| *holder != owner);
+}
+
+/// Lets the lines of the living interrupt again: whoever died may have shared
+/// one, which it was routed to or which was masked for its sake.
+fn reroute_lines(bindings: &BTreeMap<usize, Binding>) {
+    let mut routed = Vec::new();
+    for (&vector, binding) in bindings {
+        if let Some(line) = binding.line
+            && !routed.contains(&line)
+        {
+            routed.push(line);
+            // It was routed before, so it can be.
+            let _ = machine::get().route_line(line, vector);
+            machine::get().mask_line(line, false);
+        }
+    }
 }

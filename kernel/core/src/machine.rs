@@ -148,12 +148,22 @@ pub struct BootInfo {
     pub free_memory: &'static [PhysicalRange],
     /// The boot archive (a tar file), mapped read-only for ever.
     pub archive: &'static [u8],
-    /// The command line, `key=value` separated by spaces.
+    /// The command line, separated by spaces; see [`BootInfo::has_option`].
     pub options: &'static str,
     /// Kernel code range `start..end`, to tell its faults from domains'.
     pub kernel_text: (usize, usize),
     /// The running kernel's ELF symbols for backtraces, if at hand.
     pub kernel_image: Option<&'static [u8]>,
+}
+
+impl BootInfo {
+    /// Whether an option is given. The core knows `pci=nomsi`: devices interrupt
+    /// by their lines, for machines on which messages get lost.
+    #[must_use]
+    pub fn has_option(&self, option: &str) -> bool {
+        let mut given = self.options.split_ascii_whitespace();
+        given.any(|given| given == option)
+    }
 }
 
 /// The machine, once it is known.

@@ -83,13 +83,24 @@ pub enum ClaimError {
 pub struct Bus<S> {
     space: S,
     functions: Vec<Function>,
+    /// Whether functions may interrupt by messages.
+    has_messages: bool,
 }
 
 impl<S: ConfigSpace> Bus<S> {
     /// Finds the functions on the buses 0 to `last_bus`.
     pub fn new(space: S, last_bus: u8) -> Self {
         let functions = scan::functions(&space, last_bus);
-        Self { space, functions }
+        Self {
+            space,
+            functions,
+            has_messages: true,
+        }
+    }
+
+    /// Makes functions interrupt by their lines only.
+    pub fn forgo_messages(&mut self) {
+        self.has_messages = false;
     }
 
     /// Gives addresses out of `window` to memory BARs that have none, as on
@@ -207,22 +218,30 @@ impl<S: ConfigSpace> Bus<S> {
         address: u32,
         owner: u64,
     ) -> Result<InterruptSource, ServiceError> {
+        let has_messages = self.has_messages;
         let (_, function) = self.owned(address, owner)?;
-        function.interrupt_source().ok_or(ServiceError::Unsupported)
+        let messages = has_messages.then(|| function.message_source()).flatten();
+        messages
+            .or_else(|| function.line_source())
+            .ok_or(ServiceError::Unsupported)
     }
 }
 
 static PCI: SpinLock<Option<Bus<&'static dyn Machine>>> = SpinLock::new(None);
 
-/// Finds the machine's functions, once at boot. `window`: where to place BARs
-/// that the firmware left unassigned.
-pub fn init(machine: &'static dyn Machine, window: Option<Range<u64>>) {
+/// Finds the machine's functions, once at boot. Without `has_messages` they
+/// interrupt by their lines only.
+pub fn init(machine: &'static dyn Machine, has_messages: bool) {
     let Some(last_bus) = machine.pci_last_bus() else {
         return;
     };
     let mut bus = Bus::new(machine, last_bus);
-    if let Some(window) = window {
+    if let Some(window) = machine.pci_window() {
         bus.assign(window);
+    }
+    if !has_messages {
+        log::info!("pci: devices interrupt by their lines");
+        bus.forgo_messages();
     }
     *PCI.lock() = Some(bus);
 }

@@ -36,6 +36,8 @@ static HAS_FSGSBASE: AtomicBool = AtomicBool::new(false);
 /// What CPUID says (SDM volume 2A, CPUID).
 #[derive(Clone, Copy, Debug)]
 pub struct Features {
+    /// There is a local APIC, and it is on.
+    pub apic: bool,
     /// The local APIC has its x2APIC mode.
     pub x2apic: bool,
     /// Its timer has the TSC-deadline mode.
@@ -49,8 +51,9 @@ pub struct Features {
 impl Features {
     /// Asks the processor.
     pub fn read() -> Self {
-        let ecx = cpuid(1).ecx;
+        let CpuidResult { ecx, edx, .. } = cpuid(1);
         Self {
+            apic: edx & 1 << 9 != 0,
             x2apic: ecx & 1 << 21 != 0,
             tsc_deadline: ecx & 1 << 24 != 0,
             rdrand: ecx & 1 << 30 != 0,

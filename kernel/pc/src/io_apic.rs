@@ -22,8 +22,10 @@ mod bit {
     pub const ACTIVE_LOW: u32 = 1 << 13;
 }
 
-/// ISA interrupts; lines from here on are PCI's.
-const ISA_LINES: u8 = 16;
+/// How lines are driven, as flags of an override: ISA's are edge-triggered and
+/// active high, PCI's level-triggered and active low.
+const ISA_FLAGS: u16 = 0;
+const PCI_FLAGS: u16 = 0x0f;
 /// "No line is routed to this vector."
 const NO_LINE: u8 = 0xff;
 
@@ -55,19 +57,23 @@ pub fn init(platform: &Platform) {
 
 /// Routes ISA line `line` of the console to CPU 0, unmasked.
 pub fn route_console(platform: &Platform, line: u8) -> bool {
-    find(platform, line).is_some_and(|pin| {
+    find(platform, line, ISA_FLAGS).is_some_and(|pin| {
         pin.route(traps::CONSOLE);
         pin.set_masked(false);
         true
     })
 }
 
-/// Routes a line to a device vector of CPU 0, masked. A level-triggered line is
+/// Routes a line of PCI to a device vector of CPU 0, masked. A level-triggered line is
 /// masked again each time it fires, as its device keeps it raised until the
 /// driver has seen to it; the driver unmasks it.
 pub fn route(platform: &Platform, line: u8, number: usize) -> bool {
-    find(platform, line).is_some_and(|pin| {
+    find(platform, line, PCI_FLAGS).is_some_and(|pin| {
         let is_level = pin.mode & bit::LEVEL != 0;
+        // Another vector may have had the line before.
+        for old in &LEVEL_LINES {
+            let _ = old.compare_exchange(line, NO_LINE, Ordering::Relaxed, Ordering::Relaxed);
+        }
         LEVEL_LINES[number].store(if is_level { line } else { NO_LINE }, Ordering::Relaxed);
         pin.route(traps::device_vector(number));
         true
@@ -76,7 +82,7 @@ pub fn route(platform: &Platform, line: u8, number: usize) -> bool {
 
 /// Masks or unmasks a line.
 pub fn mask(platform: &Platform, line: u8, masked: bool) {
-    if let Some(pin) = find(platform, line) {
+    if let Some(pin) = find(platform, line, PCI_FLAGS) {
         pin.set_masked(masked);
     }
 }
@@ -89,10 +95,9 @@ pub fn on_interrupt(number: usize) {
     }
 }
 
-/// Overrides say where ISA lines end and how they are driven (ACPI 6.5, table
-/// 5-26); lines beyond ISA are PCI's, level-triggered and active low. So are
-/// those ISA lines that an override declares level-triggered.
-fn find(platform: &Platform, line: u8) -> Option<Pin> {
+/// Overrides say where lines end and how they are driven (ACPI 6.5, table 5-26);
+/// for those without one `flags` do.
+fn find(platform: &Platform, line: u8, flags: u16) -> Option<Pin> {
     let described = platform
         .overrides
         .as_slice()
@@ -100,8 +105,7 @@ fn find(platform: &Platform, line: u8) -> Option<Pin> {
         .find(|entry| entry.line == line);
     let (interrupt, flags) = match described {
         Some(entry) => (entry.interrupt, entry.flags),
-        None if line < ISA_LINES => (line.into(), 0),
-        None => (line.into(), 0x0f),
+        None => (line.into(), flags),
     };
     let mut mode = 0;
     mode |= if flags & 3 == 3 { bit::ACTIVE_LOW } else { 0 };

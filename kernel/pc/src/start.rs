@@ -151,6 +151,9 @@ fn set_up_interrupts(features: Features, platform: &Platform) {
     let Some(stacks) = secondary::interrupt_stacks(0) else {
         fail(format_args!("no memory for interrupt stacks"));
     };
+    if !features.apic {
+        fail(format_args!("the processor has no local APIC"));
+    }
     traps::init();
     // SAFETY: the table was just filled, and the stacks are this CPU's.
     unsafe { descriptors::load(0, stacks) };

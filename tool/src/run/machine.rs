@@ -23,6 +23,8 @@ pub struct Boot {
     pub memory_bytes: u64,
     /// Whether to stop at the first instruction for gdb.
     pub waits_for_gdb: bool,
+    /// Arguments that make QEMU another machine than the usual one.
+    pub qemu_arguments: Vec<String>,
 }
 
 impl Boot {
@@ -82,6 +84,7 @@ impl Boot {
         if self.waits_for_gdb {
             command.args(["-gdb", "tcp:127.0.0.1:1234", "-S"]);
         }
+        command.args(&self.qemu_arguments);
         command
     }
 

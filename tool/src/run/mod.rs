@@ -109,6 +109,7 @@ pub fn prepare(
         cpus: options.cpus,
         memory_bytes: options.memory,
         waits_for_gdb: options.gdb,
+        qemu_arguments: Vec::new(),
     })
 }
 

@@ -61,8 +61,14 @@ pub struct Scenario {
     #[serde(default = "default_timeout")]
     timeout: u64,
     audit: Option<bool>,
+    #[serde(default = "default_memory")]
+    memory: String,
+    #[serde(default)]
+    qemu: Vec<String>,
     #[serde(default = "default_disk_size")]
     disk_size: String,
+    #[serde(default)]
+    prepare: Vec<String>,
     #[serde(default)]
     host: Vec<String>,
 }
@@ -77,6 +83,10 @@ const fn default_cpus() -> u32 {
 
 const fn default_timeout() -> u64 {
     60
+}
+
+fn default_memory() -> String {
+    "512M".to_owned()
 }
 
 fn default_disk_size() -> String {
@@ -102,7 +112,9 @@ pub fn read(tree: &Tree) -> Result<Vec<Scenario>, ToolError> {
         for pattern in scenario.matches.iter().chain(&scenario.log) {
             Regex::new(pattern).map_err(|error| table_error(&error))?;
         }
-        parse_size(&scenario.disk_size).map_err(|error| table_error(&error))?;
+        for size in [&scenario.disk_size, &scenario.memory] {
+            parse_size(size).map_err(|error| table_error(&error))?;
+        }
     }
     Ok(table.scenario)
 }
@@ -136,9 +148,13 @@ impl Scenario {
         let begin = Instant::now();
         let folder = RunFolder::make(tree)?;
         let built = build::build(tree, &self.system, machine)?;
-        let boot = run::prepare(tree, &self.options(machine), &built, &folder)?;
+        let mut boot = run::prepare(tree, &self.options(machine), &built, &folder)?;
+        boot.qemu_arguments.clone_from(&self.qemu);
+        let stdout = folder.file("stdout");
+        let prepare = self.prepare.iter().map(String::as_str);
+        let mut failures = run_on_host(prepare, &boot.disk, &stdout)?;
         let outcome = self.boot(&boot)?;
-        let mut failures = self.judge(&outcome);
+        failures.extend(self.judge(&outcome));
         if failures.is_empty() {
             failures.extend(self.check_on_host(&folder, &boot.disk, &outcome)?);
         }
@@ -170,9 +186,9 @@ impl Scenario {
             system: self.system.clone(),
             machine,
             cpus: self.cpus,
-            memory: 512 << 20,
+            // `read` has checked the sizes.
+            memory: parse_size(&self.memory).unwrap_or(512 << 20),
             disk: None,
-            // `read` has checked it.
             disk_size: parse_size(&self.disk_size).unwrap_or(256 << 20),
             exec: Some(self.exec.clone()),
             timeout: Some(self.timeout),
@@ -247,25 +263,35 @@ impl Scenario {
     ) -> Result<Vec<String>, ToolError> {
         let stdout = folder.file("stdout");
         fs::write(&stdout, &outcome.stdout).map_err(ToolError::file("write", &stdout))?;
-        let mut failures = Vec::new();
         let checks = std::iter::once("e2fsck -fn \"$DISK\" 2>&1");
-        for check in checks.chain(self.host.iter().map(String::as_str)) {
-            let output = Command::new("sh")
-                .args(["-euc", check])
-                .env("DISK", disk)
-                .env("STDOUT", &stdout)
-                .env("PATH", disk::search_path())
-                .stdin(Stdio::null())
-                .output()
-                .map_err(build::start_error("sh"))?;
-            if !output.status.success() {
-                let shown = String::from_utf8_lossy(&output.stdout).into_owned();
-                let error = String::from_utf8_lossy(&output.stderr).into_owned();
-                failures.push(format!("on the host, {check} failed: {shown}{error}"));
-            }
-        }
-        Ok(failures)
+        let checks = checks.chain(self.host.iter().map(String::as_str));
+        run_on_host(checks, disk, &stdout)
     }
+}
+
+/// Runs shell commands on the host; what failed.
+fn run_on_host<'a>(
+    commands: impl Iterator<Item = &'a str>,
+    disk: &Path,
+    stdout: &Path,
+) -> Result<Vec<String>, ToolError> {
+    let mut failures = Vec::new();
+    for command in commands {
+        let output = Command::new("sh")
+            .args(["-euc", command])
+            .env("DISK", disk)
+            .env("STDOUT", stdout)
+            .env("PATH", disk::search_path())
+            .stdin(Stdio::null())
+            .output()
+            .map_err(build::start_error("sh"))?;
+        if !output.status.success() {
+            let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+            let error = String::from_utf8_lossy(&output.stderr).into_owned();
+            failures.push(format!("on the host, {command} failed: {shown}{error}"));
+        }
+    }
+    Ok(failures)
 }
 
 /// Where the first match of a pattern ends.

@@ -188,8 +188,8 @@ impl Function {
         }
     }
 
-    /// How the function interrupts, the best way first.
-    pub fn interrupt_source(&self) -> Option<InterruptSource> {
+    /// How the function interrupts by messages, the better way first.
+    pub fn message_source(&self) -> Option<InterruptSource> {
         if let Some(table) = self.capabilities.msix {
             let bar = self.info.bars.get(table.bar as usize)?;
             let start = u64::from(table.offset);
@@ -201,9 +201,11 @@ impl Function {
                 });
             }
         }
-        if self.capabilities.msi.is_some() {
-            return Some(InterruptSource::Msi);
-        }
+        self.capabilities.msi.map(|_| InterruptSource::Msi)
+    }
+
+    /// The line by which the function interrupts, if it is wired.
+    pub fn line_source(&self) -> Option<InterruptSource> {
         let is_wired = self.has_pin && self.line != 0xFF;
         is_wired.then_some(InterruptSource::Line(self.line))
     }

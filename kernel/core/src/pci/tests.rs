@@ -310,6 +310,8 @@ fn other_interrupts_when_there_is_no_msix() {
     let mut bus = Bus::new(&fake, 0);
     bus.claim(DISK, 7).expect("free");
     assert_eq!(bus.interrupt_source(DISK, 7), Ok(InterruptSource::Msi));
+    bus.forgo_messages();
+    assert_eq!(bus.interrupt_source(DISK, 7), Ok(InterruptSource::Line(11)));
     let (space, function) = bus.owned(DISK, 7).expect("ours");
     function
         .bind_msi(space, (0xFEE0_1000, 0x41))
