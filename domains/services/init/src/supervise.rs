@@ -146,7 +146,7 @@ impl System {
 
     /// Leaves a domain dead. Who waits for its successor learns that there will
     /// be none.
-    fn give_up(self: &Arc<Self>, index: usize) {
+    pub fn give_up(self: &Arc<Self>, index: usize) {
         let plan = &self.plan.domains[index];
         {
             let mut entries = self.entries.lock();

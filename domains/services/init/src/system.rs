@@ -135,16 +135,24 @@ impl System {
     fn start_all(self: &Arc<Self>) {
         let service = Arc::new(Service::new(Arc::clone(self)));
         *self.service.lock() = Proxy::<dyn Supervisor>::try_export(service).ok();
-        for index in 0..self.plan.domains.len() {
-            if let Err(fault) = self.start(index) {
-                log::error!("{} does not start: {fault}", self.plan.domains[index].name);
+        let all = self.plan.domains.len();
+        let mut started = 0;
+        for index in 0..all {
+            match self.start(index) {
+                Ok(()) => started += 1,
+                Err(fault) => {
+                    log::error!("{} does not start: {fault}", self.plan.domains[index].name);
+                    self.give_up(index);
+                }
             }
         }
-        log::info!(
-            "system {} started: {} domains",
-            self.plan.name,
-            self.plan.domains.len()
-        );
+        match started == all {
+            true => log::info!("system {} started: {all} domains", self.plan.name),
+            false => log::error!(
+                "system {} started: {started} of {all} domains",
+                self.plan.name
+            ),
+        }
     }
 
     /// The supervisor as an object for others.
