@@ -13,8 +13,8 @@ use crate::store::BlockStore;
 
 /// A write-back transfer is at most this long.
 const RUN_BYTES: usize = 256 * 1024;
-/// Below this many blocks the cache could not hold one operation's working set.
-const MIN_BLOCKS: usize = 64;
+/// The least number of blocks: some for each kind of structure an operation uses.
+const MIN_BLOCKS: usize = 8;
 
 /// What a changed block holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +44,33 @@ pub(crate) struct Cache<S> {
     hand: usize,
     staging: Vec<u8>,
     changes: u64,
+    /// What is kept outside, when that is wanted.
+    keeping: Option<Keeping>,
+}
+
+/// Which blocks are kept outside the cache, and which should be.
+#[derive(Default)]
+struct Keeping {
+    /// Changed by the operation under way.
+    unfinished: BTreeSet<u32>,
+    /// Kept as the last finished operation left them.
+    kept: BTreeSet<u32>,
+    /// Kept no longer: written to the store, or freed.
+    dropped: Vec<u32>,
+}
+
+impl Keeping {
+    fn note_change(&mut self, block: u32) {
+        self.unfinished.insert(block);
+    }
+
+    /// The block's changes are on the store, or nobody wants them any more.
+    fn note_settled(&mut self, block: u32) {
+        self.unfinished.remove(&block);
+        if self.kept.remove(&block) {
+            self.dropped.push(block);
+        }
+    }
 }
 
 type Outcome<T, S> = Result<T, Error<<S as BlockStore>::Error>>;
@@ -66,6 +93,7 @@ impl<S: BlockStore> Cache<S> {
             hand: 0,
             staging: Vec::new(),
             changes: 0,
+            keeping: None,
         }
     }
 
@@ -185,7 +213,7 @@ impl<S: BlockStore> Cache<S> {
             .map(|(b, s)| (*b, *s))
         {
             self.index.remove(&block);
-            self.mark_written(slot);
+            self.mark_settled(slot);
             self.vacant.push(slot);
         }
     }
@@ -200,6 +228,79 @@ impl<S: BlockStore> Cache<S> {
                 .take_while(|(block, next)| block == next);
             let count = run.take(limit as usize).count() as u32;
             self.write_blocks(first, count)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the metadata that may be written while an operation is under way.
+    /// What that one has changed may not if it is to be undone by a resumption,
+    /// which takes unkept blocks from the store.
+    fn write_back_finished_metadata(&mut self) -> Outcome<(), S> {
+        let Some(keeping) = &self.keeping else {
+            return self.write_back(Content::Metadata);
+        };
+        let finished = self.changed_metadata.difference(&keeping.unfinished);
+        for block in finished.copied().collect::<Vec<u32>>() {
+            self.write_now(block)?;
+        }
+        Ok(())
+    }
+
+    /// From now on, notes what [`Cache::finish_operation`] has to keep: first
+    /// of all everything that is not on the store.
+    pub fn keep_changes(&mut self) {
+        let changed = self.changed_data.union(&self.changed_metadata);
+        self.keeping = Some(Keeping {
+            unfinished: changed.copied().collect(),
+            ..Keeping::default()
+        });
+    }
+
+    /// Whether an operation has left something to keep, or to drop.
+    pub fn has_unkept(&self) -> bool {
+        let keeping = self.keeping.as_ref();
+        keeping.is_some_and(|keeping| {
+            !keeping.unfinished.is_empty() || !keeping.dropped.is_empty()
+        })
+    }
+
+    /// The blocks that need not be kept any longer.
+    pub fn take_dropped(&mut self) -> Vec<u32> {
+        let keeping = self.keeping.as_mut();
+        keeping.map_or_else(Vec::new, |keeping| core::mem::take(&mut keeping.dropped))
+    }
+
+    /// The operation under way is finished: tells which blocks it has changed.
+    pub fn finish_operation(&mut self, mut keep: impl FnMut(u32, Content, &[u8])) {
+        let Some(keeping) = &mut self.keeping else {
+            return;
+        };
+        for block in core::mem::take(&mut keeping.unfinished) {
+            let slot = self.index.get(&block).map(|slot| &self.slots[*slot]);
+            if let Some(slot) = slot
+                && let Some(content) = slot.changed
+            {
+                keep(block, content, &slot.bytes);
+                keeping.kept.insert(block);
+            }
+        }
+    }
+
+    /// Puts a block back as it is kept; `bytes` is one block long.
+    pub fn restore(&mut self, block: u32, content: Content, bytes: &[u8]) -> Outcome<(), S> {
+        let slot = match self.index.get(&block) {
+            Some(slot) => *slot,
+            None => {
+                let slot = self.vacate()?;
+                self.install(slot, block);
+                slot
+            }
+        };
+        self.slots[slot].bytes.copy_from_slice(bytes);
+        self.mark_changed(slot, content);
+        if let Some(keeping) = &mut self.keeping {
+            keeping.unfinished.remove(&block);
+            keeping.kept.insert(block);
         }
         Ok(())
     }
@@ -232,7 +333,7 @@ impl<S: BlockStore> Cache<S> {
             self.store.write(sector, &self.staging).map_err(Error::Io)?;
         }
         for slot in slots {
-            self.mark_written(slot);
+            self.mark_settled(slot);
         }
         Ok(())
     }
@@ -264,21 +365,18 @@ impl<S: BlockStore> Cache<S> {
             return Ok(slot);
         }
         if self.slots.len() < self.capacity {
-            let bytes = vec![0; self.block_bytes].into_boxed_slice();
-            self.slots.push(Slot {
-                block: 0,
-                referenced: false,
-                changed: None,
-                bytes,
-            });
-            return Ok(self.slots.len() - 1);
+            return Ok(self.add_slot());
         }
         // Keep at least half of the cache clean, so that the hand finds a block soon.
-        if self.changed_data.len() + self.changed_metadata.len() > self.capacity / 2 {
+        if self.changed_blocks() > self.capacity / 2 {
             self.write_back(Content::Data)?;
             if self.changed_metadata.len() > self.capacity / 4 {
-                self.write_back(Content::Metadata)?;
+                self.write_back_finished_metadata()?;
             }
+        }
+        if self.changed_blocks() >= self.slots.len() {
+            // One operation changes more than the cache holds.
+            return Ok(self.add_slot());
         }
         loop {
             self.hand = (self.hand + 1) % self.slots.len();
@@ -290,19 +388,46 @@ impl<S: BlockStore> Cache<S> {
         }
     }
 
+    fn changed_blocks(&self) -> usize {
+        self.changed_data.len() + self.changed_metadata.len()
+    }
+
+    fn add_slot(&mut self) -> usize {
+        let bytes = vec![0; self.block_bytes].into_boxed_slice();
+        self.slots.push(Slot {
+            block: 0,
+            referenced: false,
+            changed: None,
+            bytes,
+        });
+        self.slots.len() - 1
+    }
+
     fn mark_changed(&mut self, slot: usize, content: Content) {
         if content == Content::Metadata {
             self.changes += 1;
         }
+        let block = self.slots[slot].block;
+        if let Some(keeping) = &mut self.keeping {
+            keeping.note_change(block);
+        }
         if self.slots[slot].changed != Some(content) {
-            self.mark_written(slot);
+            self.clear_changed(slot);
             self.slots[slot].changed = Some(content);
-            let block = self.slots[slot].block;
             self.changed(content).insert(block);
         }
     }
 
-    fn mark_written(&mut self, slot: usize) {
+    /// The slot's changes are on the store, or not wanted any more.
+    fn mark_settled(&mut self, slot: usize) {
+        self.clear_changed(slot);
+        let block = self.slots[slot].block;
+        if let Some(keeping) = &mut self.keeping {
+            keeping.note_settled(block);
+        }
+    }
+
+    fn clear_changed(&mut self, slot: usize) {
         if let Some(content) = self.slots[slot].changed.take() {
             let block = self.slots[slot].block;
             self.changed(content).remove(&block);

@@ -18,6 +18,7 @@
 //! | module | concept |
 //! |---|---|
 //! | `mount` | the whole: mount, sync, unmount, clean and damaged states |
+//! | `kept` | finished operations kept outside, and going on from there |
 //! | `namespace`, `rename`, `orphan` | names, links, deletion |
 //! | `directory`, `index`, `record` | directories, their in-memory index, their records |
 //! | `file`, `truncate` | contents and sizes of files |
@@ -42,6 +43,7 @@ mod file;
 mod group;
 mod index;
 mod inode;
+mod kept;
 mod kind;
 mod map;
 mod mount;
@@ -59,6 +61,7 @@ use alloc::vec::Vec;
 
 pub use error::{Corruption, Error, MountError};
 pub use features::UnsupportedFeatures;
+pub use kept::{Change, Piece, PieceKind, ResumeError, SESSION_KEY};
 pub use kind::FileKind;
 pub use store::{BlockStore, Clock};
 
@@ -86,6 +89,8 @@ pub struct Ext2<S: BlockStore, C: Clock> {
     indexes: index::Indexes,
     sequences: file::Sequences,
     next_generation: u32,
+    /// What is kept of the mount itself is out of date.
+    session_changed: bool,
 }
 
 /// How to mount.

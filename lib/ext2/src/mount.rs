@@ -26,6 +26,23 @@ impl<S: BlockStore, C: Clock> Ext2<S, C> {
     /// Checks and mounts the file system on `store`; unless read-only, deletes
     /// what a crash left without a name.
     pub fn mount(
+        store: S,
+        clock: C,
+        options: MountOptions,
+    ) -> Result<Self, MountError<S::Error>> {
+        let mut file_system = Self::open(store, clock, options)?;
+        if !options.read_only {
+            match file_system.delete_orphans() {
+                // A broken list is marked in the superblock, and left to e2fsck.
+                Ok(()) | Err(Error::Corrupt(_)) => {}
+                Err(error) => return Err(mount_error(error)),
+            }
+        }
+        Ok(file_system)
+    }
+
+    /// Checks the file system on `store` and changes nothing.
+    pub(crate) fn open(
         mut store: S,
         clock: C,
         options: MountOptions,
@@ -50,7 +67,7 @@ impl<S: BlockStore, C: Clock> Ext2<S, C> {
         let names = options.cache_bytes / CACHE_BYTES_PER_INDEXED_NAME;
         let damaged = superblock.has_errors();
         let unchecked = !superblock.is_clean();
-        let mut file_system = Self {
+        Ok(Self {
             cache,
             next_generation: clock.now_s(),
             clock,
@@ -63,15 +80,8 @@ impl<S: BlockStore, C: Clock> Ext2<S, C> {
             orphans: Vec::new(),
             indexes: Indexes::new(names.max(MIN_INDEXED_NAMES)),
             sequences: Sequences::default(),
-        };
-        if writing {
-            match file_system.delete_orphans() {
-                // A broken list is marked in the superblock, and left to e2fsck.
-                Ok(()) | Err(Error::Corrupt(_)) => {}
-                Err(error) => return Err(mount_error(error)),
-            }
-        }
-        Ok(file_system)
+            session_changed: false,
+        })
     }
 
     /// Writes everything back, data before metadata, and marks the image clean,
@@ -171,7 +181,7 @@ impl<S: BlockStore, C: Clock> Ext2<S, C> {
         result
     }
 
-    fn emit_groups(&mut self) -> Outcome<(), S> {
+    pub(crate) fn emit_groups(&mut self) -> Outcome<(), S> {
         let geometry = self.superblock.geometry;
         for index in 0..geometry.descriptor_blocks() {
             if self.groups.has_changed(index, &geometry) {
@@ -183,16 +193,23 @@ impl<S: BlockStore, C: Clock> Ext2<S, C> {
         Ok(())
     }
 
+    /// Brings the superblock's block in the cache up to date.
+    pub(crate) fn emit_superblock(&mut self) -> Outcome<(), S> {
+        let (block, offset) = self.superblock.place();
+        let place = offset..offset + SUPERBLOCK_BYTES;
+        if self.cache.get(block)?[place.clone()] != *self.superblock.raw() {
+            let bytes = self.cache.get_mut(block, Content::Metadata)?;
+            bytes[place].copy_from_slice(self.superblock.raw());
+        }
+        Ok(())
+    }
+
     /// Writes the superblock as it is in memory, now.
     fn write_superblock(&mut self) -> Outcome<(), S> {
-        let block_bytes = self.superblock.geometry.block_bytes as usize;
-        let (block, offset) = (
-            SUPERBLOCK_OFFSET / block_bytes,
-            SUPERBLOCK_OFFSET % block_bytes,
-        );
-        let bytes = self.cache.get_mut(block as u32, Content::Metadata)?;
+        let (block, offset) = self.superblock.place();
+        let bytes = self.cache.get_mut(block, Content::Metadata)?;
         bytes[offset..offset + SUPERBLOCK_BYTES].copy_from_slice(self.superblock.raw());
-        self.cache.write_now(block as u32)
+        self.cache.write_now(block)
     }
 }
 
@@ -219,7 +236,10 @@ fn read_superblock<S: BlockStore>(
     Ok(raw)
 }
 
-fn read_groups<S: BlockStore>(cache: &mut Cache<S>, superblock: &Superblock) -> Outcome<Groups, S> {
+pub(crate) fn read_groups<S: BlockStore>(
+    cache: &mut Cache<S>,
+    superblock: &Superblock,
+) -> Outcome<Groups, S> {
     let geometry = &superblock.geometry;
     let mut groups = Groups::with_capacity(geometry.groups);
     for index in 0..geometry.descriptor_blocks() {
@@ -230,7 +250,7 @@ fn read_groups<S: BlockStore>(cache: &mut Cache<S>, superblock: &Superblock) -> 
 }
 
 /// Mounting reads and deletes orphans; nothing else can come of that.
-fn mount_error<E>(error: Error<E>) -> MountError<E> {
+pub(crate) fn mount_error<E>(error: Error<E>) -> MountError<E> {
     match error {
         Error::Io(error) => MountError::Io(error),
         Error::Corrupt(what) => MountError::Corrupt(what),

@@ -5,6 +5,7 @@
 //! if the system stops before the last release.
 
 use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
 
 use crate::bytes::{put_u32, u32_at};
 use crate::cache::Content;
@@ -23,6 +24,7 @@ impl<S: BlockStore, C: Clock> Ext2<S, C> {
         self.inode(inode)?;
         let count = self.retained.entry(inode).or_insert(0);
         *count = count.saturating_add(1);
+        self.session_changed = true;
         Ok(())
     }
 
@@ -30,6 +32,7 @@ impl<S: BlockStore, C: Clock> Ext2<S, C> {
     /// that was unlinked in between. `NotFound` if it was not retained.
     pub fn release(&mut self, number: InodeNumber) -> Outcome<(), S> {
         let count = self.retained.get_mut(&number).ok_or(Error::NotFound)?;
+        self.session_changed = true;
         if *count > 1 {
             *count -= 1;
             return Ok(());
@@ -89,6 +92,22 @@ impl<S: BlockStore, C: Clock> Ext2<S, C> {
             }
             Ok(())
         })
+    }
+
+    /// The inodes on the disk's list, oldest first.
+    pub(crate) fn listed_orphans(&mut self) -> Outcome<Vec<InodeNumber>, S> {
+        let mut list = Vec::new();
+        let mut seen = BTreeSet::new();
+        let mut next = self.superblock.last_orphan();
+        while next != 0 {
+            if !self.is_ordinary(next) || !seen.insert(next) {
+                return Err(Corruption::OrphanList.into());
+            }
+            list.push(next);
+            next = self.load_inode(next)?.dtime_s;
+        }
+        list.reverse();
+        Ok(list)
     }
 
     fn remove_orphan(&mut self, number: InodeNumber) -> Outcome<(), S> {

@@ -15,6 +15,8 @@ use crate::features::{
 pub(crate) const SUPERBLOCK_OFFSET: usize = 1024;
 /// How long it is, in bytes.
 pub(crate) const SUPERBLOCK_BYTES: usize = 1024;
+/// Length of the number that tells one file system from all others, in bytes.
+pub(crate) const UUID_BYTES: usize = 16;
 /// Size of one group descriptor in bytes.
 pub(crate) const DESCRIPTOR_BYTES: u32 = 32;
 /// The root directory's inode number.
@@ -48,12 +50,13 @@ mod field {
     pub const COMPAT: usize = 92;
     pub const INCOMPAT: usize = 96;
     pub const RO_COMPAT: usize = 100;
+    pub const UUID: usize = 104;
     pub const RESERVED_DESCRIPTOR_BLOCKS: usize = 206;
     pub const LAST_ORPHAN: usize = 232;
 }
 
 /// Sizes and counts, checked against each other and against the store.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Geometry {
     pub block_bytes: u32,
     pub blocks_count: u32,
@@ -158,6 +161,19 @@ impl Superblock {
 
     pub fn set_last_orphan(&mut self, inode: u32) {
         put_u32(&mut self.raw[..], field::LAST_ORPHAN, inode);
+    }
+
+    pub fn uuid(&self) -> [u8; UUID_BYTES] {
+        let mut uuid = [0; UUID_BYTES];
+        uuid.copy_from_slice(&self.raw[field::UUID..field::UUID + UUID_BYTES]);
+        uuid
+    }
+
+    /// The block it stands in, and where in that.
+    pub fn place(&self) -> (u32, usize) {
+        let block_bytes = self.geometry.block_bytes as usize;
+        let block = SUPERBLOCK_OFFSET / block_bytes;
+        (block as u32, SUPERBLOCK_OFFSET % block_bytes)
     }
 
     pub fn raw(&self) -> &[u8] {

@@ -6,7 +6,7 @@ mod support;
 
 use std::collections::BTreeMap;
 
-use ext2::{Error, MountOptions};
+use ext2::{Change, Error, Ext2, MountOptions, Piece};
 use proptest::prelude::*;
 use support::*;
 
@@ -67,6 +67,11 @@ enum Operation {
     },
     Sync,
     Remount,
+    /// The file system is gone while it does this, and goes on from what is kept.
+    Interrupted {
+        after: u32,
+        operation: Box<Operation>,
+    },
 }
 
 #[derive(Debug, Clone)]
@@ -287,15 +292,70 @@ fn operation() -> impl Strategy<Value = Operation> {
     ]
 }
 
-/// The file system, the model, and the store beneath.
+/// Also such as are interrupted, of which a keeper knows how to recover.
+fn interruptible() -> impl Strategy<Value = Operation> {
+    let after = prop_oneof![0u32..4, 0u32..40];
+    prop_oneof![
+        3 => operation(),
+        1 => (after, operation()).prop_map(|(after, operation)| Operation::Interrupted {
+            after,
+            operation: Box::new(operation),
+        }),
+    ]
+}
+
+/// The file system, the model, the store beneath, and what is kept.
 struct Pair {
     fs: Mounted,
     model: Model,
     store: MemoryStore,
     options: MountOptions,
+    kept: Option<BTreeMap<u64, (Piece, Vec<u8>)>>,
 }
 
 impl Pair {
+    fn step(&mut self, operation: Operation) {
+        if let Operation::Interrupted { after, operation } = operation {
+            self.interrupt(after, &operation);
+            self.step(*operation);
+            return;
+        }
+        self.apply(operation);
+        self.keep();
+    }
+
+    /// Keeps what the operation has changed.
+    fn keep(&mut self) {
+        let Some(kept) = &mut self.kept else { return };
+        let mut change = Change::default();
+        self.fs.finish_operation(&mut change).expect("no failure");
+        for key in &change.dropped {
+            kept.remove(key).expect("dropped what was kept");
+        }
+        let mut rest = &change.bytes[..];
+        for piece in change.pieces {
+            let (bytes, behind) = rest.split_at(piece.length);
+            kept.insert(piece.key, (piece, bytes.to_vec()));
+            rest = behind;
+        }
+        assert!(rest.is_empty());
+    }
+
+    /// Loses the file system within an operation, and goes on from what is kept.
+    fn interrupt(&mut self, after: u32, operation: &Operation) {
+        let control = &self.store.control;
+        control.fail_reads.set(true);
+        control.fail_writes.set(true);
+        control.end_after.set(Some(after));
+        attempt(&mut self.fs, &self.model, operation);
+        control.end_after.set(None);
+        let clock: fn() -> u32 = || NOW_S;
+        let kept = self.kept.as_ref().expect("a keeper");
+        let pieces = kept.values().map(|(piece, bytes)| (*piece, &bytes[..]));
+        let resumed = Ext2::resume(self.store.clone(), clock, self.options, pieces);
+        self.fs = resumed.unwrap_or_else(|error| panic!("resume: {error:?}"));
+    }
+
     /// One arm per operation: longer than the house rule, but a table.
     fn apply(&mut self, operation: Operation) {
         let Self { fs, model, .. } = self;
@@ -447,6 +507,10 @@ impl Pair {
         }
         assert_eq!(self.fs.sync(), Ok(()));
         self.fs = mount_with(&self.store, self.options);
+        if let Some(kept) = &mut self.kept {
+            kept.clear();
+            self.fs.keep_changes();
+        }
         for inode in std::mem::take(&mut self.model.retained).into_keys() {
             self.model.collect(inode);
         }
@@ -480,6 +544,73 @@ impl Pair {
     }
 }
 
+/// Does an operation, whatever comes of it.
+fn attempt(fs: &mut Mounted, model: &Model, operation: &Operation) {
+    match *operation {
+        Operation::Create { directory, name } => {
+            let _ = fs.create(model.directory(directory), &name_of(name), PLAIN);
+        }
+        Operation::MakeDirectory { directory, name } => {
+            let _ = fs.mkdir(model.directory(directory), &name_of(name), PLAIN);
+        }
+        Operation::Symlink {
+            directory,
+            name,
+            length,
+        } => {
+            let target = vec![b'x'; length];
+            let _ = fs.symlink(model.directory(directory), &name_of(name), &target, PLAIN);
+        }
+        Operation::Unlink { directory, name } => {
+            let _ = fs.unlink(model.directory(directory), &name_of(name));
+        }
+        Operation::RemoveDirectory { directory, name } => {
+            let _ = fs.rmdir(model.directory(directory), &name_of(name));
+        }
+        Operation::Link {
+            file,
+            directory,
+            name,
+        } => {
+            let file = model.file(file).unwrap_or(0);
+            let _ = fs.link(file, model.directory(directory), &name_of(name));
+        }
+        Operation::Rename {
+            from,
+            from_name,
+            to,
+            to_name,
+        } => {
+            let (from, to) = (model.directory(from), model.directory(to));
+            let _ = fs.rename(from, &name_of(from_name), to, &name_of(to_name));
+        }
+        Operation::Write {
+            file,
+            offset,
+            length,
+            seed,
+        } => {
+            let file = model.file(file).unwrap_or(0);
+            let _ = fs.write(file, offset, &pattern(length, seed));
+        }
+        Operation::Truncate { file, size } => {
+            let _ = fs.truncate(model.file(file).unwrap_or(0), size);
+        }
+        Operation::Retain { any } => {
+            let _ = fs.retain(model.pick(any, |_| true).expect("the root"));
+        }
+        Operation::Release { any } => {
+            let all: Vec<u32> = model.retained.keys().copied().collect();
+            if !all.is_empty() {
+                let _ = fs.release(all[any % all.len()]);
+            }
+        }
+        _ => {
+            let _ = fs.sync();
+        }
+    }
+}
+
 fn data_mut(model: &mut Model, file: u32) -> &mut Vec<u8> {
     match &mut model.nodes.get_mut(&file).expect("picked").body {
         Body::File(data) => data,
@@ -487,7 +618,7 @@ fn data_mut(model: &mut Model, file: u32) -> &mut Vec<u8> {
     }
 }
 
-fn run(block_bytes: u32, cache_bytes: usize, operations: Vec<Operation>) {
+fn run(block_bytes: u32, cache_bytes: usize, keeping: bool, operations: Vec<Operation>) {
     let store = MemoryStore::new(empty_image(block_bytes, 8 * 1024));
     let options = MountOptions {
         read_only: false,
@@ -500,10 +631,15 @@ fn run(block_bytes: u32, cache_bytes: usize, operations: Vec<Operation>) {
         model,
         store,
         options,
+        kept: keeping.then(BTreeMap::new),
     };
+    if keeping {
+        pair.fs.keep_changes();
+        pair.keep();
+    }
     let empty = pair.fs.statfs();
     for operation in operations {
-        pair.apply(operation);
+        pair.step(operation);
     }
     pair.compare_all();
     pair.remount();
@@ -530,6 +666,16 @@ proptest! {
         operations in prop::collection::vec(operation(), 1..120),
     ) {
         let cache_bytes = if small_cache { 1 } else { 4 << 20 };
-        run(1024 << log_block, cache_bytes, operations);
+        run(1024 << log_block, cache_bytes, false, operations);
+    }
+
+    #[test]
+    fn interrupted_operations_can_be_repeated(
+        log_block in 0u32..3,
+        small_cache in any::<bool>(),
+        operations in prop::collection::vec(interruptible(), 1..120),
+    ) {
+        let cache_bytes = if small_cache { 1 } else { 4 << 20 };
+        run(1024 << log_block, cache_bytes, true, operations);
     }
 }

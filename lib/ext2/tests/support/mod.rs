@@ -30,6 +30,8 @@ pub struct Control {
     pub fail_reads: Cell<bool>,
     pub fail_writes: Cell<bool>,
     pub transfers: Cell<u32>,
+    /// After so many more transfers all of them fail, as if the caller were gone.
+    pub end_after: Cell<Option<u32>>,
     pub reads: Cell<u64>,
     pub writes: Cell<u64>,
 }
@@ -53,6 +55,11 @@ impl MemoryStore {
     }
 
     fn fails(&self, selected: bool) -> bool {
+        match self.control.end_after.get() {
+            Some(0) => return true,
+            Some(left) => self.control.end_after.set(Some(left - 1)),
+            None => {}
+        }
         let every = self.control.fail_every.get();
         if every == 0 || !selected {
             return false;
