@@ -2,6 +2,11 @@
 //!
 //! The interface is stateless apart from [`FileSystem::retain`]: a caller holds
 //! inode numbers and offsets itself, so a file system can be replaced under it.
+//!
+//! Each call that changes something is done as a whole or not at all when the
+//! file system dies in it, if its state is kept ([`crate::keep`]); of a write the
+//! bytes may be there already. Behind a shadow every call may take as long as
+//! the file system takes to restart.
 
 use exchange::RpcResult;
 use macros::{Exchangeable, interface};
@@ -99,6 +104,9 @@ pub enum FileError {
     Invalid = 13,
     /// No memory.
     NoMemory = 14,
+    /// The file system died at each of several attempts, or did not come back.
+    /// Whether the change was made is unknown.
+    Lost = 15,
 }
 
 /// A file's name, as bytes.
@@ -220,6 +228,8 @@ pub trait FileSystem {
     fn retain(&self, inode: Inode) -> RpcResult<Result<(), FileError>>;
     /// Ends what one [`FileSystem::retain`] began.
     fn release(&self, inode: Inode) -> RpcResult<Result<(), FileError>>;
+    /// How many times an inode is retained.
+    fn retentions(&self, inode: Inode) -> RpcResult<Result<u64, FileError>>;
     /// Makes an inode's contents and attributes durable.
     fn sync_inode(&self, inode: Inode) -> RpcResult<Result<(), FileError>>;
     /// Makes everything durable and leaves the disk consistent.

@@ -10,6 +10,7 @@
 pub mod bench;
 pub mod block;
 pub mod files;
+pub mod keep;
 pub mod process;
 pub mod stress;
 pub mod supervisor;

@@ -308,7 +308,9 @@ fn notify_waiters() {
 /// that one's death began.
 ///
 /// # Errors
-/// `NotFound` when there will be no successor; those of [`wait::wait`].
+/// `NotFound` when there will be no successor; `Interrupted` when the thread was
+/// woken for another reason: it leaves the kernel, as from every service, so
+/// that what it was woken for happens; those of [`wait::wait`].
 ///
 /// # Safety
 /// `proxy` must be a live proxy held by the caller, `slot` one of the table's.
@@ -318,8 +320,8 @@ pub unsafe fn wait_for_successor(
     generation: u64,
     deadline_ns: u64,
 ) -> Result<u64, ServiceError> {
+    let mut seen = REDIRECTED.load(Ordering::SeqCst);
     loop {
-        let seen = REDIRECTED.load(Ordering::SeqCst);
         let is_abandoned = {
             let _changes = CHANGES.lock();
             // SAFETY: the caller's contract; not redirected under our hands.
@@ -334,6 +336,11 @@ pub unsafe fn wait_for_successor(
             return Err(ServiceError::NotFound);
         }
         wait::wait(&REDIRECTED, seen, deadline_ns)?;
+        let now = REDIRECTED.load(Ordering::SeqCst);
+        if now == seen {
+            return Err(ServiceError::Interrupted);
+        }
+        seen = now;
     }
 }
 

@@ -41,7 +41,10 @@ use crate::tree::Tree;
 
 /// Interfaces that have a shadow, and its image. A shadow's image has two
 /// parameters: `guarded`, an object of the interface it provides, and `options`.
-pub const SHADOWS: [(&str, &str); 1] = [("BlockDevice", "shadow-block")];
+pub const SHADOWS: [(&str, &str); 2] = [
+    ("BlockDevice", "shadow-block"),
+    ("FileSystem", "shadow-files"),
+];
 
 /// A manifest.
 #[derive(Debug)]

@@ -187,16 +187,21 @@ impl<I: ?Sized + Interface> Proxy<I> {
         dead: Incarnation,
         deadline_ns: u64,
     ) -> Result<u64, ServiceError> {
-        // SAFETY: whoever holds a proxy may wait for it to be redirected; an
-        // incarnation names a slot, which lives for ever.
-        check(unsafe {
-            (thread::services().proxy_wait)(
-                proxy.object.as_ptr(),
-                dead.slot as *const DomainSlot,
-                dead.generation,
-                deadline_ns,
-            )
-        })
+        loop {
+            // SAFETY: whoever holds a proxy may wait for it to be redirected; an
+            // incarnation names a slot, which lives for ever.
+            let waited = check(unsafe {
+                (thread::services().proxy_wait)(
+                    proxy.object.as_ptr(),
+                    dead.slot as *const DomainSlot,
+                    dead.generation,
+                    deadline_ns,
+                )
+            });
+            if waited != Err(ServiceError::Interrupted) {
+                return waited;
+            }
+        }
     }
 }
 

@@ -22,7 +22,7 @@ pub const fn from_file_error(error: FileError) -> Errno {
         FileError::TooLarge => Errno::EFBIG,
         FileError::ReadOnly => Errno::EROFS,
         FileError::Corrupt => Errno::EUCLEAN,
-        FileError::Io => Errno::EIO,
+        FileError::Io | FileError::Lost => Errno::EIO,
         FileError::NoMemory => Errno::ENOMEM,
     }
 }

@@ -11,12 +11,19 @@ use interfaces::files::{
 use runtime::log;
 use runtime::sync::Mutex;
 
+use crate::keeping::Keeping;
+
 /// Owner and group of what is made: there is one user.
 const NOBODY_ELSE: u32 = 0;
 
 /// A mounted file system that several threads can use.
 pub struct Files<S: BlockStore, C: Clock> {
-    mounted: Mutex<Ext2<S, C>>,
+    mounted: Mutex<Mounted<S, C>>,
+}
+
+struct Mounted<S: BlockStore, C: Clock> {
+    file_system: Ext2<S, C>,
+    keeping: Option<Keeping>,
 }
 
 impl<S: BlockStore, C: Clock> core::fmt::Debug for Files<S, C> {
@@ -28,11 +35,18 @@ impl<S: BlockStore, C: Clock> core::fmt::Debug for Files<S, C> {
 type Answer<T> = RpcResult<Result<T, FileError>>;
 
 impl<S: BlockStore<Error: core::fmt::Display>, C: Clock> Files<S, C> {
-    /// Serves a mounted file system.
+    /// Serves a mounted file system, whose changes are kept if `keeping` is
+    /// given.
     #[must_use]
-    pub const fn new(mounted: Ext2<S, C>) -> Self {
+    pub fn new(mut file_system: Ext2<S, C>, mut keeping: Option<Keeping>) -> Self {
+        if let Some(keeping) = &mut keeping {
+            keeping.after_operation(&mut file_system);
+        }
         Self {
-            mounted: Mutex::new(mounted),
+            mounted: Mutex::new(Mounted {
+                file_system,
+                keeping,
+            }),
         }
     }
 
@@ -41,20 +55,45 @@ impl<S: BlockStore<Error: core::fmt::Display>, C: Clock> Files<S, C> {
     /// # Errors
     /// [`FileError`].
     pub fn write_back(&self) -> Result<(), FileError> {
-        self.mounted.lock().sync().map_err(refusal)
+        self.do_one(Ext2::sync)
+    }
+
+    /// The keeper has died: gives its successor everything, now.
+    pub fn keep_again(&self) {
+        let mut mounted = self.mounted.lock();
+        let mounted = &mut *mounted;
+        if let Some(keeping) = &mut mounted.keeping {
+            keeping.set_behind();
+            keeping.after_operation(&mut mounted.file_system);
+        }
     }
 
     /// Gives the file system back.
     #[must_use]
     pub fn into_inner(self) -> Ext2<S, C> {
-        self.mounted.into_inner()
+        self.mounted.into_inner().file_system
+    }
+
+    /// Does an operation, and gives what it changed to the keeper before anybody
+    /// sees the answer.
+    fn do_one<T>(
+        &self,
+        operation: impl FnOnce(&mut Ext2<S, C>) -> Result<T, Error<S::Error>>,
+    ) -> Result<T, FileError> {
+        let mut mounted = self.mounted.lock();
+        let mounted = &mut *mounted;
+        let result = operation(&mut mounted.file_system);
+        if let Some(keeping) = &mut mounted.keeping {
+            keeping.after_operation(&mut mounted.file_system);
+        }
+        result.map_err(refusal)
     }
 
     fn run<T>(
         &self,
         operation: impl FnOnce(&mut Ext2<S, C>) -> Result<T, Error<S::Error>>,
     ) -> Answer<T> {
-        Ok(operation(&mut self.mounted.lock()).map_err(refusal))
+        Ok(self.do_one(operation))
     }
 
     fn run_on<T>(
@@ -203,6 +242,10 @@ impl<S: BlockStore<Error: core::fmt::Display> + Send, C: Clock + Send> FileSyste
 
     fn release(&self, inode: Inode) -> Answer<()> {
         self.run_on(inode, Ext2::release)
+    }
+
+    fn retentions(&self, inode: Inode) -> Answer<u64> {
+        self.run_on(inode, |mounted, inode| Ok(mounted.retentions(inode).into()))
     }
 
     fn sync_inode(&self, inode: Inode) -> Answer<()> {

@@ -210,7 +210,7 @@ fn a_failed_write_back_loses_nothing() {
     let medium = Medium::new(image(&[], 2048));
     let disk = Disk::new(medium.drive()).expect("alive");
     let mounted = ext2::Ext2::mount(disk, || NOW_S, ext2::MountOptions::default());
-    let files = ext2fs::files::Files::new(mounted.expect("mounts"));
+    let files = ext2fs::files::Files::new(mounted.expect("mounts"), None);
     let root = done(files.root());
     let file = done(files.create(root, b"f", 0o644));
     assert_eq!(done(files.write(file, 0, b"precious")), 8);

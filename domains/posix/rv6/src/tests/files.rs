@@ -329,6 +329,11 @@ impl FileSystem for MemoryFiles {
         Ok(released)
     }
 
+    fn retentions(&self, inode: Inode) -> Answer<u64> {
+        let mut state = self.0.lock().unwrap();
+        Ok(state.get(inode.0).map(|file| u64::from(file.kept)))
+    }
+
     fn sync_inode(&self, _inode: Inode) -> Answer<()> {
         Ok(Ok(()))
     }

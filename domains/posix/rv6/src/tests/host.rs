@@ -251,6 +251,7 @@ forward! {
     read_directory(inode: Inode, cookie: u64, entries: &mut [DirectoryEntry]) -> u64;
     retain(inode: Inode) -> ();
     release(inode: Inode) -> ();
+    retentions(inode: Inode) -> u64;
     sync_inode(inode: Inode) -> ();
     sync() -> ();
     status() -> FileSystemStatus;

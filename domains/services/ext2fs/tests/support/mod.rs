@@ -122,7 +122,10 @@ pub fn mount(device: Proxy<dyn BlockDevice>, read_only: bool) -> Mounted {
         read_only,
         cache_bytes: 1,
     };
-    Files::new(Ext2::mount(disk, (|| NOW_S) as fn() -> u32, options).expect("mounts"))
+    Files::new(
+        Ext2::mount(disk, (|| NOW_S) as fn() -> u32, options).expect("mounts"),
+        None,
+    )
 }
 
 struct Scratch(PathBuf);
