@@ -351,7 +351,10 @@ pub(crate) fn account_cpu(slot: &DomainSlot, ran_ns: u64) {
 #[must_use]
 pub fn find(id: u64) -> Option<&'static Domain> {
     let domain = slot_of(id)?;
-    (domain.id() == id && domain.state() != DomainState::Dead).then_some(domain)
+    // In this order: whoever sees that the slot's next domain is alive sees the
+    // next id, too. Otherwise a reused slot would look like the old domain, and
+    // who waits for that one's death would miss it.
+    (domain.state() != DomainState::Dead && domain.id() == id).then_some(domain)
 }
 
 /// Whether the domain with an owner id can be called: neither dying nor dead.
@@ -398,8 +401,7 @@ pub fn list() -> Vec<DomainInfo> {
 #[must_use]
 pub fn create(creation: &Creation<'_>) -> Option<&'static Domain> {
     let image = creation.image.load()?;
-    let domain = take_slot()?;
-    let generation = domain.generation.fetch_add(1, Ordering::AcqRel) + 1;
+    let (domain, generation) = take_slot()?;
     {
         let mut body = domain.body.lock();
         body.name = creation.name;
@@ -421,30 +423,33 @@ pub fn create(creation: &Creation<'_>) -> Option<&'static Domain> {
     domain
         .watchdog_ns
         .store(creation.watchdog_ns, Ordering::Relaxed);
-    domain
-        .slot
-        .id
-        .store(id_of(domain.slot.index, generation), Ordering::Release);
     domain.slot.live.store(generation, Ordering::Release);
     Some(domain)
 }
 
-/// A dead slot, marked `Starting`.
-fn take_slot() -> Option<&'static Domain> {
+/// A dead slot, marked `Starting`, and the generation its next domain has.
+///
+/// The slot has its new id before it is seen to be alive, see [`find`].
+fn take_slot() -> Option<(&'static Domain, u64)> {
     let mut table = TABLE.lock();
     let free = table.iter().find(|domain| {
-        !domain.is_kept.load(Ordering::SeqCst)
-            && domain.change_state(DomainState::Dead, DomainState::Starting)
+        !domain.is_kept.load(Ordering::SeqCst) && domain.state() == DomainState::Dead
     });
-    if let Some(&domain) = free {
-        return Some(domain);
-    }
-    if table.len() >= MAX_DOMAINS {
-        return None;
-    }
-    let index = u32::try_from(table.len() + 1).ok()?;
-    let domain: &'static Domain = Box::leak(Box::new(Domain::vacant(index, 0)));
+    let domain = match free {
+        Some(&domain) => domain,
+        None if table.len() < MAX_DOMAINS => {
+            let index = u32::try_from(table.len() + 1).ok()?;
+            let domain: &'static Domain = Box::leak(Box::new(Domain::vacant(index, 0)));
+            table.push(domain);
+            domain
+        }
+        None => return None,
+    };
+    let generation = domain.generation.fetch_add(1, Ordering::AcqRel) + 1;
+    domain
+        .slot
+        .id
+        .store(id_of(domain.slot.index, generation), Ordering::Release);
     domain.change_state(DomainState::Dead, DomainState::Starting);
-    table.push(domain);
-    Some(domain)
+    Some((domain, generation))
 }

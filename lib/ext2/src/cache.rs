@@ -259,9 +259,7 @@ impl<S: BlockStore> Cache<S> {
     /// Whether an operation has left something to keep, or to drop.
     pub fn has_unkept(&self) -> bool {
         let keeping = self.keeping.as_ref();
-        keeping.is_some_and(|keeping| {
-            !keeping.unfinished.is_empty() || !keeping.dropped.is_empty()
-        })
+        keeping.is_some_and(|keeping| !keeping.unfinished.is_empty() || !keeping.dropped.is_empty())
     }
 
     /// The blocks that need not be kept any longer.

@@ -135,7 +135,11 @@ impl Session {
         let mut bytes = alloc::vec![0; RETAINED];
         put_u32(&mut bytes, 0, SESSION_FORMAT);
         bytes[UUID..FLAGS].copy_from_slice(&self.uuid);
-        put_u32(&mut bytes, FLAGS, u32::from(self.unchecked) * FLAG_UNCHECKED);
+        put_u32(
+            &mut bytes,
+            FLAGS,
+            u32::from(self.unchecked) * FLAG_UNCHECKED,
+        );
         for (inode, count) in &self.retained {
             bytes.extend_from_slice(&inode.to_le_bytes());
             bytes.extend_from_slice(&count.to_le_bytes());

@@ -25,11 +25,7 @@ const MIN_INDEXED_NAMES: usize = 16_384;
 impl<S: BlockStore, C: Clock> Ext2<S, C> {
     /// Checks and mounts the file system on `store`; unless read-only, deletes
     /// what a crash left without a name.
-    pub fn mount(
-        store: S,
-        clock: C,
-        options: MountOptions,
-    ) -> Result<Self, MountError<S::Error>> {
+    pub fn mount(store: S, clock: C, options: MountOptions) -> Result<Self, MountError<S::Error>> {
         let mut file_system = Self::open(store, clock, options)?;
         if !options.read_only {
             match file_system.delete_orphans() {

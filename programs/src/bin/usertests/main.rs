@@ -76,6 +76,10 @@ fn main() -> ExitCode {
         true => all().filter(is_wanted).collect(),
         false => quick().filter(is_wanted).collect(),
     };
+    if tests.is_empty() {
+        complain!("no test has such a name; usertests -l lists them");
+        return ExitCode::from(2);
+    }
     if options.has('l') {
         tests.iter().for_each(|test| println!("{}", test.name));
         return ExitCode::SUCCESS;
