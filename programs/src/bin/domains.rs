@@ -8,36 +8,43 @@ use alloc::collections::BTreeMap;
 use posix::administration::{self, Administration};
 use posix::io;
 use posix::prelude::*;
-use posix::supervisor::{DomainStatus, EdgeStatus};
+use posix::supervisor::{DomainStatus, EdgeStatus, SupervisorError};
 use posix::time::{self, Duration, Instant};
 
 extern crate alloc;
 
 const SWITCHES: Switches = Switches::new(
-    "agdi:",
-    "domains [-a] | domains --graph [-i SECONDS] | domains --dot [-i SECONDS]\n\
+    "agdi:s:",
+    "domains [-a] | domains --graph [-i SECONDS] | domains --dot [-i SECONDS] |\n\
+     \x20 domains --sample N\n\
      \x20 -a, --all       dead slots too\n\
      \x20 -g, --graph     who calls whom: calls, calls per second, errors, time of a call\n\
      \x20 -d, --dot       the same for Graphviz: domains --dot > /tmp/graph.dot\n\
-     \x20 -i, --interval  seconds over which rates are taken, 1 unless given",
+     \x20 -i, --interval  seconds over which rates are taken, 1 unless given\n\
+     \x20 -s, --sample    from now on time one call in so many, a power of two; 0: none\n\
+     \x20                 (1024 since boot; a call that is timed takes longer)",
 )
 .long(&[
     ("all", 'a'),
     ("graph", 'g'),
     ("dot", 'd'),
     ("interval", 'i'),
+    ("sample", 's'),
 ]);
 
 /// Number of the state "dead" (`abi::services::DomainState`).
 const DEAD: u32 = 4;
 
 #[posix::main]
-fn main() -> io::Result<()> {
+fn main() -> io::Result<ExitCode> {
     let options = Options::parse(&SWITCHES);
     let system = Administration::new()?;
+    if let Some(one_in) = options.number('s') {
+        return set_sampling(&system, one_in);
+    }
     if !options.has('g') && !options.has('d') {
         list(&system.domains()?, options.has('a'));
-        return Ok(());
+        return Ok(ExitCode::SUCCESS);
     }
     let seconds = options.number('i').unwrap_or(1).max(1);
     let graph = Graph::watch(&system, Duration::from_secs(seconds))?;
@@ -46,7 +53,19 @@ fn main() -> io::Result<()> {
     } else {
         graph.print();
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
+}
+
+fn set_sampling(system: &Administration, one_in: u64) -> io::Result<ExitCode> {
+    let answer = match u32::try_from(one_in) {
+        Ok(one_in) => system.set_sampling(one_in)?,
+        Err(_) => Err(SupervisorError::Failed),
+    };
+    if answer.is_err() {
+        complain!("cannot time one call in {one_in}: expected 0 or a power of two below 2^32");
+        return Ok(ExitCode::from(2));
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn list(domains: &[DomainStatus], with_dead: bool) {
@@ -159,7 +178,7 @@ impl Graph {
         println!("digraph domains {{\n  rankdir = LR;\n  node [shape = box];");
         for ((caller, callee), calls) in &self.edges {
             println!(
-                "  {} -> {} [label = \"{} calls, {}/s{}\"];",
+                "  {} -> {} [label = \"{} calls, {}/s{}{}\"];",
                 quoted(caller),
                 quoted(callee),
                 calls.all,
@@ -167,6 +186,10 @@ impl Graph {
                 match calls.errors {
                     0 => String::new(),
                     errors => format!(", {errors} errors"),
+                },
+                match calls.p99_ns {
+                    0 => String::new(),
+                    p99 => format!(", 99 % in {}", length(p99)),
                 }
             );
         }

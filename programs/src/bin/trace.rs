@@ -55,8 +55,21 @@ fn main() -> io::Result<ExitCode> {
     calls.sort_unstable_by_key(|call| call.start_ns);
     let file = fs::File::create(path)?;
     write(&mut BufWriter::new(file), &calls, &names)?;
-    println!("{} calls written to {path}", calls.len());
+    println!(
+        "{} calls of {} ms, {} of them errors, written to {path}",
+        calls.len(),
+        span_ns(&calls) / 1_000_000,
+        calls.iter().filter(|call| call.failed != 0).count()
+    );
     Ok(ExitCode::SUCCESS)
+}
+
+/// From the first start to the last end, in nanoseconds: less than was asked
+/// for if a ring was full and the oldest calls were given up.
+fn span_ns(calls: &[TracedCall]) -> u64 {
+    let first = calls.first().map_or(0, |call| call.start_ns);
+    let last = calls.iter().map(|call| call.end_ns).max();
+    last.unwrap_or(0).saturating_sub(first)
 }
 
 /// Names of domains by id, also of some that have died since.
@@ -79,42 +92,25 @@ impl Names {
     }
 }
 
-/// Writes complete events of the trace event format, times in microseconds.
+/// Writes the calls as events that viewers of traces know.
 fn write(file: &mut impl Write, calls: &[TracedCall], names: &Names) -> io::Result<()> {
-    writeln!(file, "{{\"displayTimeUnit\":\"ns\",\"traceEvents\":[")?;
+    write!(file, "{}", trace_events::HEAD)?;
     for (index, call) in calls.iter().enumerate() {
-        let length_ns = call.end_ns.saturating_sub(call.start_ns);
-        writeln!(
-            file,
-            "{{\"ph\":\"X\",\"name\":{},\"cat\":{},\"pid\":1,\"tid\":{},\"ts\":{}.{:03},\"dur\":{}.{:03},\
-             \"args\":{{\"caller\":{},\"cpu\":{},\"died\":{}}}}}{}",
-            json(&names.of(call.callee)),
-            json(&names.of(call.caller)),
-            call.thread,
-            call.start_ns / 1000,
-            call.start_ns % 1000,
-            length_ns / 1000,
-            length_ns % 1000,
-            json(&names.of(call.caller)),
-            call.cpu,
-            call.failed != 0,
-            if index + 1 == calls.len() { "" } else { "," }
-        )?;
+        let event = trace_events::Call {
+            caller: &names.of(call.caller),
+            callee: &names.of(call.callee),
+            thread: call.thread,
+            cpu: call.cpu,
+            start_ns: call.start_ns,
+            end_ns: call.end_ns,
+            is_error: call.failed != 0,
+        };
+        let separator = match index {
+            0 => "",
+            _ => trace_events::SEPARATOR,
+        };
+        write!(file, "{separator}{event}")?;
     }
-    writeln!(file, "]}}")?;
+    write!(file, "{}", trace_events::TAIL)?;
     file.flush()
-}
-
-/// A JSON string.
-fn json(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for letter in text.chars() {
-        match letter {
-            '"' | '\\' => quoted.extend(['\\', letter]),
-            control if control < ' ' => quoted.push(' '),
-            other => quoted.push(other),
-        }
-    }
-    quoted.push('"');
-    quoted
 }

@@ -115,6 +115,7 @@ const LAYERS: &[Layer] = &[
             "lib/glob",
             "lib/lineedit",
             "lib/shell",
+            "lib/trace-events",
             // Named by what `#[posix::main]` expands to.
             "trusted/runtime",
         ],

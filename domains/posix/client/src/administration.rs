@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use exchange::{Proxy, RpcResult};
 use interfaces::process::Errno;
-use interfaces::supervisor::{DomainStatus, EdgeStatus, Supervisor, TracedCall};
+use interfaces::supervisor::{DomainStatus, EdgeStatus, Supervisor, SupervisorError, TracedCall};
 
 use crate::{io, system};
 
@@ -61,6 +61,15 @@ impl Administration {
     /// If the supervisor does not answer.
     pub fn edges(&self) -> io::Result<Vec<EdgeStatus>> {
         fill(EdgeStatus::default(), |list| self.supervisor.edges(list))
+    }
+
+    /// From now on one call in `one_in` is timed, a power of two; 0: none.
+    /// Inside, the supervisor's refusal.
+    ///
+    /// # Errors
+    /// If the supervisor does not answer.
+    pub fn set_sampling(&self, one_in: u32) -> io::Result<Result<(), SupervisorError>> {
+        answered(self.supervisor.set_sampling(one_in))
     }
 
     /// Ends the trace that runs; what it recorded.
