@@ -69,6 +69,16 @@ pub trait Platform {
 
     /// Lets other threads run until the clock shows `deadline_ns`.
     fn sleep_until(&self, deadline_ns: u64);
+
+    /// CPUs that run threads, numbered from 0.
+    fn cpu_count(&self) -> usize {
+        1
+    }
+
+    /// The CPU this runs on. It may have changed on return.
+    fn current_cpu(&self) -> usize {
+        0
+    }
 }
 
 impl<P: Platform + ?Sized> Platform for Arc<P> {
@@ -97,5 +107,14 @@ impl<P: Platform + ?Sized> Platform for Arc<P> {
 
     fn sleep_until(&self, deadline_ns: u64) {
         (**self).sleep_until(deadline_ns);
+    }
+
+    fn cpu_count(&self) -> usize {
+        (**self).cpu_count()
+    }
+
+    #[inline]
+    fn current_cpu(&self) -> usize {
+        (**self).current_cpu()
     }
 }

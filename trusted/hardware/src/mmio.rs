@@ -1,5 +1,6 @@
 //! Device registers: bounds-checked, volatile, 32 and 64 bits wide.
 
+use alloc::sync::Arc;
 use core::ptr::NonNull;
 
 /// Registers of a device, by byte offset.
@@ -18,6 +19,32 @@ pub trait Registers {
     fn read64(&self, offset: usize) -> u64;
     /// Writes 64 bits; ordered as [`Registers::write32`].
     fn write64(&self, offset: usize, value: u64);
+}
+
+impl<R: Registers + ?Sized> Registers for Arc<R> {
+    fn bytes(&self) -> usize {
+        (**self).bytes()
+    }
+
+    #[inline]
+    fn read32(&self, offset: usize) -> u32 {
+        (**self).read32(offset)
+    }
+
+    #[inline]
+    fn write32(&self, offset: usize, value: u32) {
+        (**self).write32(offset, value);
+    }
+
+    #[inline]
+    fn read64(&self, offset: usize) -> u64 {
+        (**self).read64(offset)
+    }
+
+    #[inline]
+    fn write64(&self, offset: usize, value: u64) {
+        (**self).write64(offset, value);
+    }
 }
 
 /// Registers mapped into memory.

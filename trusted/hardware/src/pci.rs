@@ -82,7 +82,8 @@ impl PciFunction {
         check(unsafe { (services().pci_set_stop)(self.info.address, recipe) }).map(drop)
     }
 
-    /// Binds the function's interrupt vector `index`.
+    /// Binds the function's interrupt vector `index`. It goes to the CPU of that
+    /// number modulo the number of CPUs.
     ///
     /// # Errors
     /// `Invalid` for a vector it does not have, `NoMemory` when the machine has
@@ -158,5 +159,14 @@ impl Platform for PciFunction {
     fn sleep_until(&self, deadline_ns: u64) {
         // SAFETY: sleeping needs no capability. Waking early is allowed.
         let _ = (unsafe { services() }.sleep_until)(deadline_ns);
+    }
+
+    fn cpu_count(&self) -> usize {
+        runtime::thread::cpu_count() as usize
+    }
+
+    #[inline]
+    fn current_cpu(&self) -> usize {
+        runtime::thread::current_cpu() as usize
     }
 }

@@ -217,12 +217,38 @@ impl<R: Registers, P: Platform> Controller<R, P> {
         }
     }
 
-    /// Creates the I/O queues number 1 (5.21.1.7, 5.3, 5.4). With a `vector`
-    /// the completion queue interrupts.
+    /// Asks for `wanted` (at least 1) pairs of I/O queues (5.21.1.7), once after
+    /// each start; how many there may be, which can be more.
     ///
     /// # Errors
     /// [`StartFailure`].
-    pub fn create_queues(
+    pub fn request_queues(&mut self, wanted: u16) -> Result<u16, StartFailure> {
+        // Both numbers are stored less one.
+        let stored = u32::from(wanted - 1);
+        let granted = self.execute(&Command {
+            opcode: admin::SET_FEATURES,
+            namespace: 0,
+            prps: Prps(0, 0),
+            dwords: [FEATURE_NUMBER_OF_QUEUES, stored << 16 | stored, 0],
+        })?;
+        let (submission, completion) = (granted as u16, (granted >> 16) as u16);
+        Ok(submission.min(completion).saturating_add(1))
+    }
+
+    /// Most pairs of I/O queues whose doorbells lie in the registers.
+    #[must_use]
+    pub fn most_queues(&self) -> u16 {
+        let bytes = self.registers.bytes();
+        let fits = |number: &u16| self.capabilities.head_doorbell(*number) + 4 <= bytes;
+        (1..u16::MAX).take_while(fits).last().unwrap_or(1)
+    }
+
+    /// Creates a pair of I/O queues, empty (5.3, 5.4). With a `vector` the
+    /// completion queue interrupts.
+    ///
+    /// # Errors
+    /// [`StartFailure`].
+    pub fn create_queue(
         &mut self,
         pair: &mut QueuePair,
         vector: Option<u16>,
@@ -234,12 +260,9 @@ impl<R: Registers, P: Platform> Controller<R, P> {
             prps: Prps(address, 0),
             dwords,
         };
-        // One pair of I/O queues, stored less one: zero and zero.
-        let features = [FEATURE_NUMBER_OF_QUEUES, 0, 0];
-        self.execute(&command(admin::SET_FEATURES, 0, features))?;
         let (submission, completion) = pair.addresses();
         let (entries, completion_entries) = pair.entries();
-        let number = 1;
+        let number = u32::from(pair.number());
         let size = |entries: u16| (u32::from(entries) - 1) << 16 | number;
         // Physically contiguous; interrupts enabled, with their vector.
         let interrupts = vector.map_or(0, |vector| 1 << 1 | u32::from(vector) << 16);

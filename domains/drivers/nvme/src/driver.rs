@@ -1,7 +1,7 @@
 //! The block device: calls that wait, batches that do not, and recovery.
 
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicU64, Ordering};
+use alloc::vec::Vec;
 
 use hardware::{
     DmaRegion, FromDevice, InFlight, InterruptLine, Lent, Platform, Registers, ToDevice,
@@ -13,68 +13,56 @@ use runtime::sync::{Mutex, MutexGuard};
 use crate::command::{Command, Prps, nvm};
 use crate::controller::Controller;
 use crate::error::StartFailure;
-use crate::prp::{Data, MAX_TRANSFER_BYTES, PAGE_BYTES, PrpError, PrpLists};
-use crate::queue::QueuePair;
-use crate::requests::{Buffer, Outcome, Requests};
+use crate::lane::{Lane, LaneState, RESERVED};
+use crate::prp::{Data, MAX_TRANSFER_BYTES, PAGE_BYTES, PrpError};
+use crate::requests::{Buffer, Outcome};
 use crate::settings::{Settings, Waiting};
 
-/// Identifiers that batches leave to calls which wait.
-const RESERVED: usize = 2;
 /// Longest wait for an interrupt before the queue is looked at again: an
 /// interrupt can be lost, or come for a completion another thread took.
 const INTERRUPT_NS: u64 = 5_000_000;
 /// Time between two looks at the queue when there is no interrupt.
 const LOOK_NS: u64 = 50_000;
-/// Polls without success between two looks at the clock.
-const POLLS_PER_LOOK: u32 = 64;
 /// Pages of the buffer that misaligned data is copied through.
 const BOUNCE_PAGES: usize = 16;
 /// Most sectors one command can name (6.9: a 16-bit number, less one).
 const MAX_SECTORS: usize = 1 << 16;
 
 /// A controller at work.
+///
+/// Locks are taken in this order: the controller's, then those of the lanes, one
+/// after the other. Whoever does not have the controller has one lane at most.
 #[derive(Debug)]
 pub struct Driver<R, P, I> {
     platform: Arc<P>,
-    interrupt: Option<I>,
-    /// Number of interrupts seen by any thread.
-    seen: AtomicU64,
     settings: Settings,
     namespace: u32,
     geometry: Geometry,
     max_bytes: usize,
     has_write_cache: bool,
-    state: Mutex<State<R, P>>,
+    /// One for each CPU, or as many as the controller has queues.
+    lanes: Vec<Lane<Arc<R>, I>>,
+    controller: Mutex<Controller<Arc<R>, Arc<P>>>,
     bounce: Mutex<DmaRegion>,
 }
 
-#[derive(Debug)]
-struct State<R, P> {
-    controller: Controller<R, Arc<P>>,
-    queue: QueuePair,
-    requests: Requests,
-    lists: PrpLists,
-    vector: Option<u16>,
-    /// The controller could not be started again after a reset.
-    has_failed: bool,
-    idle_polls: u32,
-}
-
 impl<R: Registers, P: Platform, I: InterruptLine> Driver<R, P, I> {
-    /// Takes a controller over. With an `interrupt` (and its vector) threads
-    /// can wait for it.
+    /// Takes a controller over. `bind` binds an interrupt for a lane, by its
+    /// index, and says which vector it is; without one its threads poll.
     ///
     /// # Errors
     /// [`StartFailure`].
     pub fn start(
         registers: R,
         platform: Arc<P>,
-        interrupt: Option<(I, u16)>,
+        mut bind: impl FnMut(usize) -> Option<(I, u16)>,
         settings: Settings,
     ) -> Result<Self, StartFailure> {
-        let mut controller = Controller::start(registers, Arc::clone(&platform))?;
+        let registers = Arc::new(registers);
+        let mut controller = Controller::start(Arc::clone(&registers), Arc::clone(&platform))?;
         let found = controller.explore(settings.namespace)?;
-        let most = controller.capabilities.max_queue_entries();
+        let capabilities = controller.capabilities;
+        let most = capabilities.max_queue_entries();
         // One entry of a full queue stays empty (4.1.2).
         let entries = (u32::from(settings.queue_depth) + 1).min(most) as u16;
         let sector_bytes = found.data.sector_bytes as usize;
@@ -83,24 +71,23 @@ impl<R: Registers, P: Platform, I: InterruptLine> Driver<R, P, I> {
             .max_transfer_bytes
             .min(MAX_TRANSFER_BYTES)
             .min(MAX_SECTORS * sector_bytes);
-        let queue = QueuePair::new(&platform, controller.capabilities, 1, entries);
-        let lists = PrpLists::new(&platform, usize::from(entries) - 1, max_bytes);
         let bounce = platform.allocate(BOUNCE_PAGES.min(max_bytes / PAGE_BYTES));
-        let (interrupt, vector) = interrupt.unzip();
-        let mut state = State {
-            controller,
-            queue: queue.ok_or(StartFailure::NoMemory)?,
-            requests: Requests::new(entries - 1),
-            lists: lists.ok_or(StartFailure::NoMemory)?,
-            vector,
-            has_failed: false,
-            idle_polls: 0,
-        };
-        state.controller.create_queues(&mut state.queue, vector)?;
+        let most = settings.queues.min(controller.most_queues());
+        let wanted = platform.cpu_count().clamp(1, most.into()) as u16;
+        let mut lanes = Vec::new();
+        for number in 1..=controller.request_queues(wanted)?.min(wanted) {
+            let registers = Arc::clone(&registers);
+            let queue = (number, entries);
+            let mut lane = Lane::new(&platform, registers, capabilities, queue, max_bytes)
+                .ok_or(StartFailure::NoMemory)?;
+            if let Some(interrupt) = bind(lanes.len()) {
+                lane.set_interrupt(interrupt);
+            }
+            create_queue(&mut controller, &mut lane.lock())?;
+            lanes.push(lane);
+        }
         Ok(Self {
             platform,
-            interrupt,
-            seen: AtomicU64::new(0),
             settings,
             namespace: found.namespace,
             geometry: Geometry {
@@ -112,9 +99,27 @@ impl<R: Registers, P: Platform, I: InterruptLine> Driver<R, P, I> {
             },
             max_bytes,
             has_write_cache: found.controller.has_write_cache,
-            state: Mutex::new(state),
+            lanes,
+            controller: Mutex::new(controller),
             bounce: Mutex::new(bounce.ok_or(StartFailure::NoMemory)?),
         })
+    }
+
+    /// Pairs of queues in use.
+    #[must_use]
+    pub const fn queues(&self) -> usize {
+        self.lanes.len()
+    }
+
+    /// The lane of the CPU this runs on.
+    #[inline]
+    fn lane(&self) -> &Lane<Arc<R>, I> {
+        if let [only] = self.lanes.as_slice() {
+            return only;
+        }
+        let cpu = self.platform.current_cpu();
+        let shared = || &self.lanes[cpu % self.lanes.len()];
+        self.lanes.get(cpu).unwrap_or_else(shared)
     }
 
     /// What the device is.
@@ -173,77 +178,75 @@ impl<R: Registers, P: Platform, I: InterruptLine> Driver<R, P, I> {
     /// Starts requests of the batch while there is room; returns the rest.
     #[must_use]
     pub fn submit(&self, mut batch: BlockBatch) -> BlockBatch {
-        let now_ns = self.platform.now_ns();
-        let mut state = self.state.lock();
+        let lane = self.lane();
+        let mut state = lane.lock();
         while state.requests.room() > RESERVED
             && let Some(request) = batch.pop_front()
         {
-            self.start_request(&mut state, request, now_ns);
+            self.start_request(&mut state, request);
         }
         state.ring();
+        lane.note_batched(&state);
         batch
     }
 
-    /// Appends finished requests to `room` until it is full.
+    /// Appends finished requests to `room` until it is full: first of those that
+    /// were submitted on this CPU.
     #[must_use]
     pub fn poll(&self, mut room: BlockBatch) -> BlockBatch {
-        let mut state = self.state.lock();
+        let own = self.lane();
         let before = room.len();
-        while !room.is_full()
-            && let Some(request) = state.requests.take_unclaimed()
-        {
-            // There is room, as just seen.
-            let _ = room.push_back(request);
-        }
-        let state_ref = &mut *state;
-        while !room.is_full()
-            && let Some(completion) = state_ref.queue.pop()
-        {
-            let mut claim = |request| drop(room.push_back(request));
-            let outcome = completion.status.outcome();
-            let requests = &mut state_ref.requests;
-            requests.complete(
-                &self.platform,
-                completion.identifier,
-                outcome,
-                Some(&mut claim),
-            );
-        }
-        state.acknowledge_if_due();
-        if room.len() == before && state.requests.under_way() != 0 {
-            self.watch_time(&mut state);
+        if own.poll(&*self.platform, &mut room) {
+            if room.len() == before {
+                self.look_at_clock(own);
+            }
+            self.look_around(own, &mut room);
         }
         room
     }
 
-    /// Looks at the clock once in a while; resets the controller if a request
-    /// of a batch takes too long.
-    fn watch_time(&self, state: &mut MutexGuard<'_, State<R, P>>) {
-        state.idle_polls += 1;
-        if state.idle_polls < POLLS_PER_LOOK {
-            return;
-        }
-        state.idle_polls = 0;
-        let since_ns = self
-            .platform
-            .now_ns()
-            .saturating_sub(self.settings.timeout_ns);
-        if state.requests.has_batch_older_than(since_ns) {
-            self.recover(state);
+    /// Polls the lanes of other CPUs.
+    #[cold]
+    #[inline(never)]
+    fn look_around(&self, own: &Lane<Arc<R>, I>, room: &mut BlockBatch) {
+        for other in &self.lanes {
+            if other.has_batched() && !core::ptr::eq(other, own) {
+                let before = room.len();
+                let looks_further = other.poll(&*self.platform, room);
+                if looks_further && room.len() == before {
+                    self.look_at_clock(other);
+                }
+            }
         }
     }
 
-    fn start_request(&self, state: &mut State<R, P>, mut request: BlockRequest, now_ns: u64) {
+    /// Resets the controller if a request of a batch takes too long.
+    #[cold]
+    #[inline(never)]
+    fn look_at_clock(&self, lane: &Lane<Arc<R>, I>) {
+        let now_ns = self.platform.now_ns();
+        let since_ns = now_ns.saturating_sub(self.settings.timeout_ns);
+        let is_late = |state: &mut LaneState<Arc<R>>| {
+            let requests = &mut state.requests;
+            requests.has_batch_older_than(since_ns, now_ns)
+        };
+        let is_due = is_late(&mut lane.lock());
+        if is_due {
+            self.recover(lane, &is_late);
+        }
+    }
+
+    fn start_request(&self, state: &mut LaneState<Arc<R>>, mut request: BlockRequest) {
         let refusal = match request.operation {
             _ if state.has_failed => Err(BlockError::Device),
             BlockOperation::Flush if !self.has_write_cache => Ok(()),
             BlockOperation::Flush => {
                 let command = Command::flush(self.namespace);
-                state.start_batch(&command, request, Buffer::None, now_ns);
+                state.start_batch(&command, request, Buffer::None);
                 return;
             }
             BlockOperation::Read | BlockOperation::Write => match self.check_request(&request) {
-                Ok(()) => return self.start_transfer(state, request, now_ns),
+                Ok(()) => return self.start_transfer(state, request),
                 Err(error) => Err(error),
             },
         };
@@ -264,7 +267,7 @@ impl<R: Registers, P: Platform, I: InterruptLine> Driver<R, P, I> {
     }
 
     /// Gives the buffer of a checked request to the device.
-    fn start_transfer(&self, state: &mut State<R, P>, mut request: BlockRequest, now_ns: u64) {
+    fn start_transfer(&self, state: &mut LaneState<Arc<R>>, mut request: BlockRequest) {
         let (Some(list), Some(buffer)) = (state.requests.next_free(), request.buffer.take()) else {
             return;
         };
@@ -285,7 +288,7 @@ impl<R: Registers, P: Platform, I: InterruptLine> Driver<R, P, I> {
         match state.lists.describe(platform, list.into(), data) {
             Ok(prps) => {
                 let command = self.transfer_command(opcode, request.sector, bytes, prps);
-                state.start_batch(&command, request, buffer, now_ns);
+                state.start_batch(&command, request, buffer);
             }
             Err(_) => {
                 // Exchange objects are mapped and aligned to cache lines.
@@ -382,10 +385,11 @@ impl<R: Registers, P: Platform, I: InterruptLine> Driver<R, P, I> {
     #[inline]
     fn execute(
         &self,
-        make: impl Fn(&State<R, P>, u16) -> Result<Command, PrpError>,
+        make: impl Fn(&LaneState<Arc<R>>, u16) -> Result<Command, PrpError>,
     ) -> Result<(), Refusal> {
         loop {
-            let mut state = self.state.lock();
+            let lane = self.lane();
+            let mut state = lane.lock();
             if state.has_failed {
                 return Err(Refusal::Error(BlockError::Device));
             }
@@ -395,7 +399,7 @@ impl<R: Registers, P: Platform, I: InterruptLine> Driver<R, P, I> {
                 state.queue.push(&command, identifier);
                 state.ring();
                 drop(state);
-                return self.wait_for(identifier).map_err(Refusal::Error);
+                return self.wait_for(lane, identifier).map_err(Refusal::Error);
             }
             // Other threads have every identifier, and free them themselves.
             drop(state);
@@ -405,13 +409,13 @@ impl<R: Registers, P: Platform, I: InterruptLine> Driver<R, P, I> {
 
     /// Waits for the outcome of an awaited command. It does not return before
     /// the device is done with the command's buffer.
-    fn wait_for(&self, identifier: u16) -> Outcome {
+    fn wait_for(&self, lane: &Lane<Arc<R>, I>, identifier: u16) -> Outcome {
         let mut looks = 0;
         let mut deadline_ns = None;
         loop {
-            let seen = self.seen.load(Ordering::Acquire);
-            let mut state = self.state.lock();
-            state.reap(&self.platform);
+            let seen = lane.seen();
+            let mut state = lane.lock();
+            state.reap(&*self.platform);
             if let Some(outcome) = state.requests.take_outcome(identifier) {
                 return outcome;
             }
@@ -426,98 +430,81 @@ impl<R: Registers, P: Platform, I: InterruptLine> Driver<R, P, I> {
             let now_ns = self.platform.now_ns();
             let deadline_ns = *deadline_ns.get_or_insert(now_ns + self.settings.timeout_ns);
             if now_ns >= deadline_ns {
-                self.recover(&mut state);
+                drop(state);
+                self.recover(lane, &|state| state.requests.is_awaited(identifier));
                 continue;
             }
-            self.rest(state, seen, now_ns);
+            self.rest(lane, state, seen, now_ns);
         }
     }
 
     /// Waits for an interrupt after `seen`, or a moment.
-    fn rest(&self, mut state: MutexGuard<'_, State<R, P>>, seen: u64, now_ns: u64) {
-        match &self.interrupt {
-            Some(interrupt) if self.settings.waiting != Waiting::Polled => {
-                // A level-triggered interrupt lasts until this is written.
-                state.acknowledge();
-                drop(state);
-                if let Ok(count) = interrupt.wait(seen, now_ns + INTERRUPT_NS) {
-                    self.seen.store(count, Ordering::Release);
-                }
-            }
-            _ => {
-                drop(state);
-                self.platform.sleep_until(now_ns + LOOK_NS);
-            }
+    fn rest(
+        &self,
+        lane: &Lane<Arc<R>, I>,
+        state: MutexGuard<'_, LaneState<Arc<R>>>,
+        seen: u64,
+        now_ns: u64,
+    ) {
+        if self.settings.waiting == Waiting::Polled {
+            drop(state);
+        } else if lane.wait(state, seen, now_ns + INTERRUPT_NS) {
+            return;
         }
+        self.platform.sleep_until(now_ns + LOOK_NS);
     }
 
-    /// Resets a controller that does not answer. Every command under way ends
-    /// in `TimedOut`.
+    /// Resets a controller that does not answer, unless `is_late` no longer
+    /// holds of the lane it was asked for. Every command under way, on all
+    /// lanes, ends in `TimedOut`.
     ///
     /// # Panics
     /// When the controller cannot be stopped: it may then still write to
     /// buffers of others, and only the kernel, which turns its bus mastering
     /// off when this domain ends, can keep it from that.
-    fn recover(&self, state: &mut State<R, P>) {
+    #[cold]
+    #[inline(never)]
+    fn recover(&self, lane: &Lane<Arc<R>, I>, is_late: &dyn Fn(&mut LaneState<Arc<R>>) -> bool) {
+        let mut controller = self.controller.lock();
+        // Another thread may have reset it meanwhile, which ended the command.
+        if !is_late(&mut lane.lock()) {
+            return;
+        }
         log::warn!("nvme: the controller does not answer; resetting it");
-        match state.controller.stop() {
+        let mut states: Vec<_> = self.lanes.iter().map(Lane::lock).collect();
+        match controller.stop() {
             // A controller that is gone writes nowhere.
             Ok(()) | Err(StartFailure::Gone) => {}
             Err(failure) => panic!("nvme: {failure}; its buffers are in danger"),
         }
-        state
-            .requests
-            .fail_all(&self.platform, BlockError::TimedOut);
-        if let Err(failure) = state.restart() {
+        for state in &mut states {
+            let requests = &mut state.requests;
+            requests.fail_all(&*self.platform, BlockError::TimedOut);
+        }
+        if let Err(failure) = restart(&mut controller, &mut states) {
             log::error!("nvme: {failure}; every request fails from now on");
-            state.has_failed = true;
+            states.iter_mut().for_each(|state| state.has_failed = true);
         }
     }
 }
 
-impl<R: Registers, P: Platform> State<R, P> {
-    #[inline]
-    fn ring(&mut self) {
-        self.queue.ring(&self.controller.registers);
-    }
+/// Starts a stopped controller again, with empty queues.
+fn restart<R: Registers, P: Platform>(
+    controller: &mut Controller<R, P>,
+    lanes: &mut [MutexGuard<'_, LaneState<R>>],
+) -> Result<(), StartFailure> {
+    controller.enable()?;
+    controller.request_queues(lanes.len() as u16)?;
+    lanes
+        .iter_mut()
+        .try_for_each(|lane| create_queue(controller, lane))
+}
 
-    #[inline]
-    fn acknowledge_if_due(&mut self) {
-        self.queue.acknowledge_if_due(&self.controller.registers);
-    }
-
-    fn acknowledge(&mut self) {
-        self.queue.acknowledge(&self.controller.registers);
-    }
-
-    /// Takes every completion that has arrived.
-    #[inline]
-    fn reap(&mut self, platform: &impl Platform) {
-        while let Some(completion) = self.queue.pop() {
-            let outcome = completion.status.outcome();
-            self.requests
-                .complete(platform, completion.identifier, outcome, None);
-        }
-        self.acknowledge_if_due();
-    }
-
-    fn start_batch(
-        &mut self,
-        command: &Command,
-        request: BlockRequest,
-        buffer: Buffer,
-        now_ns: u64,
-    ) {
-        if let Some(identifier) = self.requests.next_free() {
-            self.queue.push(command, identifier);
-            self.requests.begin_batch(request, buffer, now_ns);
-        }
-    }
-
-    fn restart(&mut self) -> Result<(), StartFailure> {
-        self.controller.enable()?;
-        self.controller.create_queues(&mut self.queue, self.vector)
-    }
+fn create_queue<R: Registers, P: Platform>(
+    controller: &mut Controller<R, P>,
+    lane: &mut LaneState<R>,
+) -> Result<(), StartFailure> {
+    controller.create_queue(&mut lane.queue, lane.vector)
 }
 
 /// Why a command was not carried out.

@@ -19,11 +19,12 @@ fn nvme(function: PciFunction, options: Options) -> Result<Arc<dyn BlockDevice>,
     let driver = nvme::open(function, &options)?;
     let geometry = driver.geometry();
     log::info!(
-        "nvme: {} sectors of {} bytes, {} at once, queue depth {}",
+        "nvme: {} sectors of {} bytes, {} at once, queue depth {} on {} queue(s)",
         geometry.sectors,
         geometry.sector_bytes,
         geometry.max_sectors,
-        geometry.queue_depth
+        geometry.queue_depth,
+        driver.queues()
     );
     Ok(Arc::new(Nvme(driver)))
 }

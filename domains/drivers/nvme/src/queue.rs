@@ -10,6 +10,7 @@ const PAGE_BYTES: usize = 4096;
 /// A pair of queues. Only the doorbells touch the device.
 #[derive(Debug)]
 pub struct QueuePair {
+    number: u16,
     submission: DmaRegion,
     completion: DmaRegion,
     submission_entries: u16,
@@ -45,6 +46,7 @@ impl QueuePair {
         let pages =
             |entries: u16, words: usize| (usize::from(entries) * words * 8).div_ceil(PAGE_BYTES);
         Some(Self {
+            number,
             submission: platform.allocate(pages(entries, COMMAND_WORDS))?,
             completion: platform.allocate(pages(completion_entries, COMPLETION_WORDS))?,
             submission_entries: entries,
@@ -67,6 +69,12 @@ impl QueuePair {
         self.head = 0;
         self.unacknowledged = 0;
         self.phase = PHASE;
+    }
+
+    /// Number of both queues; 0 is the admin queues'.
+    #[must_use]
+    pub const fn number(&self) -> u16 {
+        self.number
     }
 
     /// Physical addresses of the two queues.

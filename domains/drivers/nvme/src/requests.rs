@@ -34,6 +34,9 @@ impl Buffer {
     }
 }
 
+/// Time of a request that nobody has looked for yet.
+const UNSEEN: u64 = 0;
+
 /// A command identifier and what it stands for.
 #[derive(Debug)]
 enum Slot {
@@ -43,7 +46,8 @@ enum Slot {
     Awaited,
     /// Its outcome, not yet seen by the thread.
     Finished(Outcome),
-    /// A request of a batch, since when; its buffer is with the device.
+    /// A request of a batch whose buffer is with the device, and when it was
+    /// first seen there: [`UNSEEN`] until somebody looks at the clock.
     Batch(BlockRequest, Buffer, u64),
     /// A finished request nobody has polled for yet.
     Unclaimed(BlockRequest),
@@ -57,6 +61,8 @@ pub struct Requests {
     unclaimed: VecDeque<u16>,
     /// Commands the device has.
     under_way: usize,
+    /// Requests of batches, with the device or unclaimed.
+    batched: usize,
 }
 
 impl Requests {
@@ -68,6 +74,7 @@ impl Requests {
             free: (0..count).rev().collect(),
             unclaimed: VecDeque::with_capacity(count.into()),
             under_way: 0,
+            batched: 0,
         }
     }
 
@@ -83,12 +90,20 @@ impl Requests {
         self.under_way
     }
 
+    /// Number of requests of batches, with the device or not yet polled for.
+    #[must_use]
+    pub const fn batched(&self) -> usize {
+        self.batched
+    }
+
     /// The identifier the next command will get.
+    #[inline]
     #[must_use]
     pub fn next_free(&self) -> Option<u16> {
         self.free.last().copied()
     }
 
+    #[inline(always)]
     fn take(&mut self, slot: Slot) -> Option<u16> {
         let identifier = self.free.pop()?;
         self.slots[usize::from(identifier)] = slot;
@@ -105,17 +120,22 @@ impl Requests {
     /// Takes an identifier for a request of a batch.
     ///
     /// The caller has seen that there is room.
-    pub fn begin_batch(&mut self, request: BlockRequest, buffer: Buffer, now_ns: u64) {
-        if self.take(Slot::Batch(request, buffer, now_ns)).is_some() {
+    #[inline]
+    pub fn begin_batch(&mut self, request: BlockRequest, buffer: Buffer) {
+        if self.take(Slot::Batch(request, buffer, UNSEEN)).is_some() {
             self.under_way += 1;
+            self.batched += 1;
         }
     }
 
     /// Keeps a request that never reached the device, with its outcome, for
     /// the next poll. The caller has seen that there is room.
+    #[cold]
+    #[inline(never)]
     pub fn settle_at_once(&mut self, mut request: BlockRequest, outcome: Outcome) {
         settle(&mut request, outcome);
         if let Some(identifier) = self.take(Slot::Unclaimed(request)) {
+            self.batched += 1;
             self.unclaimed.push_back(identifier);
         }
     }
@@ -141,6 +161,7 @@ impl Requests {
                 if let Some(claim) = claim {
                     claim(request);
                     self.free.push(identifier);
+                    self.batched -= 1;
                 } else {
                     *slot = Slot::Unclaimed(request);
                     self.unclaimed.push_back(identifier);
@@ -169,12 +190,14 @@ impl Requests {
     }
 
     /// A finished request nobody has polled for.
+    #[inline]
     pub fn take_unclaimed(&mut self) -> Option<BlockRequest> {
         let identifier = self.unclaimed.pop_front()?;
         let slot = &mut self.slots[usize::from(identifier)];
         match core::mem::replace(slot, Slot::Free) {
             Slot::Unclaimed(request) => {
                 self.free.push(identifier);
+                self.batched -= 1;
                 Some(request)
             }
             other => {
@@ -184,12 +207,25 @@ impl Requests {
         }
     }
 
-    /// Whether a request of a batch is under way since before `since_ns`.
+    /// Whether a thread waits for a command that the device has.
     #[must_use]
-    pub fn has_batch_older_than(&self, since_ns: u64) -> bool {
-        let is_older =
-            |slot: &Slot| matches!(slot, Slot::Batch(_, _, start_ns) if *start_ns < since_ns);
-        self.under_way != 0 && self.slots.iter().any(is_older)
+    pub fn is_awaited(&self, identifier: u16) -> bool {
+        matches!(self.slots[usize::from(identifier)], Slot::Awaited)
+    }
+
+    /// Whether a request of a batch is under way that was seen so before
+    /// `since_ns`. Those seen for the first time are as old as `now_ns`.
+    pub fn has_batch_older_than(&mut self, since_ns: u64, now_ns: u64) -> bool {
+        let mut has_older = false;
+        for slot in &mut self.slots {
+            if let Slot::Batch(_, _, seen_ns) = slot {
+                if *seen_ns == UNSEEN {
+                    *seen_ns = now_ns;
+                }
+                has_older |= *seen_ns < since_ns;
+            }
+        }
+        has_older
     }
 
     /// Ends every command under way with `error`. The device was stopped.

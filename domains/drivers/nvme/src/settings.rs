@@ -7,6 +7,9 @@ use runtime::{OptionError, Options};
 /// Least and most commands under way.
 pub const QUEUE_DEPTH: core::ops::RangeInclusive<u64> = 4..=1024;
 
+/// Least and most pairs of queues.
+const QUEUES: core::ops::RangeInclusive<u64> = 1..=64;
+
 /// How the end of a command is noticed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Waiting {
@@ -34,8 +37,11 @@ impl FromStr for Waiting {
 /// The driver's options.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Settings {
-    /// `queue_depth`: most commands under way, 4 to 1,024.
+    /// `queue_depth`: most commands under way on a pair of queues, 4 to 1,024.
     pub queue_depth: u16,
+    /// `queues`: most pairs of queues, 1 to 64; there is one for each CPU if the
+    /// controller has so many.
+    pub queues: u16,
     /// `completion`: how the end of a command is noticed.
     pub waiting: Waiting,
     /// `spin`: looks at the queue before anything slower.
@@ -50,6 +56,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             queue_depth: 128,
+            queues: 64,
             waiting: Waiting::Adaptive,
             spin: 1_000,
             timeout_ns: 5_000_000_000,
@@ -69,6 +76,10 @@ impl Settings {
         if !QUEUE_DEPTH.contains(&depth) {
             return Err(invalid(options, "queue_depth", "a number from 4 to 1024"));
         }
+        let queues = options.number("queues", default.queues.into())?;
+        if !QUEUES.contains(&queues) {
+            return Err(invalid(options, "queues", "a number from 1 to 64"));
+        }
         let expected = "interrupt, polled or adaptive";
         let waiting = options.parse("completion", default.waiting, expected)?;
         let spin = match waiting {
@@ -83,6 +94,7 @@ impl Settings {
         let namespace = options.parse("namespace", 0, "the number of a namespace")?;
         Ok(Self {
             queue_depth: depth as u16,
+            queues: queues as u16,
             waiting,
             spin: options.parse("spin", spin, "a number of looks")?,
             timeout_ns: timeout_ms * 1_000_000,

@@ -192,6 +192,7 @@ proptest! {
             queue_depth,
             waiting,
             spin: 4,
+            queues: 64,
             timeout_ns: 20_000_000,
             namespace: None,
         };

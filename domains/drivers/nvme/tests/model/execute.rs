@@ -51,8 +51,8 @@ impl Device {
             if self.faults.reverses_order {
                 done.reverse();
             }
-            for (identifier, status) in done {
-                self.complete(number, identifier, status);
+            for (identifier, status, result) in done {
+                self.complete(number, identifier, status, result);
             }
         }
     }
@@ -71,11 +71,13 @@ impl Device {
         Some(Entry::parse(&bytes))
     }
 
-    fn execute(&mut self, queue: u16, entry: &Entry) -> Option<(u16, u16)> {
+    fn execute(&mut self, queue: u16, entry: &Entry) -> Option<(u16, u16, u32)> {
         if queue == 0 {
-            return Some((entry.identifier, self.execute_admin(entry)));
+            let (status, result) = self.execute_admin(entry);
+            return Some((entry.identifier, status, result));
         }
         self.commands += 1;
+        *self.commands_of.entry(queue).or_default() += 1;
         if self.faults.drop_commands != 0 {
             self.faults.drop_commands -= 1;
             return None;
@@ -90,23 +92,30 @@ impl Device {
         } else {
             injected
         };
-        Some((entry.identifier, status))
+        Some((entry.identifier, status, 0))
     }
 
-    fn execute_admin(&mut self, entry: &Entry) -> u16 {
+    fn execute_admin(&mut self, entry: &Entry) -> (u16, u32) {
         let [ten, eleven, ..] = entry.dwords;
         let (number, entries) = (ten as u16, (ten >> 16) as u16 + 1);
-        if entry.opcode != 6 && entry.opcode != 9 && entries > self.shape.max_entries {
-            return 0x102;
+        let creates = entry.opcode == 1 || entry.opcode == 5;
+        if creates && (number == 0 || number > self.shape.queues) {
+            return (0x101, 0);
+        }
+        if creates && entries > self.shape.max_entries {
+            return (0x102, 0);
         }
         match entry.opcode {
             1 => self.add_submission(number, entry.prps[0], entries, (eleven >> 16) as u16),
             5 => self.add_completion(number, entry.prps[0], entries, eleven & 2 != 0),
-            6 => return self.identify(entry),
-            9 if ten == 7 => {}
-            _ => return 0x01,
+            6 => return (self.identify(entry), 0),
+            9 if ten == 7 => {
+                let most = u32::from(self.shape.queues) - 1;
+                return (0, most << 16 | most);
+            }
+            _ => return (0x01, 0),
         }
-        0
+        (0, 0)
     }
 
     fn identify(&mut self, entry: &Entry) -> u16 {
@@ -230,13 +239,13 @@ impl Device {
         Ok(runs)
     }
 
-    fn complete(&mut self, submission: u16, identifier: u16, status: u16) {
+    fn complete(&mut self, submission: u16, identifier: u16, status: u16, result: u32) {
         let queue = &self.submission[&submission];
         let head = u64::from(queue.head) | u64::from(submission) << 16;
         let second = head | u64::from(identifier) << 32 | u64::from(status) << 49;
         let number = queue.completion;
         if let Some(queue) = self.completion.get_mut(&number) {
-            queue.held.push([0, second]);
+            queue.held.push([result.into(), second]);
         }
         self.post_held();
     }

@@ -6,6 +6,7 @@
 
 mod execute;
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -34,6 +35,10 @@ pub struct Shape {
     pub stride: u8,
     /// Commands are executed when rung for, not when the driver rests.
     pub is_prompt: bool,
+    /// Pairs of I/O queues the controller has.
+    pub queues: u16,
+    /// CPUs of the machine; threads say by [`run_on_cpu`] which one is theirs.
+    pub cpus: usize,
 }
 
 impl Default for Shape {
@@ -50,6 +55,8 @@ impl Default for Shape {
             namespace: 1,
             stride: 0,
             is_prompt: true,
+            queues: 8,
+            cpus: 1,
         }
     }
 }
@@ -106,6 +113,8 @@ pub struct Device {
     pub interrupts: u64,
     pub flushes: usize,
     pub commands: usize,
+    /// I/O commands by queue.
+    pub commands_of: BTreeMap<u16, usize>,
     pub resets: usize,
     now_ns: u64,
     configuration: u32,
@@ -135,6 +144,7 @@ impl Model {
             interrupts: 0,
             flushes: 0,
             commands: 0,
+            commands_of: BTreeMap::new(),
             resets: 0,
             now_ns: 1,
             configuration: 0,
@@ -153,8 +163,8 @@ impl Model {
     }
 
     pub fn start(&self, settings: Settings) -> Result<TestDriver, StartFailure> {
-        let interrupt = Some((self.clone(), 1));
-        Driver::start(self.clone(), Arc::new(self.clone()), interrupt, settings)
+        let bind = |lane| Some((self.clone(), lane as u16 + 1));
+        Driver::start(self.clone(), Arc::new(self.clone()), bind, settings)
     }
 
     /// Nothing forbidden happened and no buffer is with the device.
@@ -328,6 +338,24 @@ impl Platform for Model {
         device.now_ns = device.now_ns.max(deadline_ns);
         device.step();
     }
+
+    fn cpu_count(&self) -> usize {
+        self.device().shape.cpus
+    }
+
+    fn current_cpu(&self) -> usize {
+        CPU.get()
+    }
+}
+
+thread_local! {
+    static CPU: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Makes this thread run on a CPU of the modelled machine.
+#[allow(dead_code, reason = "not every test needs several CPUs")]
+pub fn run_on_cpu(cpu: usize) {
+    CPU.set(cpu);
 }
 
 impl InterruptLine for Model {
