@@ -126,9 +126,13 @@ pub fn send_start_up(id: u32, page: u8) {
 
 fn command(id: u32, command: u32) {
     if IS_X2APIC.load(Ordering::Relaxed) {
+        // Stores before this are to be seen by whom it wakes, and this write does
+        // not wait for them (section 11.12.3).
         // SAFETY: x2APIC mode is on; a vector has a handler, and a CPU that is
-        // reset or started was not running.
+        // reset or started was not running. Fences have no other effect.
         unsafe {
+            core::arch::x86_64::_mm_mfence();
+            core::arch::x86_64::_mm_lfence();
             let register = msr::X2APIC + (register::COMMAND >> 4);
             cpu::write_msr(register, u64::from(id) << 32 | u64::from(command));
         }

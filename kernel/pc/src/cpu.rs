@@ -46,6 +46,9 @@ pub struct Features {
     pub rdrand: bool,
     /// A hypervisor says that it is there.
     pub hypervisor: bool,
+    /// Idle CPUs wait by MWAIT. Not under a hypervisor: if that has it at all, it
+    /// may go round in circles meanwhile, and learns of an idle CPU by HLT.
+    pub mwait: bool,
 }
 
 impl Features {
@@ -58,6 +61,7 @@ impl Features {
             tsc_deadline: ecx & 1 << 24 != 0,
             rdrand: ecx & 1 << 30 != 0,
             hypervisor: ecx & 1 << 31 != 0,
+            mwait: ecx & (1 << 3 | 1 << 31) == 1 << 3,
         }
     }
 }
@@ -183,6 +187,24 @@ pub fn disable_interrupts() {
 pub unsafe fn enable_interrupts_and_halt() {
     // SAFETY: the caller's promise.
     unsafe { asm!("sti", "hlt", options(nostack)) };
+}
+
+/// As [`enable_interrupts_and_halt`] by MWAIT in its shallowest state, C1, which
+/// it may leave early; what is monitored is only what MWAIT needs to begin.
+///
+/// # Safety
+/// See [`enable_interrupts`]; the processor must have MWAIT.
+pub unsafe fn enable_interrupts_and_wait() {
+    let line = AtomicBool::new(false);
+    // SAFETY: the caller's promise; MONITOR reads a byte that is there. Like
+    // `hlt`, MWAIT is reached before `sti` takes effect.
+    unsafe {
+        asm!(
+            "monitor", in("rax") &raw const line, in("ecx") 0, in("edx") 0,
+            options(nostack, preserves_flags),
+        );
+        asm!("sti", "mwait", in("eax") 0, in("ecx") 0, options(nostack));
+    }
 }
 
 /// Stops this CPU for good.

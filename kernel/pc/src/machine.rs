@@ -13,6 +13,7 @@ use kernel_core::machine::{
 
 use crate::acpi::Platform;
 use crate::boot::LoaderInfo;
+use crate::cpu::Features;
 use crate::memory::Ranges;
 use crate::{apic, clock, cpu, io_apic, paging, pci, power, random, secondary, serial, traps};
 
@@ -37,6 +38,8 @@ pub struct Pc {
     /// Time of day when the clock started.
     wall_clock_base_ns: u64,
     has_debug_exit: bool,
+    /// Idle CPUs wait by MWAIT, not HLT.
+    has_mwait: bool,
 }
 
 struct Storage(UnsafeCell<MaybeUninit<Pc>>);
@@ -72,6 +75,7 @@ impl Pc {
         loader: LoaderInfo,
         free: Ranges,
         wall_clock_s: u64,
+        features: Features,
     ) -> &'static Self {
         let has_debug_exit = loader
             .options()
@@ -83,6 +87,7 @@ impl Pc {
             free,
             wall_clock_base_ns: wall_clock_s.saturating_mul(SECOND_NS),
             has_debug_exit,
+            has_mwait: features.mwait,
         };
         // SAFETY: the caller's promise: nobody else looks at the storage yet.
         let machine = unsafe { (*STORAGE.0.get()).write(machine) };
@@ -182,6 +187,8 @@ impl Machine for Pc {
         unsafe {
             if work_pending() {
                 cpu::enable_interrupts();
+            } else if self.has_mwait {
+                cpu::enable_interrupts_and_wait();
             } else {
                 cpu::enable_interrupts_and_halt();
             }

@@ -73,7 +73,7 @@ pub extern "sysv64" fn start(loader: u32, address: u32) -> ! {
     });
     let free = paging::hand_over();
     // SAFETY: everything is set up, and only the boot CPU runs.
-    let machine = unsafe { Pc::install(platform, loader, free, wall_clock) };
+    let machine = unsafe { Pc::install(platform, loader, free, wall_clock, features) };
     kernel_core::boot::start(machine, machine.boot_info())
 }
 
@@ -159,6 +159,9 @@ fn set_up_interrupts(features: Features, platform: &Platform) {
     unsafe { descriptors::load(0, stacks) };
     apic::disable_old_controllers();
     apic::init(0, platform.local_apic, features);
+    let mode = if features.x2apic { "x2APIC" } else { "xAPIC" };
+    let idle = if features.mwait { "MWAIT" } else { "HLT" };
+    report!("cpu: interrupts by {mode}, idle by {idle}");
     io_apic::init(platform);
 }
 
