@@ -28,6 +28,9 @@ const DEFAULT_SETTLE_MS: u64 = 20;
 /// Restarts in 10 seconds when the manifest names no budget.
 const DEFAULT_BUDGET: u32 = 200;
 
+/// Interface of the supervisor's own object.
+const SUPERVISOR: &str = "Supervisor";
+
 /// What the images say of themselves, by name.
 #[derive(Debug, Default)]
 pub struct Images {
@@ -136,11 +139,14 @@ impl Source {
     /// The plan for a machine, encoded for the supervisor.
     ///
     /// # Errors
-    /// [`SystemError::Wiring`] for the first wire that is wrong.
-    pub fn compile(&self, machine: Machine, images: &Images) -> Result<Vec<u8>, ToolError> {
+    /// [`SystemError::Wiring`] for the first wire that is wrong,
+    /// [`SystemError::Encode`] for a plan that has no bytes.
+    pub fn compile(&self, machine: Machine, images: &Images) -> Result<Vec<u8>, SystemError> {
         let plan = self.plan(machine, images)?;
-        // Plans built from the types of `manifest` can always be written.
-        Ok(plan.encode().unwrap_or_default())
+        plan.encode().map_err(|error| SystemError::Encode {
+            system: self.name.clone(),
+            error,
+        })
     }
 
     /// The plan for a machine.
@@ -367,7 +373,15 @@ impl Compiler<'_> {
             sources.push((GrantKind::BootArchive, GrantSource::BootArchive));
         }
         if grant.supervisor == Some(true) {
-            // Its interface is checked when the supervisor hands it over.
+            if parameter.kind == Some(GrantKind::Proxy) && parameter.interface != SUPERVISOR {
+                return Err(WiringError::OtherInterface {
+                    parameter: parameter.name.clone(),
+                    expected: parameter.interface.clone(),
+                    provider: "the supervisor".to_owned(),
+                    found: SUPERVISOR.to_owned(),
+                });
+            }
+            // Its definition is compared when the supervisor hands it over.
             sources.push((GrantKind::Proxy, GrantSource::Supervisor));
         }
         if let Some(name) = &grant.host_file {

@@ -6,6 +6,8 @@
 
 mod compile;
 mod source;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 
@@ -44,6 +46,14 @@ pub enum SystemError {
         domain: String,
         /// In which way.
         wiring: Box<WiringError>,
+    },
+    /// Its plan cannot be written.
+    #[error("system {system}: {error}")]
+    Encode {
+        /// The system.
+        system: String,
+        /// What is wrong.
+        error: manifest::PlanError,
     },
 }
 

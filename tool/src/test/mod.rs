@@ -51,13 +51,13 @@ pub fn command(tree: &Tree, options: &TestOptions) -> Result<u8, ToolError> {
         if options.quick && !scenario.is_quick() {
             continue;
         }
-        for machine in scenario.machines() {
+        for place in scenario.places() {
             if options
                 .filter
                 .as_ref()
-                .is_none_or(|filter| scenario.name_on(machine).contains(filter.as_str()))
+                .is_none_or(|filter| scenario.name_at(place).contains(filter.as_str()))
             {
-                counts.add(scenario.run(tree, machine)?);
+                counts.add(scenario.run(tree, place)?);
             }
         }
     }

@@ -39,6 +39,43 @@ enum Speed {
     Slow,
 }
 
+/// Numbers of processors, one run each.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "expected a number of processors, or a list of such"
+)]
+enum Cpus {
+    /// One run.
+    One(u32),
+    /// Several.
+    Several(Vec<u32>),
+}
+
+impl Default for Cpus {
+    fn default() -> Self {
+        Self::One(1)
+    }
+}
+
+impl Cpus {
+    fn numbers(&self) -> &[u32] {
+        match self {
+            Self::One(number) => std::slice::from_ref(number),
+            Self::Several(numbers) => numbers,
+        }
+    }
+}
+
+/// Where a scenario is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// On which machine.
+    pub machine: Machine,
+    /// With how many processors.
+    pub cpus: u32,
+}
+
 /// One line of the table; the file says what each field means.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -56,8 +93,8 @@ pub struct Scenario {
     log: Vec<String>,
     #[serde(default)]
     status: u8,
-    #[serde(default = "default_cpus")]
-    cpus: u32,
+    #[serde(default)]
+    cpus: Cpus,
     #[serde(default = "default_timeout")]
     timeout: u64,
     audit: Option<bool>,
@@ -75,10 +112,6 @@ pub struct Scenario {
 
 fn default_system() -> String {
     "rv6".to_owned()
-}
-
-const fn default_cpus() -> u32 {
-    1
 }
 
 const fn default_timeout() -> u64 {
@@ -115,6 +148,11 @@ pub fn read(tree: &Tree) -> Result<Vec<Scenario>, ToolError> {
         for size in [&scenario.disk_size, &scenario.memory] {
             parse_size(size).map_err(|error| table_error(&error))?;
         }
+        let cpus = scenario.cpus.numbers();
+        if cpus.is_empty() || cpus.iter().any(|number| !(1..=64).contains(number)) {
+            let name = &scenario.name;
+            return Err(table_error(&format!("{name}: expected cpus between 1 and 64")).into());
+        }
     }
     Ok(table.scenario)
 }
@@ -132,23 +170,36 @@ impl Scenario {
         self.speed == Speed::Quick
     }
 
-    /// The machines it runs on.
-    pub fn machines(&self) -> Vec<Machine> {
-        let both = || vec![Machine::Hosted, Machine::Pc];
-        self.machines.clone().unwrap_or_else(both)
+    /// Where it is run: on each machine, with each number of processors.
+    pub fn places(&self) -> Vec<Place> {
+        let both = [Machine::Hosted, Machine::Pc];
+        let machines = self.machines.as_deref().unwrap_or(&both);
+        let place = |machine: &Machine| {
+            let machine = *machine;
+            let cpus = self.cpus.numbers().iter();
+            cpus.map(move |cpus| Place {
+                machine,
+                cpus: *cpus,
+            })
+        };
+        machines.iter().flat_map(place).collect()
     }
 
     /// Its name in reports and filters.
-    pub fn name_on(&self, machine: Machine) -> String {
-        format!("{}: {}", machine.name(), self.name)
+    pub fn name_at(&self, place: Place) -> String {
+        let machine = place.machine.name();
+        match place.cpus {
+            1 => format!("{machine}: {}", self.name),
+            cpus => format!("{machine}, {cpus} CPUs: {}", self.name),
+        }
     }
 
     /// Runs it and reports; counts one.
-    pub fn run(&self, tree: &Tree, machine: Machine) -> Result<Counts, ToolError> {
+    pub fn run(&self, tree: &Tree, place: Place) -> Result<Counts, ToolError> {
         let begin = Instant::now();
         let folder = RunFolder::make(tree)?;
-        let built = build::build(tree, &self.system, machine)?;
-        let mut boot = run::prepare(tree, &self.options(machine), &built, &folder)?;
+        let built = build::build(tree, &self.system, place.machine)?;
+        let mut boot = run::prepare(tree, &self.options(place), &built, &folder)?;
         boot.qemu_arguments.clone_from(&self.qemu);
         let stdout = folder.file("stdout");
         let prepare = self.prepare.iter().map(String::as_str);
@@ -159,7 +210,7 @@ impl Scenario {
             failures.extend(self.check_on_host(&folder, &boot.disk, &outcome)?);
         }
         let seconds = begin.elapsed().as_secs_f64();
-        let name = self.name_on(machine);
+        let name = self.name_at(place);
         if failures.is_empty() {
             eprintln!("ok   {seconds:6.1} s  {name}");
             return Ok(Counts {
@@ -181,11 +232,11 @@ impl Scenario {
         })
     }
 
-    fn options(&self, machine: Machine) -> RunOptions {
+    fn options(&self, place: Place) -> RunOptions {
         RunOptions {
             system: self.system.clone(),
-            machine,
-            cpus: self.cpus,
+            machine: place.machine,
+            cpus: place.cpus,
             // `read` has checked the sizes.
             memory: parse_size(&self.memory).unwrap_or(512 << 20),
             disk: None,
@@ -299,4 +350,35 @@ fn find(pattern: &str, text: &str) -> Option<usize> {
     // `read` has compiled every pattern once.
     let regex = Regex::new(&format!("(?m){pattern}")).ok()?;
     regex.find(text).map(|found| found.end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places(fields: &str) -> Result<Vec<(Machine, u32)>, String> {
+        let text = format!("name = \"a\"\nspeed = \"quick\"\nexec = \"\"\n{fields}");
+        let scenario: Scenario =
+            toml::from_str(&text).map_err(|error| error.message().to_owned())?;
+        let places = scenario.places().into_iter();
+        Ok(places.map(|place| (place.machine, place.cpus)).collect())
+    }
+
+    #[test]
+    fn a_scenario_runs_on_each_machine_with_each_number_of_cpus() {
+        let (hosted, pc) = (Machine::Hosted, Machine::Pc);
+        assert_eq!(places(""), Ok(vec![(hosted, 1), (pc, 1)]));
+        assert_eq!(places("cpus = 2"), Ok(vec![(hosted, 2), (pc, 2)]));
+        assert_eq!(
+            places("cpus = [1, 4]\nmachines = [\"pc\"]"),
+            Ok(vec![(pc, 1), (pc, 4)])
+        );
+    }
+
+    #[test]
+    fn other_cpus_and_unknown_fields_are_refused() {
+        let error = places("cpus = \"two\"").unwrap_err();
+        assert!(error.contains("expected a number of processors"), "{error}");
+        assert!(places("cpu = 2").unwrap_err().contains("unknown field"));
+    }
 }
