@@ -191,7 +191,7 @@ pub fn start(request: &mut StartRequest, grants: &[Grant]) -> Result<(), Service
         image: &image,
     };
     let domain = domain::create(&creation).ok_or(ServiceError::NoMemory)?;
-    let result = enter_new(domain, request, grants, starter);
+    let result = enter_new(domain, request, grants, starter, image.note().provides);
     domain.let_go();
     result
 }
@@ -202,6 +202,7 @@ fn enter_new(
     request: &mut StartRequest,
     grants: &[Grant],
     starter: u64,
+    provides: u64,
 ) -> Result<(), ServiceError> {
     request.id = domain.id();
     let entry = domain.with(|body| body.image.as_ref().map(crate::image::LoadedImage::entry));
@@ -235,7 +236,24 @@ fn enter_new(
             (&raw mut enter_frame).cast(),
         )
     };
+    if status == CrossStatus::Done && !is_as_noted(&frame, provides) {
+        const WHY: &str = "its object has another interface than its note says";
+        request.message_length = write_message(&mut request.message, format_args!("{WHY}"));
+        death::end_started(domain, DeathCause::StartFailed);
+        return Err(ServiceError::StartFailed);
+    }
     finish(domain, id, status, &frame, starter, request)
+}
+
+/// Whether what the entry provides is what the note promised: the supervisor
+/// and the host tool wire by the note.
+fn is_as_noted(frame: &StartFrame, provides: u64) -> bool {
+    if frame.result != StartResult::Provides as u32 {
+        return true;
+    }
+    let proxy = frame.object.cast_const().cast::<ProxyObject>();
+    // SAFETY: the entry of a checked image returns a proxy it owns.
+    unsafe { (*proxy).fingerprint == provides }
 }
 
 fn finish(

@@ -103,10 +103,12 @@ pub enum TrustError {
         origin: String,
     },
     /// `vetted.toml` or `Cargo.lock` cannot be understood.
-    #[error("{file}: {message}")]
+    #[error("{file}:{line}: {message}")]
     List {
         /// The file.
         file: &'static str,
+        /// Line, from 1.
+        line: usize,
         /// What is wrong with it.
         message: String,
     },
@@ -280,14 +282,15 @@ fn check_foreign(
 pub fn read_vetted(root: &Path) -> Result<VettedList, ToolError> {
     let path = root.join("vetted.toml");
     let text = fs::read_to_string(&path).map_err(ToolError::file("read", &path))?;
-    toml::from_str(&text).map_err(|error| list_error("vetted.toml", &error))
+    toml::from_str(&text).map_err(|error| list_error("vetted.toml", &text, &error))
 }
 
 /// Reads the checksums in `Cargo.lock`, by name and version.
 pub fn read_checksums(root: &Path) -> Result<BTreeMap<(String, String), String>, ToolError> {
     let path = root.join("Cargo.lock");
     let text = fs::read_to_string(&path).map_err(ToolError::file("read", &path))?;
-    let lock: Lock = toml::from_str(&text).map_err(|error| list_error("Cargo.lock", &error))?;
+    let lock: Lock =
+        toml::from_str(&text).map_err(|error| list_error("Cargo.lock", &text, &error))?;
     Ok(lock
         .package
         .into_iter()
@@ -295,7 +298,18 @@ pub fn read_checksums(root: &Path) -> Result<BTreeMap<(String, String), String>,
         .collect())
 }
 
-fn list_error(file: &'static str, error: &toml::de::Error) -> ToolError {
-    let message = error.to_string().trim().to_owned();
-    super::BuildError::from(TrustError::List { file, message }).into()
+fn list_error(file: &'static str, text: &str, error: &toml::de::Error) -> ToolError {
+    let offset = error.span().map_or(0, |span| span.start);
+    let line = text.get(..offset).unwrap_or_default().matches('\n').count() + 1;
+    let message = error.message().replace('\n', ", ");
+    super::BuildError::from(TrustError::List {
+        file,
+        line,
+        message,
+    })
+    .into()
 }
+
+#[cfg(test)]
+#[path = "trust_tests.rs"]
+mod tests;

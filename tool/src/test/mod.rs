@@ -1,9 +1,10 @@
 //! `./redleaf test`: host tests, then whole systems from a table.
 //!
-//! The table is `tests/scenarios.toml`; [`scenario`] reads and runs it, [`host`]
-//! runs cargo's tests. Every failure is shown when it happens; the last line
+//! The table is `tests/scenarios.toml`; [`scenario`] reads and runs it, [`forge`]
+//! makes images that must be refused, [`host`] runs cargo's tests. Every failure is shown when it happens; the last line
 //! is `N passed, N failed`.
 
+mod forge;
 mod host;
 mod scenario;
 

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use regex::Regex;
 use serde::Deserialize;
 
+use super::forge::{Forgery, forge};
 use super::{Counts, TestError};
-use crate::build;
+use crate::build::{self, Built, Keys};
 use crate::cli::{Machine, RunOptions, parse_size};
 use crate::disk;
 use crate::error::ToolError;
@@ -108,6 +109,7 @@ pub struct Scenario {
     prepare: Vec<String>,
     #[serde(default)]
     host: Vec<String>,
+    forge: Option<Forgery>,
 }
 
 fn default_system() -> String {
@@ -198,7 +200,10 @@ impl Scenario {
     pub fn run(&self, tree: &Tree, place: Place) -> Result<Counts, ToolError> {
         let begin = Instant::now();
         let folder = RunFolder::make(tree)?;
-        let built = build::build(tree, &self.system, place.machine)?;
+        let mut built = build::build(tree, &self.system, place.machine)?;
+        if let Some(forgery) = &self.forge {
+            self.forge(tree, forgery, &mut built, &folder)?;
+        }
         let mut boot = run::prepare(tree, &self.options(place), &built, &folder)?;
         boot.qemu_arguments.clone_from(&self.qemu);
         let stdout = folder.file("stdout");
@@ -245,6 +250,27 @@ impl Scenario {
             timeout: Some(self.timeout),
             gdb: false,
         }
+    }
+
+    /// Puts a forged image in the place of the one that was built.
+    fn forge(
+        &self,
+        tree: &Tree,
+        forgery: &Forgery,
+        built: &mut Built,
+        folder: &RunFolder,
+    ) -> Result<(), ToolError> {
+        let error = |error: &dyn std::fmt::Display| {
+            let (name, image) = (&self.name, &forgery.image);
+            table_error(&format!("{name}: cannot forge image {image}: {error}"))
+        };
+        let path = built.images.get_mut(&forgery.image);
+        let path = path.ok_or_else(|| error(&"the system has none of that name"))?;
+        let signed = fs::read(&*path).map_err(ToolError::file("read", path))?;
+        let keys = Keys::load_or_make(tree)?;
+        let forged = forge(&signed, forgery.change, &keys.seed).map_err(|reason| error(&reason))?;
+        *path = folder.file("forged");
+        fs::write(&*path, forged).map_err(ToolError::file("write", path))
     }
 
     /// Boots it to its end; what it printed.

@@ -1,5 +1,7 @@
 //! A block device in memory that fails, or dies, on demand; mke2fs; e2fsck.
 
+#![allow(dead_code, reason = "each test file uses its own part")]
+
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
