@@ -177,6 +177,7 @@ pub fn describe_kernel(address: usize, out: &mut dyn core::fmt::Write) -> core::
 /// Starts `init` from the boot archive; without it there is nothing to do. Then
 /// the thread is the janitor.
 extern "sysv64" fn start_supervisor(_: *mut ()) {
+    test_the_end();
     let archive = archive();
     let Ok(tar) = tar_no_std::TarArchiveRef::new(archive) else {
         panic::fatal(format_args!(
@@ -209,6 +210,21 @@ extern "sysv64" fn start_supervisor(_: *mut ()) {
         ));
     }
     death::tidy()
+}
+
+/// Ends the kernel as the options `selftest=panic` and `selftest=exception` want
+/// it, to show what that looks like.
+fn test_the_end() {
+    let info = *INFO.lock();
+    let is_wanted = |option| info.is_some_and(|info| info.has_option(option));
+    if is_wanted("selftest=panic") {
+        panic::fatal(format_args!("the option selftest=panic was given"));
+    }
+    if is_wanted("selftest=exception") {
+        // SAFETY: an undefined instruction has no effect but its exception, and
+        // nothing goes on after that.
+        unsafe { core::arch::asm!("ud2") };
+    }
 }
 
 const fn capability(kind: GrantKind) -> Grant {

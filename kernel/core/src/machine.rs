@@ -157,8 +157,9 @@ pub struct BootInfo {
 }
 
 impl BootInfo {
-    /// Whether an option is given. The core knows `pci=nomsi`: devices interrupt
-    /// by their lines, for machines on which messages get lost.
+    /// Whether an option is given. The core knows `pci=nomsi` (devices interrupt
+    /// by their lines, for machines on which messages get lost), and
+    /// `selftest=panic` and `selftest=exception` (the kernel ends by them).
     #[must_use]
     pub fn has_option(&self, option: &str) -> bool {
         let mut given = self.options.split_ascii_whitespace();

@@ -10,6 +10,10 @@ use posix::time::Instant;
 
 #[posix::main]
 fn main() -> io::Result<()> {
+    let options = Options::parse(&Switches::new("", "ps"));
+    if !options.operands().is_empty() {
+        options.usage()
+    }
     let now_ns = Instant::now().since_boot().as_nanos();
     println!(
         "{:>5} {:>5} {:>5} {:>5} {:>8} COMMAND",

@@ -4,8 +4,13 @@
 #![forbid(unsafe_code)]
 
 use posix::io;
+use posix::prelude::*;
 
 #[posix::main]
 fn main() -> io::Result<()> {
+    let options = Options::parse(&Switches::new("", "sync"));
+    if !options.operands().is_empty() {
+        options.usage()
+    }
     posix::fs::sync()
 }

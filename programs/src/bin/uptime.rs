@@ -8,7 +8,10 @@ use posix::time::{DateTime, Instant, since_epoch};
 
 #[posix::main]
 fn main() {
-    let _ = Options::parse(&Switches::new("", "uptime"));
+    let options = Options::parse(&Switches::new("", "uptime"));
+    if !options.operands().is_empty() {
+        options.usage()
+    }
     let now = DateTime::from_epoch_s(since_epoch().as_secs());
     let up_s = Instant::now().since_boot().as_secs();
     let (days, hours, minutes) = (up_s / 86_400, up_s / 3_600 % 24, up_s / 60 % 60);
