@@ -61,6 +61,8 @@ impl Pipe {
         into[..from_front].copy_from_slice(&front[..from_front]);
         into[from_front..count].copy_from_slice(&back[..count - from_front]);
         state.bytes.drain(..count);
+        // Whoever is woken wants the lock.
+        drop(state);
         self.changed.notify_all();
         Ok(count as u64)
     }
@@ -95,7 +97,12 @@ impl Pipe {
             state.bytes.try_reserve(count).map_err(|_| Errno::ENOMEM)?;
             state.bytes.extend(&rest[..count]);
             written += count;
+            drop(state);
             self.changed.notify_all();
+            if written == from.len() {
+                return Ok(written as u64);
+            }
+            state = self.state.lock();
         }
     }
 
