@@ -13,4 +13,5 @@ pub mod files;
 pub mod keep;
 pub mod process;
 pub mod stress;
+pub mod succession;
 pub mod supervisor;

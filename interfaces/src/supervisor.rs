@@ -128,6 +128,25 @@ pub enum SupervisorError {
     BadImage = 4,
     /// It did not happen in time.
     TimedOut = 5,
+    /// The domain does not run, or is being replaced already.
+    Busy = 6,
+    /// The image provides another interface than the domain.
+    OtherInterface = 7,
+    /// Neither the new nor the old image starts.
+    DoesNotStart = 8,
+}
+
+/// How a domain was replaced by another image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Exchangeable)]
+#[repr(C)]
+pub struct UpgradeReport {
+    /// How long calls waited, in nanoseconds.
+    pub pause_ns: u64,
+    /// 1: the new image did not work, and the old one runs again.
+    pub is_rolled_back: u32,
+    /// 1: calls were still under way when the old domain was ended; they were
+    /// repeated by its shadow, or met its death.
+    pub is_cut_off: u32,
 }
 
 /// What an administrator can ask of the supervisor.
@@ -142,6 +161,21 @@ pub trait Supervisor {
     fn kill(&self, id: u64) -> RpcResult<Result<(), SupervisorError>>;
     /// Waits until a supervised domain runs again after a death.
     fn wait_running(&self, name: &str, timeout_ns: u64) -> RpcResult<Result<(), SupervisorError>>;
+    /// Replaces a supervised domain by one from another signed image: calls
+    /// under way come to their ends, new ones wait, state is handed over, and a
+    /// health check decides. Returns when the new domain has worked for a while
+    /// or the old image runs again.
+    fn upgrade(
+        &self,
+        name: &str,
+        image: &[u8],
+    ) -> RpcResult<Result<UpgradeReport, SupervisorError>>;
+    /// As [`Supervisor::upgrade`], with an image of the boot archive.
+    fn upgrade_from_archive(
+        &self,
+        name: &str,
+        image: &str,
+    ) -> RpcResult<Result<UpgradeReport, SupervisorError>>;
     /// Copies kernel log from position `from`; bytes copied. 0: no more.
     fn log(&self, from: u64, into: &mut [u8]) -> RpcResult<u64>;
     /// Copies crash record `sequence` (the first is 1); its length, 0: none.

@@ -278,6 +278,23 @@ pub unsafe fn unwind() -> ! {
     unsafe { redleaf_unwind() }
 }
 
+/// Whether a chain holds a call into a domain that another one made.
+///
+/// # Safety
+/// As for [`chain_holds`].
+#[must_use]
+pub unsafe fn chain_calls(mut chain: *const Continuation, slot: *const DomainSlot) -> bool {
+    while !chain.is_null() {
+        // SAFETY: the caller's contract.
+        let link = unsafe { &*chain };
+        if link.callee == slot && link.caller != crate::domain::kernel_slot() {
+            return true;
+        }
+        chain = link.previous;
+    }
+    false
+}
+
 /// Whether a thread's chain mentions a domain: it executes in it, will return
 /// into it, or was started in it.
 ///

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
-use abi::exchange::{ObjectHeader, ObjectKind, ProxyObject};
+use abi::exchange::{HELD, ObjectHeader, ObjectKind, ProxyObject};
 use abi::services::{DropExport, EdgeInfo, ExchangeRequest};
 use abi::status::ServiceError;
 use abi::thread::{CrossStatus, DomainSlot};
@@ -252,18 +252,8 @@ pub unsafe fn redirect(
     }
     let (old_export, new_export) = (old.export, new.export);
     let mut moved = 0;
-    exchange::for_each(&mut |header| {
-        let payload = core::ptr::from_ref(header)
-            .wrapping_add(1)
-            .cast_mut()
-            .cast::<ProxyObject>();
-        let is_proxy = header.kind.load(Ordering::Acquire) == ObjectKind::Proxy as u32;
-        // SAFETY: the kind says what the payload is; proxies are not freed
-        // while `CHANGES` is held.
-        if !is_proxy || core::ptr::eq(payload, from) || unsafe { (*payload).export } != old_export {
-            return;
-        }
-        // SAFETY: as above; calls read the fields one by one, see above.
+    for_each_proxy(old_export, from, &mut |payload| {
+        // SAFETY: a live proxy; calls read the fields one by one, see above.
         unsafe {
             (&raw mut (*payload).data).write_volatile(new.data);
             (&raw mut (*payload).vtable).write_volatile(new.vtable);
@@ -283,6 +273,44 @@ pub unsafe fn redirect(
     drop(changes);
     notify_waiters();
     Ok(u64::from(moved))
+}
+
+/// Calls `visit` with every proxy for an export but one. `CHANGES` is held, so
+/// none of them is freed meanwhile.
+fn for_each_proxy(
+    export: *const (),
+    but: *const ProxyObject,
+    visit: &mut dyn FnMut(*mut ProxyObject),
+) {
+    exchange::for_each(&mut |header| {
+        let payload = core::ptr::from_ref(header)
+            .wrapping_add(1)
+            .cast_mut()
+            .cast::<ProxyObject>();
+        let is_proxy = header.kind.load(Ordering::Acquire) == ObjectKind::Proxy as u32;
+        // SAFETY: the kind says what the payload is.
+        if is_proxy && !core::ptr::eq(payload, but) && unsafe { (*payload).export } == export {
+            visit(payload);
+        }
+    });
+}
+
+/// Makes calls through every proxy for the object of `held`, whoever holds it,
+/// wait until they are redirected; how many. `held` itself stays as it is.
+///
+/// # Safety
+/// `held` must be a live proxy held by the caller.
+pub unsafe fn hold(held: *mut ProxyObject) -> u64 {
+    let _changes = CHANGES.lock();
+    let mut count = 0;
+    // SAFETY: the caller's contract.
+    let export = unsafe { (*held).export };
+    for_each_proxy(export, held, &mut |payload| {
+        // SAFETY: a live proxy; calls read the field in one piece.
+        unsafe { (&raw mut (*payload).generation).write_volatile(HELD) };
+        count += 1;
+    });
+    count
 }
 
 /// Says that the object of `from` will have no successor.

@@ -121,6 +121,33 @@ pub fn is_held_here(domain: &'static Domain) -> bool {
     unsafe { crossing::chain_holds((*control).current, (*control).chain, domain.slot()) }
 }
 
+/// Whether a thread may be inside a domain on a call of another one's.
+///
+/// A thread that runs on another CPU is not looked into and counts as inside.
+/// The domain's own threads do not.
+pub fn is_called(domain: &'static Domain) -> bool {
+    let mut is_called = false;
+    thread::for_each(|thread| is_called = is_called || may_be_inside(thread, domain));
+    is_called
+}
+
+fn may_be_inside(thread: &'static Thread, domain: &'static Domain) -> bool {
+    if thread.stack_range().is_empty() || thread.state() == ThreadState::Ended {
+        return false;
+    }
+    let is_this = ptr::eq(thread, thread::current());
+    if !is_this && !thread.try_claim() {
+        return true;
+    }
+    // SAFETY: the running thread's own chain, or that of one that is switched
+    // out and stays so while it is claimed.
+    let is_inside = unsafe { crossing::chain_calls((*thread.control()).chain, domain.slot()) };
+    if !is_this {
+        thread.release();
+    }
+    is_inside
+}
+
 fn ask_others(slot: &'static DomainSlot, ticket: u64) {
     let preempt = PreemptOff::new();
     let this = cpu::current();

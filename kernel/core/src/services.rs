@@ -150,6 +150,11 @@ unsafe extern "sysv64" fn proxy_redirect(from: *mut ProxyObject, to: *const Prox
     }))
 }
 
+unsafe extern "sysv64" fn proxy_hold(proxy: *mut ProxyObject) -> Answer {
+    // SAFETY: the caller holds the proxy.
+    answer(service(|| Ok(unsafe { export::hold(proxy) })))
+}
+
 unsafe extern "sysv64" fn proxy_wait(
     proxy: *const ProxyObject,
     slot: *const DomainSlot,
@@ -351,6 +356,13 @@ extern "sysv64" fn domain_kill(id: u64, cause: u32) -> Answer {
         let cause = DeathCause::from_number(cause).ok_or(ServiceError::Invalid)?;
         death::begin(domain, cause, None);
         Ok(())
+    }))
+}
+
+extern "sysv64" fn domain_is_called(id: u64) -> Answer {
+    answer(service(|| {
+        let domain = domain::find(id).ok_or(ServiceError::NotFound)?;
+        Ok(crate::scan::is_called(domain).into())
     }))
 }
 
@@ -574,6 +586,7 @@ static TABLE: Services = Services {
     proxy_clone,
     proxy_drop,
     proxy_redirect,
+    proxy_hold,
     proxy_wait,
     panic,
     exit,
@@ -598,6 +611,7 @@ static TABLE: Services = Services {
     image_close,
     domain_start,
     domain_kill,
+    domain_is_called,
     domain_inject,
     domain_list,
     edge_list,

@@ -90,6 +90,8 @@ pub enum GrantSource {
     Text(String),
     /// The supervisor itself, as an object of its interface.
     Supervisor,
+    /// The domain's link to those before and after it in its place.
+    Succession,
 }
 
 /// Which PCI function is meant.

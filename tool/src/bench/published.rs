@@ -44,7 +44,7 @@ const fn figure(
 pub const ORIGINAL: &str = "RedLeaf 2020";
 
 /// Everything there is to compare with.
-pub const ALL: [Published; 23] = [
+pub const ALL: [Published; 24] = [
     figure(
         "crossing",
         "hosted",
@@ -83,6 +83,14 @@ pub const ALL: [Published; 23] = [
         "crossing through a shadow",
         ORIGINAL,
         279.0,
+        "cycles",
+    ),
+    figure(
+        "crossing",
+        "hosted",
+        "via shadow + RRef",
+        ORIGINAL,
+        297.0,
         "cycles",
     ),
     figure(

@@ -384,6 +384,10 @@ impl Compiler<'_> {
             // Its definition is compared when the supervisor hands it over.
             sources.push((GrantKind::Proxy, GrantSource::Supervisor));
         }
+        if grant.succession == Some(true) {
+            // Checked as that of the supervisor.
+            sources.push((GrantKind::Proxy, GrantSource::Succession));
+        }
         if let Some(name) = &grant.host_file {
             let name = name.clone();
             sources.push((GrantKind::HostFile, GrantSource::HostFile { name }));

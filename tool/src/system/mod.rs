@@ -98,7 +98,7 @@ pub enum WiringError {
     },
     /// A grant names no source or several.
     #[error(
-        "grant {parameter} names {found} sources: expected one of domain, pci, console, control, boot_archive, supervisor, host_file, text, options"
+        "grant {parameter} names {found} sources: expected one of domain, pci, console, control, boot_archive, supervisor, succession, host_file, text, options"
     )]
     SourceCount {
         /// The parameter.

@@ -2,6 +2,8 @@
 //!
 //! ```toml
 //! supervisor = "init"            # default; tests of the kernel have their own
+//! base = "rv6"                   # the domains of that system come first
+//! images = ["nvme-next"]         # further images, for upgrades
 //!
 //! [[domain]]
 //! name = "files"                 # unique on each machine
@@ -25,6 +27,7 @@
 //! Sources: `domain`, `pci = { class = "01:08:02" }` or `{ device =
 //! "8086:10fb", index = 1 }`, `console = true`, `control = true`,
 //! `boot_archive = true`, `supervisor = true` (an object of its interface),
+//! `succession = true` (state of its predecessor),
 //! `host_file = "disk"`, `text = "…"`, and `options = { … }`, which becomes
 //! text of `key=value` lines.
 
@@ -55,6 +58,8 @@ pub struct Source {
     pub supervisor: String,
     /// Its domains as written.
     pub domains: Vec<DomainSource>,
+    /// Further images for the boot archive.
+    pub images: Vec<String>,
 }
 
 /// The file's top level.
@@ -65,6 +70,11 @@ struct FileSource {
     supervisor: String,
     #[serde(default)]
     domain: Vec<DomainSource>,
+    /// System whose domains come first.
+    base: Option<String>,
+    /// Further images for the boot archive.
+    #[serde(default)]
+    images: Vec<String>,
 }
 
 /// The supervisor of every system but those that test the kernel.
@@ -143,6 +153,8 @@ pub struct GrantText {
     pub boot_archive: Option<bool>,
     /// The supervisor's own object.
     pub supervisor: Option<bool>,
+    /// The link to its predecessor and successor.
+    pub succession: Option<bool>,
     /// A file of the host.
     pub host_file: Option<String>,
     /// Text as it is.
@@ -221,11 +233,27 @@ impl Source {
         }
         let text = fs::read_to_string(&path).map_err(ToolError::file("read", &path))?;
         let shown = path.strip_prefix(tree.root()).unwrap_or(&path);
-        Ok(Self::parse(name, shown, &text)?)
+        let (mut source, base) = Self::parse_with_base(name, shown, &text)?;
+        if let Some(base) = base.filter(|base| base != name) {
+            let mut domains = Self::read(tree, &base)?.domains;
+            domains.append(&mut source.domains);
+            source.domains = domains;
+        }
+        Ok(source)
     }
 
-    /// Reads the text of a manifest; `path` stands in messages.
+    /// Reads the text of a manifest without a base; `path` stands in messages.
+    #[cfg(test)]
     pub fn parse(name: &str, path: &Path, text: &str) -> Result<Self, SystemError> {
+        Self::parse_with_base(name, path, text).map(|(source, _)| source)
+    }
+
+    /// Reads the text of a manifest, and the name of the system it builds on.
+    fn parse_with_base(
+        name: &str,
+        path: &Path,
+        text: &str,
+    ) -> Result<(Self, Option<String>), SystemError> {
         let file: FileSource = toml::from_str(text).map_err(|error| {
             let offset = error.span().map_or(0, |span| span.start);
             let before = text.get(..offset).unwrap_or_default();
@@ -236,11 +264,13 @@ impl Source {
                 message: error.message().replace('\n', ", "),
             }
         })?;
-        Ok(Self {
+        let source = Self {
             name: name.to_owned(),
             supervisor: file.supervisor,
             domains: file.domain,
-        })
+            images: file.images,
+        };
+        Ok((source, file.base))
     }
 
     /// The domains that a machine has.
@@ -257,6 +287,7 @@ impl Source {
         let shadows = SHADOWS.iter().map(|(_, image)| *image);
         names
             .chain(shadows.filter(|_| has_shadows))
+            .chain(self.images.iter().map(String::as_str))
             .map(str::to_owned)
             .collect()
     }

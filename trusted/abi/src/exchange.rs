@@ -31,6 +31,10 @@ pub struct ObjectHeader {
 /// In the place of a lender: the object came back to who lent it.
 pub const RETURNED: u64 = u64::MAX;
 
+/// In the place of a proxy's generation: calls wait until the supervisor has
+/// replaced the domain called. No domain has this generation.
+pub const HELD: u64 = u64::MAX;
+
 /// What kind of object a header describes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u32)]

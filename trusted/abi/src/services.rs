@@ -237,6 +237,10 @@ pub struct Services {
     /// `DomainControl`.)
     pub proxy_redirect:
         unsafe extern "sysv64" fn(from: *mut ProxyObject, to: *const ProxyObject) -> Answer,
+    /// Makes calls through every proxy for the object of `proxy`, but not
+    /// through that one, wait until they are redirected; how many proxies.
+    /// (Capability `DomainControl`.)
+    pub proxy_hold: unsafe extern "sysv64" fn(proxy: *mut ProxyObject) -> Answer,
     /// Waits until a proxy leads to another domain than the one with this slot
     /// and generation; when that one's death began, nanoseconds since boot.
     /// `NotFound`: there will be no successor. Blocks.
@@ -329,6 +333,8 @@ pub struct Services {
     pub domain_start: unsafe extern "sysv64" fn(request: *mut StartRequest) -> Answer,
     /// Begins the end of a domain; returns at once.
     pub domain_kill: extern "sysv64" fn(id: u64, cause: u32) -> Answer,
+    /// 1 while a call of another domain's may be under way in a domain.
+    pub domain_is_called: extern "sysv64" fn(id: u64) -> Answer,
     /// Makes a domain crash in one of the ways of
     /// [`crate::death::InjectedFault`], on a thread that executes in it or a
     /// fresh one.

@@ -10,6 +10,7 @@ use core::arch::asm;
 use core::mem::{ManuallyDrop, MaybeUninit};
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use abi::exchange::HELD;
 use abi::thread::{CrossFunction, CrossStatus, offset};
 
 use crate::error::{RpcError, RpcResult};
@@ -154,7 +155,7 @@ where
         )
     };
     let _ = function;
-    let target = proxy.target();
+    let mut target = proxy.target();
     let mut frame = Frame {
         arguments: ManuallyDrop::new(arguments),
         result: MaybeUninit::<RpcResult<R>>::uninit(),
@@ -163,9 +164,22 @@ where
     if A::HAVE_REFERENCES {
         frame.moved.write(false);
     }
-    // SAFETY: slots live for ever; `run` gets the frame it expects, which lives
-    // on this stack until the stub returns, and the halves of the object.
-    let (status, word) = unsafe { call_stub(&target, run::<I, A, R, F>, (&raw mut frame).cast()) };
+    let (status, word) = loop {
+        // SAFETY: slots live for ever; `run` gets the frame it expects, which
+        // lives on this stack until the stub returns, and the halves of the
+        // object.
+        let (status, word) =
+            unsafe { call_stub(&target, run::<I, A, R, F>, (&raw mut frame).cast()) };
+        // A call that did not start may be made again.
+        if status == CrossStatus::NotStarted as u32
+            && target.generation == HELD
+            && proxy.wait_while_held(&target)
+        {
+            target = proxy.target();
+            continue;
+        }
+        break (status, word);
+    };
     if status == CrossStatus::Done as u32 {
         // SAFETY: `run` came to its end and wrote the result to one of the two
         // places; a word is large and aligned enough for a result that says so.

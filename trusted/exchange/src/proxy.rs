@@ -6,7 +6,7 @@ use core::marker::PhantomData;
 use core::ptr::NonNull;
 use core::sync::atomic::Ordering;
 
-use abi::exchange::ProxyObject;
+use abi::exchange::{HELD, ProxyObject};
 use abi::note::{combine, hash};
 use abi::status::{ServiceError, check};
 use abi::thread::DomainSlot;
@@ -154,6 +154,16 @@ impl<I: ?Sized + Interface> Proxy<I> {
                 edge,
             }
         }
+    }
+
+    /// Waits while calls through the proxy are held; false: they will not go on.
+    #[cold]
+    pub(crate) fn wait_while_held(&self, target: &Target) -> bool {
+        // SAFETY: the proxy is ours; the slot was read from it.
+        let answer = unsafe {
+            (thread::services().proxy_wait)(self.object.as_ptr(), target.slot, HELD, u64::MAX)
+        };
+        answer >= 0
     }
 
     /// Where failed calls are counted; to be accessed atomically.

@@ -98,6 +98,18 @@ pub struct Started {
     pub outcome: StartOutcome,
 }
 
+impl Started {
+    /// Another proxy for the object it provides, if it provides one and there
+    /// is memory.
+    #[must_use]
+    pub fn outcome_object(&self) -> Option<AnyProxy> {
+        match &self.outcome {
+            StartOutcome::Provides(object) => object.try_clone().ok(),
+            StartOutcome::Stays | StartOutcome::Exited(_) => None,
+        }
+    }
+}
+
 /// What a domain's entry function came to.
 #[derive(Debug)]
 pub enum StartOutcome {
@@ -601,6 +613,25 @@ impl DomainControl {
     pub fn redirect(&self, from: &AnyProxy, to: &AnyProxy) -> Result<u64, ServiceError> {
         // SAFETY: the right was granted; both are live proxies held by the caller.
         check(unsafe { (services().proxy_redirect)(from.object.as_ptr(), to.object.as_ptr()) })
+    }
+
+    /// Makes calls through every other proxy for the object of `proxy` wait until
+    /// they are redirected; how many proxies.
+    ///
+    /// # Errors
+    /// [`ServiceError`] on a machine without this.
+    pub fn hold(&self, proxy: &AnyProxy) -> Result<u64, ServiceError> {
+        // SAFETY: the right was granted; a live proxy held by the caller.
+        check(unsafe { (services().proxy_hold)(proxy.object.as_ptr()) })
+    }
+
+    /// Whether a call of another domain's may be under way in a domain.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`] when it is dead.
+    pub fn is_called(&self, id: u64) -> Result<bool, ServiceError> {
+        // SAFETY: the right was granted.
+        check((unsafe { services() }.domain_is_called)(id)).map(|answer| answer != 0)
     }
 
     /// Says that the object of `proxy`, whose domain is dead, will have no

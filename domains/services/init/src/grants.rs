@@ -1,17 +1,21 @@
 //! From the plan's words to the capabilities a domain is started with.
 
 use alloc::string::String;
+use alloc::sync::Arc;
 
 use exchange::Proxy;
+use interfaces::succession::Succession;
 use interfaces::supervisor::Supervisor;
 use manifest::{GrantPlan, GrantSource, PciSelector};
 use runtime::{DomainControl, GivenGrant};
 
+use crate::succession::Link;
 use crate::system::{StartFault, System};
 
-/// The grant for one parameter; `None`: it gets nothing.
+/// The grant for one parameter of the `index`-th domain; `None`: it gets nothing.
 pub fn grant<'a>(
-    system: &'a System,
+    system: &'a Arc<System>,
+    index: usize,
     plan: &'a GrantPlan,
 ) -> Result<Option<GivenGrant<'a>>, StartFault> {
     let control = system.control();
@@ -24,6 +28,12 @@ pub fn grant<'a>(
         GrantSource::BootArchive => control.grant_boot_archive(),
         GrantSource::HostFile { name } => control.grant_host_file(host_file(name)?),
         GrantSource::Text(text) => GivenGrant::text(text),
+        GrantSource::Succession => {
+            let link = Arc::new(Link::new(Arc::clone(system), index));
+            let link: Arc<dyn Succession> = link;
+            let object = Proxy::try_export(link).map_err(|_| StartFault::NoMemory)?;
+            GivenGrant::proxy(object)
+        }
         GrantSource::Supervisor => {
             let object: Proxy<dyn Supervisor> =
                 system.service().map_err(|_| StartFault::NoMemory)?;

@@ -16,9 +16,11 @@ mod grants;
 mod inventory;
 mod policy;
 mod service;
+mod succession;
 mod supervise;
 mod system;
 mod tracing;
+mod upgrade;
 
 use alloc::sync::Arc;
 

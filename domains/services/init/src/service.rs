@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 use exchange::RpcResult;
 use interfaces::supervisor::{
     AuditReport, CrashCause, DomainStatus, EdgeStatus, Supervisor, SupervisorError, TracedCall,
+    UpgradeReport,
 };
 use runtime::time::{Duration, Instant};
 use runtime::{DeathCause, DomainInfo, InjectedFault, ServiceError};
@@ -118,6 +119,22 @@ impl Supervisor for Service {
         } else {
             Err(SupervisorError::TimedOut)
         })
+    }
+
+    fn upgrade(
+        &self,
+        name: &str,
+        image: &[u8],
+    ) -> RpcResult<Result<UpgradeReport, SupervisorError>> {
+        Ok(self.system.upgrade(name, image))
+    }
+
+    fn upgrade_from_archive(
+        &self,
+        name: &str,
+        image: &str,
+    ) -> RpcResult<Result<UpgradeReport, SupervisorError>> {
+        Ok(self.system.upgrade_from_archive(name, image))
     }
 
     fn log(&self, from: u64, into: &mut [u8]) -> RpcResult<u64> {

@@ -72,12 +72,28 @@ impl System {
         }
         entry.mourned = id;
         entry.is_alive = false;
+        if entry.is_replaced {
+            // Whoever replaces it sees to it.
+            return None;
+        }
+        if let Some(previous) = entry.previous.take() {
+            log::error!(
+                "{} died on probation: going back to the old image",
+                self.plan.domains[index].name
+            );
+            entry.image = Some(previous);
+        }
         let lived = entry.started.map_or(Duration::ZERO, Instant::elapsed);
         Some((index, lived))
     }
 
     /// Starts a successor, again and again as far as the policy goes.
-    fn restart(self: &Arc<Self>, index: usize, limit: RestartLimit, mut lived: Duration) {
+    pub(crate) fn restart(
+        self: &Arc<Self>,
+        index: usize,
+        limit: RestartLimit,
+        mut lived: Duration,
+    ) {
         let name = &self.plan.domains[index].name;
         loop {
             let Some(pause) = self.next_restart(index, limit, lived) else {

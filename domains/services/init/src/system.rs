@@ -8,13 +8,14 @@ use core::fmt;
 use exchange::Proxy;
 use interfaces::block::BlockDevice;
 use interfaces::files::FileSystem;
+use interfaces::succession::{RRefState, Stateful};
 use interfaces::supervisor::Supervisor;
 use manifest::{DeathPolicy, SystemPlan};
 use runtime::sync::{Condvar, Mutex};
 use runtime::time::{Duration, Instant};
 use runtime::{
     AnyProxy, DeathCause, DomainControl, Image, ImageError, Start, StartError, StartFailure,
-    StartOutcome,
+    StartOutcome, Started,
 };
 
 use crate::archive::Archive;
@@ -62,7 +63,15 @@ impl fmt::Display for StartFault {
 /// One domain of the plan, as it runs.
 #[derive(Default)]
 pub struct Entry {
-    image: Option<Arc<Image>>,
+    pub image: Option<Arc<Image>>,
+    /// The image before, while the present one is on probation.
+    pub previous: Option<Arc<Image>>,
+    /// It is being replaced: its death is expected.
+    pub is_replaced: bool,
+    /// Gives its state.
+    pub stateful: Option<Proxy<dyn Stateful>>,
+    /// What its predecessor handed over.
+    pub state: Option<RRefState>,
     /// Owner id of the latest one started; 0: none yet.
     pub id: u64,
     /// That one has not been seen dead.
@@ -179,15 +188,18 @@ impl System {
         object.try_clone().map_err(|_| StartFault::NoMemory)
     }
 
-    fn image(&self, index: usize) -> Result<Arc<Image>, StartFault> {
+    /// An image of the boot archive, as it is signed.
+    pub(crate) fn archived_image(&self, name: &str) -> Option<&'static [u8]> {
+        self.archive.file(&alloc::format!("images/{name}"))
+    }
+
+    pub(crate) fn image(&self, index: usize) -> Result<Arc<Image>, StartFault> {
         if let Some(image) = &self.entries.lock()[index].image {
             return Ok(Arc::clone(image));
         }
         let name = &self.plan.domains[index].image;
-        let path = alloc::format!("images/{name}");
         let file = self
-            .archive
-            .file(&path)
+            .archived_image(name)
             .ok_or_else(|| StartFault::NoImage(name.clone()))?;
         let image = Arc::new(self.control.open_image(file).map_err(StartFault::Refused)?);
         self.entries.lock()[index].image = Some(Arc::clone(&image));
@@ -197,23 +209,39 @@ impl System {
     /// Starts a domain of the plan; a successor takes over the holders of the
     /// object its predecessor provided.
     pub(crate) fn start(self: &Arc<Self>, index: usize) -> Result<(), StartFault> {
-        let plan = &self.plan.domains[index];
         let image = self.image(index)?;
+        let started = self.launch(index, &image)?;
+        self.install(index, started);
+        Ok(())
+    }
+
+    /// Starts a domain of the plan from an image; nobody calls it yet.
+    pub(crate) fn launch(
+        self: &Arc<Self>,
+        index: usize,
+        image: &Image,
+    ) -> Result<Started, StartFault> {
+        let plan = &self.plan.domains[index];
         let mut start = Start::new(&plan.name);
         start.memory_quota = plan.memory_bytes;
         start.watchdog_ns = plan.watchdog_ns;
         start.detached = true;
         for grant in &plan.grants {
-            if let Some(given) = grants::grant(self, grant)? {
+            if let Some(given) = grants::grant(self, index, grant)? {
                 start = start.give(&grant.parameter, given);
             }
         }
-        let started = self
-            .control
-            .start(&image, start)
-            .map_err(StartFault::Failed)?;
+        self.control.start(image, start).map_err(StartFault::Failed)
+    }
+
+    /// Makes a started domain the one that callers reach.
+    pub(crate) fn install(self: &Arc<Self>, index: usize, started: Started) {
+        let name = &self.plan.domains[index].name;
         let mut entries = self.entries.lock();
-        let entry = &mut entries[index];
+        // The table is cleared when the system ends.
+        let Some(entry) = entries.get_mut(index) else {
+            return;
+        };
         entry.id = started.id;
         entry.is_alive = true;
         entry.started = Some(Instant::now());
@@ -221,7 +249,7 @@ impl System {
             if let Some(old) = entry.object.take()
                 && let Err(error) = self.control.redirect(&old, &object)
             {
-                log::error!("{}: its callers keep a dead proxy: {error:?}", plan.name);
+                log::error!("{name}: its callers keep a dead proxy: {error:?}");
             }
             entry.object = Some(object);
         }
@@ -231,7 +259,6 @@ impl System {
         if let Ok(notice) = self.control.wait_death(Some(started.id), Instant::now()) {
             self.mourn(&notice);
         }
-        Ok(())
     }
 
     /// Id of a domain of the plan that runs.

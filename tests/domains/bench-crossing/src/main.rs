@@ -25,7 +25,7 @@ const CALLS: u32 = 500;
 const BYTES: usize = 4096;
 
 /// The kinds of call, in the order of the table.
-const NAMES: [&str; 9] = [
+const NAMES: [&str; 10] = [
     "plain call",
     "dyn call",
     "null crossing",
@@ -35,6 +35,7 @@ const NAMES: [&str; 9] = [
     "RRef allocate + free",
     "crossing to a block device",
     "crossing through a shadow",
+    "via shadow + RRef",
 ];
 
 /// What everything else is compared with.
@@ -42,12 +43,14 @@ const BASELINE: usize = 1;
 
 /// What a shadow's crossing is compared with: the same call without it.
 const UNGUARDED: usize = 7;
+const UNGUARDED_REFERENCE: usize = 3;
 
 /// Measures, reports and powers off. Options: `batches`, 1000 unless given;
 /// `single`, calls timed one by one, 100,000 unless given.
 #[domain]
 fn bench_crossing(
     echo: Proxy<dyn Echo>,
+    shadow: Proxy<dyn Echo>,
     device: Proxy<dyn BlockDevice>,
     guarded: Proxy<dyn BlockDevice>,
     control: DomainControl,
@@ -55,7 +58,7 @@ fn bench_crossing(
 ) -> Result<(), StartError> {
     let batches = usize::try_from(options.number("batches", 1000)?)?;
     let single = usize::try_from(options.number("single", 100_000)?)?;
-    let mut bench = Bench::new(echo, device, guarded);
+    let mut bench = Bench::new(echo, shadow, device, guarded);
     let mut samples = NAMES.map(|_| Samples::with_room(batches));
     let (began, first) = (Instant::now(), cycles());
     // The first round only warms caches up.
@@ -78,7 +81,8 @@ fn bench_crossing(
     for (index, (name, samples)) in NAMES.iter().zip(&samples).enumerate() {
         let baseline = match index {
             BASELINE => None,
-            _ if index > UNGUARDED => Some(NAMES[UNGUARDED]),
+            8 => Some(NAMES[UNGUARDED]),
+            9 => Some(NAMES[UNGUARDED_REFERENCE]),
             _ => Some(NAMES[BASELINE]),
         };
         runtime::log::info!("{}", samples.row(name, "cycles", baseline));
@@ -121,6 +125,8 @@ struct Bench {
     local: Local,
     object: Box<dyn Echo>,
     echo: Proxy<dyn Echo>,
+    /// The same behind a shadow that lends what it passes on.
+    shadow: Proxy<dyn Echo>,
     /// A RAM disk, whose flush does nothing.
     device: Proxy<dyn BlockDevice>,
     /// Another one, behind a shadow.
@@ -133,6 +139,7 @@ struct Bench {
 impl Bench {
     fn new(
         echo: Proxy<dyn Echo>,
+        shadow: Proxy<dyn Echo>,
         device: Proxy<dyn BlockDevice>,
         guarded: Proxy<dyn BlockDevice>,
     ) -> Self {
@@ -145,6 +152,7 @@ impl Bench {
             local: Local,
             object: Box::new(Local),
             echo,
+            shadow,
             device,
             guarded,
             reference: Some(RRef::new(1)),
@@ -196,8 +204,11 @@ impl Bench {
         let flush = |device: &Proxy<dyn BlockDevice>| black_box(device.flush()).map(drop);
         let (direct, ()) = time((), |()| flush(&self.device))?;
         let (shadow, ()) = time((), |()| flush(&self.guarded))?;
+        let one = self.reference.take().unwrap_or_else(|| RRef::new(1));
+        let (lent, one) = time(one, |one| self.shadow.reference(one))?;
+        self.reference = Some(one);
         Ok([
-            plain, dynamic, null, reference, batch, slice, heap, direct, shadow,
+            plain, dynamic, null, reference, batch, slice, heap, direct, shadow, lent,
         ])
     }
 }

@@ -540,6 +540,10 @@ unsafe extern "sysv64" fn proxy_redirect(from: *mut ProxyObject, to: *const Prox
     notify_waiters(moved)
 }
 
+unsafe extern "sysv64" fn proxy_hold(_: *mut ProxyObject) -> Answer {
+    UNSUPPORTED
+}
+
 fn notify_waiters(moved: u64) -> Answer {
     let _parked = lock(&PARKED);
     WOKEN.notify_all();
@@ -602,6 +606,7 @@ pub fn table() -> &'static Services {
         proxy_clone,
         proxy_drop,
         proxy_redirect,
+        proxy_hold,
         proxy_wait,
         panic,
         exit,
@@ -626,6 +631,7 @@ pub fn table() -> &'static Services {
         image_close: one_argument,
         domain_start,
         domain_kill: domain_order,
+        domain_is_called: one_argument,
         domain_inject: domain_order,
         domain_list,
         edge_list,
