@@ -178,6 +178,8 @@ pub enum BenchName {
     Scaling,
     /// 4 KiB reads and writes on a disk, beside Linux on the same QEMU.
     Nvme,
+    /// A reader and a writer while their driver is killed each second.
+    Recovery,
     /// From the launch to the shell's prompt.
     Boot,
     /// Bytes of images, lines of the trusted base.
@@ -186,12 +188,13 @@ pub enum BenchName {
 
 impl BenchName {
     /// All of them, in the order they are run.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Crossing,
         Self::Domain,
         Self::Hash,
         Self::Scaling,
         Self::Nvme,
+        Self::Recovery,
         Self::Boot,
         Self::Size,
     ];
@@ -204,6 +207,7 @@ impl BenchName {
             Self::Hash => "hash",
             Self::Scaling => "scaling",
             Self::Nvme => "nvme",
+            Self::Recovery => "recovery",
             Self::Boot => "boot",
             Self::Size => "size",
         }

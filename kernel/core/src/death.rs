@@ -27,7 +27,7 @@ pub const BACKTRACE: usize = 24;
 const NOTICES: usize = 1024;
 
 /// Nanoseconds after which the reaper looks again at threads that linger.
-const LINGER_NS: u64 = 1_000_000;
+const LINGER_NS: u64 = 100_000;
 
 /// What an exception handler saw.
 #[derive(Clone, Copy, Debug)]

@@ -19,6 +19,10 @@ pub const ROW_MARK: &str = "bench-row ";
 /// meanwhile, per request. The number 0 and no name begin a phase.
 pub const PHASE_MARK: &str = "bench-phase ";
 
+/// Stands in front of a point of a curve in a log line: milliseconds, a value,
+/// and the curve's name.
+pub const POINT_MARK: &str = "bench-point ";
+
 /// Measured values of one thing, in one unit.
 #[derive(Clone, Debug, Default)]
 pub struct Samples {

@@ -20,6 +20,7 @@ mod linux;
 mod peers;
 mod plot;
 mod published;
+mod recovery;
 mod results;
 mod rows;
 mod size;
@@ -145,6 +146,7 @@ fn measure(
         }
         BenchName::Scaling => scaling(tree, machine, cpus)?,
         BenchName::Nvme => drive::measure(tree, machine)?,
+        BenchName::Recovery => recovery::measure(tree, machine)?,
         BenchName::Boot => boot::measure(tree, machine)?,
         BenchName::Size => size::measure(tree, machine)?,
     };

@@ -37,7 +37,11 @@ pub fn measure(name: BenchName, counter_rate: Option<f64>) -> Result<Vec<Row>, T
         ],
         BenchName::Domain => vec![process().map_err(failed("fork and exec"))?],
         BenchName::Hash => hash_table().map_err(failed("a hash table in C"))?,
-        BenchName::Scaling | BenchName::Nvme | BenchName::Boot | BenchName::Size => Vec::new(),
+        BenchName::Scaling
+        | BenchName::Nvme
+        | BenchName::Recovery
+        | BenchName::Boot
+        | BenchName::Size => Vec::new(),
     };
     if let Some(rate) = counter_rate {
         for row in &mut rows {

@@ -48,6 +48,8 @@ pub struct Lines {
     pub title: String,
     /// What they are drawn over.
     pub across: String,
+    /// Value and number should be the same: a line shows that.
+    pub has_ideal: bool,
     /// The lines.
     pub lines: Vec<Line>,
 }
@@ -136,7 +138,8 @@ fn draw_lines(path: &Path, plot: &Lines) -> Drawn {
     area.fill(&WHITE)?;
     let points = || plot.lines.iter().flat_map(|line| &line.points);
     let most = points().map(|(across, _)| *across).fold(1.0, f64::max);
-    let largest = points().map(|(_, value)| *value).fold(most, f64::max);
+    let least = if plot.has_ideal { most } else { 0.0 };
+    let largest = points().map(|(_, value)| *value).fold(least, f64::max);
     let mut chart = ChartBuilder::on(&area)
         .caption(&plot.title, ("sans-serif", 18))
         .margin(12)
@@ -148,11 +151,13 @@ fn draw_lines(path: &Path, plot: &Lines) -> Drawn {
         .max_light_lines(0)
         .x_desc(&plot.across)
         .draw()?;
-    let ideal = LineSeries::new([(0.0, 0.0), (most, most)], OTHERS);
-    chart
-        .draw_series(ideal)?
-        .label("ideal")
-        .legend(|(x, y)| PathElement::new([(x, y), (x + 16, y)], OTHERS));
+    if plot.has_ideal {
+        let ideal = LineSeries::new([(0.0, 0.0), (most, most)], OTHERS);
+        chart
+            .draw_series(ideal)?
+            .label("ideal")
+            .legend(|(x, y)| PathElement::new([(x, y), (x + 16, y)], OTHERS));
+    }
     for (line, colour) in plot.lines.iter().zip(LINES.into_iter().cycle()) {
         let series = LineSeries::new(line.points.iter().copied(), colour.stroke_width(2));
         chart
@@ -162,7 +167,11 @@ fn draw_lines(path: &Path, plot: &Lines) -> Drawn {
     }
     chart
         .configure_series_labels()
-        .position(SeriesLabelPosition::UpperLeft)
+        .position(if plot.has_ideal {
+            SeriesLabelPosition::UpperLeft
+        } else {
+            SeriesLabelPosition::LowerLeft
+        })
         .border_style(BLACK)
         .background_style(WHITE)
         .draw()?;

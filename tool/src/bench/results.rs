@@ -189,6 +189,7 @@ fn scaling(report: &Report) -> Lines {
     Lines {
         title: format!("Times the rate of one processor, {}", report.machine),
         across: "processors".to_owned(),
+        has_ideal: true,
         lines,
     }
 }

@@ -93,6 +93,14 @@ impl System {
         Ok(best)
     }
 
+    /// The log of one run.
+    pub fn log(&self) -> Result<String, ToolError> {
+        let step = Step::start(&format!("running {} on {}", self.name, self.machine.name()));
+        let log = self.log_of(self.boot.command());
+        drop(step);
+        log
+    }
+
     /// The rows of one run.
     pub fn run_once(&self) -> Result<Vec<Row>, ToolError> {
         self.rows_of(self.boot.command())

@@ -17,7 +17,7 @@ pub mod status;
 pub mod thread;
 
 /// Version of every layout in this crate; an image of another one is refused.
-pub const ABI_VERSION: u32 = 6;
+pub const ABI_VERSION: u32 = 7;
 
 /// Bytes in a page, the unit of mapping.
 pub const PAGE_SIZE: usize = 4096;
