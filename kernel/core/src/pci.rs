@@ -101,6 +101,9 @@ impl<S: ConfigSpace> Bus<S> {
     /// Makes functions interrupt by their lines only.
     pub fn forgo_messages(&mut self) {
         self.has_messages = false;
+        for function in &mut self.functions {
+            function.info.msix_vectors = 0;
+        }
     }
 
     /// Gives addresses out of `window` to memory BARs that have none, as on

@@ -111,6 +111,15 @@ impl<R: Registers, P: Platform, I: InterruptLine> Driver<R, P, I> {
         self.lanes.len()
     }
 
+    /// How many of them have an interrupt.
+    #[must_use]
+    pub fn interrupts(&self) -> usize {
+        self.lanes
+            .iter()
+            .filter(|lane| lane.has_interrupt())
+            .count()
+    }
+
     /// The lane of the CPU this runs on.
     #[inline]
     fn lane(&self) -> &Lane<Arc<R>, I> {

@@ -79,6 +79,11 @@ impl<R: Registers, I: InterruptLine> Lane<R, I> {
         self.state.get_mut().vector = Some(vector);
     }
 
+    /// Whether threads can wait for an interrupt.
+    pub const fn has_interrupt(&self) -> bool {
+        self.interrupt.is_some()
+    }
+
     /// Takes the lane's lock.
     #[inline]
     pub fn lock(&self) -> MutexGuard<'_, LaneState<R>> {

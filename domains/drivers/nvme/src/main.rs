@@ -19,12 +19,13 @@ fn nvme(function: PciFunction, options: Options) -> Result<Arc<dyn BlockDevice>,
     let driver = nvme::open(function, &options)?;
     let geometry = driver.geometry();
     log::info!(
-        "nvme: {} sectors of {} bytes, {} at once, queue depth {} on {} queue(s)",
+        "nvme: {} sectors of {} bytes, {} at once, queue depth {} on {} queue(s), {} interrupt(s)",
         geometry.sectors,
         geometry.sector_bytes,
         geometry.max_sectors,
         geometry.queue_depth,
-        driver.queues()
+        driver.queues(),
+        driver.interrupts()
     );
     Ok(Arc::new(Nvme(driver)))
 }
