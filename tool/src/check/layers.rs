@@ -78,9 +78,9 @@ const LAYERS: &[Layer] = &[
             "domains/drivers/immediate",
         ],
     ),
-    layer(
-        "domains/services",
-        &[
+    Layer {
+        room: "domains/services",
+        may_import: &[
             "interfaces",
             "trusted/exchange",
             "trusted/runtime",
@@ -89,7 +89,9 @@ const LAYERS: &[Layer] = &[
             // A library: what every shadow needs.
             "domains/services/shadow",
         ],
-    ),
+        // The file system with its keeper behind its shadow.
+        tests_may_import: &["domains/services/keeper", "domains/services/shadow-files"],
+    },
     layer(
         "domains/posix",
         &[
@@ -127,6 +129,10 @@ const LAYERS: &[Layer] = &[
             "trusted/exchange",
             "trusted/runtime",
             "lib/measure",
+            // A driver that fails on purpose.
+            "trusted/hardware",
+            // A shadow that is told to die.
+            "domains/services/shadow",
         ],
     ),
     layer(

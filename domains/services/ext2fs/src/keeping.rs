@@ -61,7 +61,7 @@ pub fn read_back(keeper: &Proxy<dyn Keeper>) -> RpcResult<Result<Vec<Kept>, Dama
                 None => return Ok(Err(Damaged(head.key))),
             }
         }
-        match heads.iter().take(count).last() {
+        match heads.iter().take(count).next_back() {
             Some(last) if last.key < u64::MAX => from = last.key + 1,
             _ => return Ok(Ok(all)),
         }

@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::collections::btree_map::Entry::{Occupied, Vacant};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
@@ -340,12 +341,14 @@ impl Pair {
 
     /// Gives a name its first meaning.
     fn make<T>(&mut self, name: u8, entry: Entry, answer: Result<T, FileError>) {
-        if self.model.names.contains_key(&name) {
-            assert_eq!(answer.err(), Some(FileError::Exists));
-        } else {
-            assert_eq!(answer.err(), None);
-            self.model.names.insert(name, entry);
-        }
+        let expected = match self.model.names.entry(name) {
+            Vacant(place) => {
+                place.insert(entry);
+                None
+            }
+            Occupied(_) => Some(FileError::Exists),
+        };
+        assert_eq!(answer.err(), expected);
     }
 
     fn unlink(&mut self, name: u8) {
