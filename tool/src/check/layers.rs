@@ -131,7 +131,7 @@ const LAYERS: &[Layer] = &[
             "lib/measure",
             // A driver that fails on purpose.
             "trusted/hardware",
-            // A shadow that is told to die.
+            // A shadow of what only tests call.
             "domains/services/shadow",
         ],
     ),
