@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// RedLeaf: an operating system of signed, safe-Rust domains.
@@ -27,6 +28,31 @@ Examples:
   ./redleaf test --quick                     host tests and the quick scenarios
   ./redleaf check                            lints, layers, vetted crates, style";
 
+/// Answers a command line that is not carried out: prints the help that was
+/// asked for, or says in one line what was wrong. The exit status.
+pub fn refuse(error: &clap::Error) -> u8 {
+    if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        // Who closed our output does not want to read it.
+        let _ = error.print();
+        return u8::from(error.use_stderr()) * 2;
+    }
+    eprintln!("redleaf: {}", in_one_line(&error.render().to_string()));
+    2
+}
+
+/// What clap says before it explains usage, in one line.
+fn in_one_line(text: &str) -> String {
+    let said: Vec<&str> = text
+        .lines()
+        .map(str::trim)
+        .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"))
+        .filter(|line| !line.is_empty())
+        .collect();
+    let said = said.join(" ");
+    let said = said.strip_prefix("error: ").unwrap_or(&said);
+    format!("{said}; --help says what is possible")
+}
+
 /// The subcommands.
 #[derive(Subcommand, Debug)]
 pub enum Command {
@@ -40,6 +66,8 @@ pub enum Command {
     Bench(BenchOptions),
     /// Build a system without running it.
     Build(BuildOptions),
+    /// Make a driver, a service or a program that builds, runs and has a test.
+    New(NewOptions),
 }
 
 /// What a system runs on.
@@ -119,6 +147,35 @@ pub struct TestOptions {
     /// Only tests whose name contains this.
     #[arg(value_name = "FILTER")]
     pub filter: Option<String>,
+}
+
+/// What `new` makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum NewKind {
+    /// A block device in domains/drivers, with a system that checks it.
+    Driver,
+    /// A service with an interface of its own, with a system it runs in.
+    Service,
+    /// A Unix program in programs, with a scenario.
+    Program,
+}
+
+/// Options of `new`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Examples:
+  ./redleaf new driver my-disk       domains/drivers/my-disk, systems/my-disk.toml
+  ./redleaf new service counter      an interface, a domain and a system
+  ./redleaf new program number       programs/src/bin/number.rs and a scenario
+
+What is made works and is tested; it says what to do next.")]
+pub struct NewOptions {
+    /// What to make.
+    #[arg(value_enum)]
+    pub kind: NewKind,
+    /// Its name: lower-case letters, digits and dashes.
+    #[arg(value_name = "NAME")]
+    pub name: String,
 }
 
 /// Options of `check`.

@@ -7,6 +7,7 @@ use crate::bench::BenchError;
 use crate::build::BuildError;
 use crate::check::CheckError;
 use crate::disk::DiskError;
+use crate::new::NewError;
 use crate::run::RunError;
 use crate::system::SystemError;
 use crate::test::TestError;
@@ -50,6 +51,9 @@ pub enum ToolError {
     /// The tree could not be checked.
     #[error(transparent)]
     Check(#[from] CheckError),
+    /// Nothing new was made.
+    #[error(transparent)]
+    New(#[from] NewError),
     /// A benchmark has no result.
     #[error(transparent)]
     Bench(#[from] BenchError),
@@ -73,7 +77,7 @@ impl ToolError {
     /// 125 when a system failed while it ran.
     pub const fn exit_status(&self) -> u8 {
         match self {
-            Self::System(_) | Self::Disk(_) | Self::Check(_) => 2,
+            Self::System(_) | Self::Disk(_) | Self::Check(_) | Self::New(_) => 2,
             Self::Run(_) => 125,
             _ => 1,
         }

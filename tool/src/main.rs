@@ -20,6 +20,7 @@ mod check;
 mod cli;
 mod disk;
 mod error;
+mod new;
 mod progress;
 mod run;
 mod system;
@@ -38,7 +39,11 @@ fn main() -> ExitCode {
     if build::wrapper::is_wanted() {
         return build::wrapper::run();
     }
-    match dispatch(Cli::parse().command) {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return ExitCode::from(cli::refuse(&error)),
+    };
+    match dispatch(cli.command) {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
             eprintln!("redleaf: {error}");
@@ -56,5 +61,6 @@ fn dispatch(command: Command) -> Result<u8, ToolError> {
         Command::Check(options) => check::command(&tree, &options),
         Command::Bench(options) => bench::command(&tree, &options),
         Command::Build(options) => build::command(&tree, &options),
+        Command::New(options) => new::command(&tree, &options),
     }
 }

@@ -203,8 +203,19 @@ pub fn begin(domain: &'static Domain, cause: DeathCause, crash: Option<(&RawCras
         domain.with(|body| body.end = Some((cause, sequence)));
     }
     DYING.lock().push(domain);
+    // Now and not when it is reclaimed: they may be what holds it.
+    end_children(domain.id());
     if !is_left_to_starter {
         noticed();
+    }
+}
+
+/// Ends the domains that a domain has started, but for detached ones.
+fn end_children(parent: u64) {
+    for child in domain::living() {
+        if child.with(|body| body.parent == parent && !body.detached) {
+            begin(child, DeathCause::Killed, None);
+        }
     }
 }
 
@@ -328,11 +339,7 @@ fn reclaim(domain: &'static Domain) {
         let (cause, record) = body.end.unwrap_or((DeathCause::Killed, 0));
         (cause, record, body.name)
     });
-    for child in domain::living() {
-        if child.with(|body| body.parent == id && !body.detached) {
-            begin(child, DeathCause::Killed, None);
-        }
-    }
+    end_children(id);
     device::release(id);
     crate::start::close_images_of(id);
     exchange::reclaim(id, &mut |proxy| {

@@ -114,6 +114,11 @@ pub fn command(tree: &Tree, options: &BenchOptions) -> Result<u8, ToolError> {
         Some(machine) => vec![machine],
         None => vec![Machine::Hosted, Machine::Pc],
     };
+    if let Some(path) = &options.json {
+        // Now rather than after a quarter of an hour of measuring.
+        let file = fs::OpenOptions::new().append(true).create(true).open(path);
+        file.map_err(ToolError::file("write", path))?;
+    }
     let mut reports = Vec::new();
     for name in names {
         for &machine in &machines {

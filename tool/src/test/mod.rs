@@ -1,9 +1,11 @@
 //! `./redleaf test`: host tests, then whole systems from a table.
 //!
-//! The table is `tests/scenarios.toml`; [`scenario`] reads and runs it, [`forge`]
-//! makes images that must be refused, [`host`] runs cargo's tests. Every failure is shown when it happens; the last line
-//! is `N passed, N failed`.
+//! [`host`] runs cargo's tests, [`commands`] the table of command lines
+//! (`tests/commands.toml`), [`scenario`] that of systems (`tests/scenarios.toml`),
+//! for which [`forge`] makes images that must be refused. Every failure is shown
+//! when it happens; the last line is `N passed, N failed`.
 
+mod commands;
 mod forge;
 mod host;
 mod scenario;
@@ -47,17 +49,20 @@ impl Counts {
 /// Any [`ToolError`] that keeps tests from running; failed tests are counted.
 pub fn command(tree: &Tree, options: &TestOptions) -> Result<u8, ToolError> {
     let scenarios = scenario::read(tree)?;
+    let commands = commands::read(tree)?;
     let mut counts = host::run(tree, options)?;
-    for scenario in &scenarios {
-        if options.quick && !scenario.is_quick() {
-            continue;
+    let is_wanted = |is_slow: bool, name: &str| {
+        let filter = options.filter.as_deref().unwrap_or_default();
+        !(options.quick && is_slow) && name.contains(filter)
+    };
+    for case in &commands {
+        if is_wanted(case.is_slow(), &case.full_name()) {
+            counts.add(case.run(tree)?);
         }
+    }
+    for scenario in &scenarios {
         for place in scenario.places() {
-            if options
-                .filter
-                .as_ref()
-                .is_none_or(|filter| scenario.name_at(place).contains(filter.as_str()))
-            {
+            if is_wanted(!scenario.is_quick(), &scenario.name_at(place)) {
                 counts.add(scenario.run(tree, place)?);
             }
         }
