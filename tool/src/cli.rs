@@ -275,11 +275,15 @@ impl BenchName {
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 Examples:
-  ./redleaf build                    kernels, domains and programs of rv6")]
+  ./redleaf build                    kernels, domains and programs of rv6
+  ./redleaf build --iso              also target/iso/rv6.iso, which GRUB boots")]
 pub struct BuildOptions {
     /// System to build: a file of systems/, without .toml.
     #[arg(long, value_name = "NAME", default_value = "rv6")]
     pub system: String,
+    /// Make a CD that GRUB boots, and a disk, in target/iso.
+    #[arg(long)]
+    pub iso: bool,
 }
 
 /// Reads a size with a unit: `64K`, `16MiB`, `2g`; without one, bytes.

@@ -7,6 +7,7 @@ use crate::bench::BenchError;
 use crate::build::BuildError;
 use crate::check::CheckError;
 use crate::disk::DiskError;
+use crate::iso::IsoError;
 use crate::new::NewError;
 use crate::run::RunError;
 use crate::system::SystemError;
@@ -51,6 +52,9 @@ pub enum ToolError {
     /// The tree could not be checked.
     #[error(transparent)]
     Check(#[from] CheckError),
+    /// There is no CD.
+    #[error(transparent)]
+    Iso(#[from] IsoError),
     /// Nothing new was made.
     #[error(transparent)]
     New(#[from] NewError),

@@ -20,6 +20,7 @@ mod check;
 mod cli;
 mod disk;
 mod error;
+mod iso;
 mod new;
 mod progress;
 mod run;

@@ -204,17 +204,22 @@ pub fn begin(domain: &'static Domain, cause: DeathCause, crash: Option<(&RawCras
     }
     DYING.lock().push(domain);
     // Now and not when it is reclaimed: they may be what holds it.
-    end_children(domain.id());
+    end_children(domain.id(), cause);
     if !is_left_to_starter {
         noticed();
     }
 }
 
-/// Ends the domains that a domain has started, but for detached ones.
-fn end_children(parent: u64) {
+/// Ends the domains that a domain has started, but for detached ones. Where that
+/// one came to its proper end they do so, too.
+fn end_children(parent: u64, cause: DeathCause) {
+    let cause = match cause {
+        DeathCause::Exit | DeathCause::StartFailed => DeathCause::Exit,
+        _ => DeathCause::Killed,
+    };
     for child in domain::living() {
         if child.with(|body| body.parent == parent && !body.detached) {
-            begin(child, DeathCause::Killed, None);
+            begin(child, cause, None);
         }
     }
 }
@@ -339,7 +344,7 @@ fn reclaim(domain: &'static Domain) {
         let (cause, record) = body.end.unwrap_or((DeathCause::Killed, 0));
         (cause, record, body.name)
     });
-    end_children(id);
+    end_children(id, cause);
     device::release(id);
     crate::start::close_images_of(id);
     exchange::reclaim(id, &mut |proxy| {

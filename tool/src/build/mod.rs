@@ -73,6 +73,10 @@ pub enum BuildError {
 /// # Errors
 /// Any [`ToolError`] of a build.
 pub fn command(tree: &Tree, options: &BuildOptions) -> Result<u8, ToolError> {
+    if options.iso {
+        crate::iso::make(tree, &options.system)?;
+        return Ok(0);
+    }
     for machine in [Machine::Pc, Machine::Hosted] {
         let built = build(tree, &options.system, machine)?;
         println!("{}: {}", machine.name(), built.kernel.display());

@@ -58,6 +58,15 @@ pub fn run(tree: &Tree, options: &RunOptions) -> Result<u8, ToolError> {
         is_interactive: options.exec.is_none(),
     };
     let limit = options.timeout.map(Duration::from_secs);
+    if options.gdb {
+        // In a process, timers and the faults of domains are signals.
+        let more = match options.machine {
+            Machine::Pc => "",
+            Machine::Hosted => " -ex 'handle all nostop noprint pass'",
+        };
+        let kernel = boot.kernel.display();
+        eprintln!("redleaf: waiting for: gdb {kernel} -ex 'target remote 127.0.0.1:1234'{more}");
+    }
     match session::watch(boot.command(), streams, limit)? {
         Ending::Status(status) => Ok(status),
         Ending::Left => Ok(0),
