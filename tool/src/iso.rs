@@ -4,7 +4,7 @@
 //! the boot archive as a module. The console is the first serial line.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::archive::{self, BootSettings};
@@ -98,7 +98,7 @@ fn write(root: &Path, cd: &Path) -> Result<(), ToolError> {
     Err(IsoError::Make(last.to_owned()).into())
 }
 
-fn boot_command(cd: &Path, disk: &PathBuf) -> String {
+fn boot_command(cd: &Path, disk: &Path) -> String {
     format!(
         "qemu-system-x86_64 -machine q35 -cpu max -m 512M -cdrom {} -drive \
          file={},format=raw,if=none,id=d -device nvme,serial=d,drive=d -nographic",

@@ -107,21 +107,7 @@ impl Case {
         let stderr = String::from_utf8_lossy(&output.stderr);
         let failures = self.judge(output.status.code(), &stdout, &stderr);
         let time = begin.elapsed().as_secs_f64();
-        if failures.is_empty() {
-            println!("ok    {time:5.1} s  {}", self.full_name());
-            return Ok(Counts {
-                passed: 1,
-                failed: 0,
-            });
-        }
-        println!("FAIL  {time:5.1} s  {}", self.full_name());
-        for failure in failures {
-            println!("     {failure}");
-        }
-        Ok(Counts {
-            passed: 0,
-            failed: 1,
-        })
+        Ok(super::report(time, &self.full_name(), &failures))
     }
 
     fn judge(&self, status: Option<i32>, stdout: &str, stderr: &str) -> Vec<String> {

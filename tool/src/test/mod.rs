@@ -1,11 +1,13 @@
 //! `./redleaf test`: host tests, then whole systems from a table.
 //!
 //! [`host`] runs cargo's tests, [`commands`] the table of command lines
-//! (`tests/commands.toml`), [`scenario`] that of systems (`tests/scenarios.toml`),
+//! (`tests/commands.toml`), [`dialogs`] that of interactive use
+//! (`tests/dialogs.toml`), [`scenario`] that of systems (`tests/scenarios.toml`),
 //! for which [`forge`] makes images that must be refused. Every failure is shown
 //! when it happens; the last line is `N passed, N failed`.
 
 mod commands;
+mod dialogs;
 mod forge;
 mod host;
 mod scenario;
@@ -43,6 +45,19 @@ impl Counts {
     }
 }
 
+/// Says how a test went; counts one.
+fn report(time_s: f64, name: &str, failures: &[String]) -> Counts {
+    let verdict = if failures.is_empty() { "ok  " } else { "FAIL" };
+    eprintln!("{verdict} {time_s:6.1} s  {name}");
+    for failure in failures {
+        eprintln!("     {failure}");
+    }
+    Counts {
+        passed: failures.is_empty().into(),
+        failed: (!failures.is_empty()).into(),
+    }
+}
+
 /// Carries out `./redleaf test`.
 ///
 /// # Errors
@@ -50,6 +65,7 @@ impl Counts {
 pub fn command(tree: &Tree, options: &TestOptions) -> Result<u8, ToolError> {
     let scenarios = scenario::read(tree)?;
     let commands = commands::read(tree)?;
+    let dialogs = dialogs::read(tree)?;
     let mut counts = host::run(tree, options)?;
     let is_wanted = |is_slow: bool, name: &str| {
         let filter = options.filter.as_deref().unwrap_or_default();
@@ -58,6 +74,11 @@ pub fn command(tree: &Tree, options: &TestOptions) -> Result<u8, ToolError> {
     for case in &commands {
         if is_wanted(case.is_slow(), &case.full_name()) {
             counts.add(case.run(tree)?);
+        }
+    }
+    for dialog in &dialogs {
+        if is_wanted(dialog.is_slow(), &dialog.full_name()) {
+            counts.add(dialog.run(tree)?);
         }
     }
     for scenario in &scenarios {

@@ -216,25 +216,14 @@ impl Scenario {
         }
         let seconds = begin.elapsed().as_secs_f64();
         let name = self.name_at(place);
-        if failures.is_empty() {
-            eprintln!("ok   {seconds:6.1} s  {name}");
-            return Ok(Counts {
-                passed: 1,
-                failed: 0,
-            });
+        let counts = super::report(seconds, &name, &failures);
+        if counts.failed > 0 {
+            eprintln!("     ---- log");
+            for line in outcome.log.lines() {
+                eprintln!("     {line}");
+            }
         }
-        eprintln!("FAIL {seconds:6.1} s  {name}");
-        for failure in failures {
-            eprintln!("     {failure}");
-        }
-        eprintln!("     ---- log");
-        for line in outcome.log.lines() {
-            eprintln!("     {line}");
-        }
-        Ok(Counts {
-            passed: 0,
-            failed: 1,
-        })
+        Ok(counts)
     }
 
     fn options(&self, place: Place) -> RunOptions {

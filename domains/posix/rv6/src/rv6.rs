@@ -132,9 +132,11 @@ impl Rv6 {
         self.started_s
     }
 
-    /// Makes `pid` the process that the interrupt key ends.
+    /// Makes `pid` the process that the interrupt key ends, also if the key was
+    /// pressed while it was being started.
     pub fn set_foreground(&self, pid: u32) {
         self.foreground.store(pid, Ordering::SeqCst);
+        self.deliver_interrupt();
     }
 
     /// Whether the interrupt key was pressed, with nothing to end, since this
@@ -159,14 +161,20 @@ impl Rv6 {
     }
 
     pub(crate) fn interrupt(&self) {
+        self.interrupts.store(1, Ordering::SeqCst);
+        self.deliver_interrupt();
+    }
+
+    /// Ends what the interrupt key is meant for, if it was pressed and there is
+    /// such a process. Whoever comes second, key or process, does it.
+    fn deliver_interrupt(&self) {
         let foreground = self.foreground.load(Ordering::SeqCst);
-        let family = if foreground > FIRST_PID {
-            self.table.family(foreground)
-        } else {
-            Vec::new()
-        };
-        if family.is_empty() {
-            self.interrupts.store(1, Ordering::SeqCst);
+        if foreground <= FIRST_PID {
+            return;
+        }
+        let family = self.table.family(foreground);
+        if family.is_empty() || !self.take_interrupt() {
+            return;
         }
         for process in family {
             process.note_interrupt();

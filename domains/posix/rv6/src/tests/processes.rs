@@ -268,6 +268,17 @@ fn the_interrupt_key_ends_the_foreground() {
 }
 
 #[test]
+fn an_interrupt_during_a_start_is_not_lost() {
+    let fixture = Fixture::new(true);
+    fixture.install("/sleep", forever);
+    let pid = fixture.spawn("/sleep", &[]).unwrap();
+    fixture.rv6.interrupt();
+    fixture.process.set_foreground(pid).unwrap().unwrap();
+    assert_eq!(fixture.wait(pid), Ok((pid, 130, cause::KILLED)));
+    assert_eq!(fixture.process.take_interrupt().unwrap(), 0);
+}
+
+#[test]
 fn lines_and_raw_input() {
     let fixture = Fixture::new(true);
     let process = &fixture.process;
