@@ -232,8 +232,13 @@ impl Terminal {
         Some("it does not end".to_owned())
     }
 
-    /// The machine ends with the tool, see `run::machine`.
+    /// Leaves the system, if the tool is in one, and ends the shell.
     fn kill(&mut self) {
+        let leaves = self.master.write_all(b"\x01x").is_ok();
+        let deadline = Instant::now() + Duration::from_secs(3);
+        while leaves && Instant::now() < deadline && matches!(self.child.try_wait(), Ok(None)) {
+            thread::sleep(Duration::from_millis(20));
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

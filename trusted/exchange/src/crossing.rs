@@ -11,7 +11,7 @@ use core::mem::{ManuallyDrop, MaybeUninit};
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use abi::exchange::HELD;
-use abi::thread::{CrossFunction, CrossStatus, offset};
+use abi::thread::{CrossFunction, CrossStatus, DomainSlot, offset};
 
 use crate::error::{RpcError, RpcResult};
 use crate::layout::{Exchangeable, Plain};
@@ -155,7 +155,7 @@ where
         )
     };
     let _ = function;
-    let mut target = proxy.target();
+    let target = proxy.target();
     let mut frame = Frame {
         arguments: ManuallyDrop::new(arguments),
         result: MaybeUninit::<RpcResult<R>>::uninit(),
@@ -164,22 +164,14 @@ where
     if A::HAVE_REFERENCES {
         frame.moved.write(false);
     }
-    let (status, word) = loop {
-        // SAFETY: slots live for ever; `run` gets the frame it expects, which
-        // lives on this stack until the stub returns, and the halves of the
-        // object.
-        let (status, word) =
-            unsafe { call_stub(&target, run::<I, A, R, F>, (&raw mut frame).cast()) };
-        // A call that did not start may be made again.
-        if status == CrossStatus::NotStarted as u32
-            && target.generation == HELD
-            && proxy.wait_while_held(&target)
-        {
-            target = proxy.target();
-            continue;
-        }
-        break (status, word);
-    };
+    let (function, data) = (run::<I, A, R, F>, (&raw mut frame).cast());
+    // SAFETY: slots live for ever; `run` gets the frame it expects, which lives
+    // on this stack until the stub returns, and the halves of the object.
+    let (mut status, mut word) = unsafe { call_stub(&target, function, data) };
+    if status == CrossStatus::NotStarted as u32 && target.generation == HELD {
+        // SAFETY: as above; the call did not start.
+        (status, word) = unsafe { call_when_released(proxy, target.slot, function, data) };
+    }
     if status == CrossStatus::Done as u32 {
         // SAFETY: `run` came to its end and wrote the result to one of the two
         // places; a word is large and aligned enough for a result that says so.
@@ -207,6 +199,32 @@ where
     } else {
         RpcError::DomainDead
     })
+}
+
+/// Makes a call that did not start because calls through the proxy are held,
+/// when they are so no longer. The target goes by value and out of line: where
+/// its address is taken, every crossing would read it back from memory.
+///
+/// # Safety
+/// Those of [`call_stub`].
+#[cold]
+#[inline(never)]
+unsafe fn call_when_released<I: ?Sized + Interface>(
+    proxy: &Proxy<I>,
+    mut slot: *const DomainSlot,
+    function: CrossFunction,
+    data: *mut (),
+) -> (u32, MaybeUninit<u64>) {
+    while proxy.wait_while_held(slot) {
+        let target = proxy.target();
+        // SAFETY: the caller's contract.
+        let (status, word) = unsafe { call_stub(&target, function, data) };
+        if status != CrossStatus::NotStarted as u32 || target.generation != HELD {
+            return (status, word);
+        }
+        slot = target.slot;
+    }
+    (CrossStatus::NotStarted as u32, MaybeUninit::uninit())
 }
 
 #[cold]

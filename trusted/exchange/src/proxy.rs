@@ -157,13 +157,17 @@ impl<I: ?Sized + Interface> Proxy<I> {
     }
 
     /// Waits while calls through the proxy are held; false: they will not go on.
-    #[cold]
-    pub(crate) fn wait_while_held(&self, target: &Target) -> bool {
-        // SAFETY: the proxy is ours; the slot was read from it.
-        let answer = unsafe {
-            (thread::services().proxy_wait)(self.object.as_ptr(), target.slot, HELD, u64::MAX)
-        };
-        answer >= 0
+    pub(crate) fn wait_while_held(&self, slot: *const DomainSlot) -> bool {
+        loop {
+            // SAFETY: the proxy is ours; the slot was read from it.
+            let waited = check(unsafe {
+                (thread::services().proxy_wait)(self.object.as_ptr(), slot, HELD, u64::MAX)
+            });
+            // Woken for another reason.
+            if waited != Err(ServiceError::Interrupted) {
+                return waited.is_ok();
+            }
+        }
     }
 
     /// Where failed calls are counted; to be accessed atomically.
