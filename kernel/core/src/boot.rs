@@ -3,6 +3,7 @@
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use abi::grant::{Grant, GrantKind};
+use abi::limits::Limits;
 use abi::services::StartRequest;
 
 use crate::machine::{self, BootInfo, Machine};
@@ -243,8 +244,13 @@ fn supervisor_request(image: u64, grants: &[Grant]) -> StartRequest {
         name: abi::note::name("init"),
         grants: grants.as_ptr(),
         grant_count: grants.len(),
-        memory_quota: 0,
-        watchdog_ns: 0,
+        // It deals with each death on a thread, and holds a proxy or two for
+        // every domain of its system.
+        limits: Limits {
+            threads: 256,
+            handles: 4096,
+            ..Limits::DEFAULT
+        },
         detached: 1,
         reserved: 0,
         id: 0,

@@ -18,7 +18,7 @@ use crate::interrupt::Interrupted;
 use crate::record;
 use crate::sync::{PreemptOff, SpinLock};
 use crate::thread::{self, Thread, control};
-use crate::{device, exchange, export, machine, scan, scheduler, wait};
+use crate::{device, exchange, export, limits, machine, scan, scheduler, wait};
 
 /// Addresses kept of a backtrace.
 pub const BACKTRACE: usize = 24;
@@ -162,6 +162,17 @@ pub fn end_current(cause: DeathCause, message: &[u8]) -> ! {
     unsafe { crate::crossing::unwind() }
 }
 
+/// Ends the current domain, which has too little stack left for the kernel to
+/// work on: touches the guard below it, so that [`strike`] begins anew above.
+#[cold]
+pub fn overflow() -> ! {
+    let guard = thread::current().stack_range().start.wrapping_sub(8);
+    loop {
+        // SAFETY: the guard is not mapped: nothing is written.
+        unsafe { core::arch::asm!("mov byte ptr [{}], 0", in(reg) guard, options(nostack)) };
+    }
+}
+
 /// Begins the end of a domain. Returns at once; later calls change nothing.
 pub fn begin(domain: &'static Domain, cause: DeathCause, crash: Option<(&RawCrash, &[u8])>) {
     if domain.is_kernel() {
@@ -286,6 +297,7 @@ pub(crate) extern "sysv64" fn reap(_: *mut ()) {
     loop {
         let seen = NOTICED.load(Ordering::SeqCst);
         free_threads();
+        limits::take_census();
         let lingering = reclaim_dying();
         let deadline = if lingering {
             machine::get().now_ns() + LINGER_NS
@@ -344,6 +356,7 @@ fn reclaim(domain: &'static Domain) {
         let (cause, record) = body.end.unwrap_or((DeathCause::Killed, 0));
         (cause, record, body.name)
     });
+    limits::finish_log(domain);
     end_children(id, cause);
     device::release(id);
     crate::start::close_images_of(id);

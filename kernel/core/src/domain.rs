@@ -8,11 +8,13 @@ use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use abi::PAGE_SIZE;
 use abi::death::DeathCause;
+use abi::limits::Limits;
 use abi::note::Name;
 use abi::services::{DomainInfo, DomainState};
 use abi::thread::DomainSlot;
 
 use crate::image::{Image, LoadedImage};
+use crate::limits::Usage;
 use crate::memory::Frames;
 use crate::sync::SpinLock;
 
@@ -42,8 +44,8 @@ pub struct Domain {
     died_ns: AtomicU64,
     /// What [`crate::scan`] marks threads with that are clear of its death.
     death_ticket: AtomicU64,
-    /// Longest time in one call; 0: no limit.
-    pub watchdog_ns: AtomicU64,
+    /// What it may use and uses.
+    pub(crate) usage: Usage,
     body: SpinLock<Body>,
 }
 
@@ -79,10 +81,8 @@ pub struct Creation<'a> {
     pub parent: u64,
     /// It survives its parent.
     pub detached: bool,
-    /// Bytes of private memory; 0: the default.
-    pub memory_quota: u64,
-    /// Longest time in one call; 0: no limit.
-    pub watchdog_ns: u64,
+    /// What it may use.
+    pub limits: Limits,
     /// What to load.
     pub image: &'a Arc<Image>,
 }
@@ -117,7 +117,7 @@ impl Domain {
             is_quiet: AtomicBool::new(true),
             died_ns: AtomicU64::new(0),
             death_ticket: AtomicU64::new(0),
-            watchdog_ns: AtomicU64::new(0),
+            usage: Usage::new(),
             body: SpinLock::new(Body {
                 name: abi::note::name("kernel"),
                 parent: 0,
@@ -340,11 +340,12 @@ pub fn current() -> &'static Domain {
     unsafe { of_slot((*crate::thread::control()).current) }
 }
 
-pub(crate) fn account_cpu(slot: &DomainSlot, ran_ns: u64) {
+/// Charges CPU time to a domain; whether that was more than its share.
+pub(crate) fn account_cpu(slot: &DomainSlot, now_ns: u64, ran_ns: u64) -> bool {
     // SAFETY: slots come from this table.
-    unsafe { of_slot(slot) }
-        .cpu_ns
-        .fetch_add(ran_ns, Ordering::Relaxed);
+    let domain = unsafe { of_slot(slot) };
+    domain.cpu_ns.fetch_add(ran_ns, Ordering::Relaxed);
+    domain.usage.spend_cpu(now_ns, ran_ns)
 }
 
 /// The domain with an owner id, unless it is dead.
@@ -409,20 +410,17 @@ pub fn create(creation: &Creation<'_>) -> Option<&'static Domain> {
         body.detached = creation.detached;
         body.image = Some(image);
         body.end = None;
-        let quota = usize::try_from(creation.memory_quota).unwrap_or(usize::MAX) / PAGE_SIZE;
-        body.quota_pages = if quota == 0 {
-            DEFAULT_QUOTA_PAGES
-        } else {
-            quota
+        let quota = usize::try_from(creation.limits.memory_bytes).unwrap_or(usize::MAX);
+        body.quota_pages = match quota / PAGE_SIZE {
+            0 => DEFAULT_QUOTA_PAGES,
+            pages => pages,
         };
     }
     domain.cpu_ns.store(0, Ordering::Relaxed);
     domain.past_calls.store(0, Ordering::Relaxed);
     domain.is_shared.store(false, Ordering::SeqCst);
     domain.is_kept.store(true, Ordering::SeqCst);
-    domain
-        .watchdog_ns
-        .store(creation.watchdog_ns, Ordering::Relaxed);
+    domain.usage.begin(&creation.limits);
     domain.slot.live.store(generation, Ordering::Release);
     Some(domain)
 }

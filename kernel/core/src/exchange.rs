@@ -9,7 +9,7 @@ use core::sync::atomic::Ordering;
 use abi::exchange::{ObjectHeader, ObjectKind, ProxyObject};
 use abi::services::ExchangeRequest;
 
-use crate::{cpu, frames, memory};
+use crate::{cpu, frames, limits, memory};
 
 mod heap;
 
@@ -28,6 +28,10 @@ impl heap::Source for Frames {
     #[inline]
     fn cpu(&self) -> usize {
         cpu::index()
+    }
+
+    fn take(&self, bytes: usize) {
+        limits::take_exchange(bytes);
     }
 }
 
@@ -91,13 +95,21 @@ pub(crate) fn for_each(visit: &mut dyn FnMut(&'static ObjectHeader)) {
 /// Bytes of the objects `owner` owns.
 #[must_use]
 pub fn bytes_owned(owner: u64) -> u64 {
-    let mut bytes = 0;
+    owned_by(owner).0
+}
+
+/// Bytes of the objects `owner` owns, and how many of these are proxies.
+#[must_use]
+pub fn owned_by(owner: u64) -> (u64, u64) {
+    let (mut bytes, mut proxies) = (0, 0);
     for_each(&mut |header| {
         if header.owner.load(Ordering::Relaxed) == owner {
             bytes += header.size as u64;
+            let is_proxy = header.kind.load(Ordering::Relaxed) == ObjectKind::Proxy as u32;
+            proxies += u64::from(is_proxy);
         }
     });
-    bytes
+    (bytes, proxies)
 }
 
 /// Frees what a dead domain owned, or gives it back to who lent it. Proxies

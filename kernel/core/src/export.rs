@@ -10,7 +10,7 @@ use abi::status::ServiceError;
 use abi::thread::{CrossStatus, DomainSlot};
 
 use crate::sync::SpinLock;
-use crate::{domain, exchange, statistics, wait};
+use crate::{domain, exchange, limits, statistics, wait};
 
 /// One object a domain lets others call.
 struct Export {
@@ -56,6 +56,7 @@ fn new_proxy(object: ProxyObject, owner: u64) -> *mut ProxyObject {
     if proxy.is_null() {
         return proxy;
     }
+    limits::take_proxy();
     // SAFETY: a fresh object of the right size, with its header in front.
     unsafe {
         proxy.write(ProxyObject {
@@ -114,6 +115,7 @@ pub unsafe fn export(
         drop(unsafe { Box::from_raw(export) });
     } else {
         COUNT.fetch_add(1, Ordering::Relaxed);
+        owner.usage.add_export();
     }
     proxy
 }
@@ -222,7 +224,14 @@ unsafe fn drop_reference(export: *mut Export, count: u32) -> Option<Export> {
     // SAFETY: the caller's contract; without proxies the export is ours.
     unsafe {
         let was_last = (*export).proxies.fetch_sub(count, Ordering::AcqRel) == count;
-        was_last.then(|| *Box::from_raw(export))
+        was_last.then(|| {
+            let export = *Box::from_raw(export);
+            let owner = domain::of_slot(export.slot);
+            if owner.generation() == export.generation {
+                owner.usage.remove_export();
+            }
+            export
+        })
     }
 }
 

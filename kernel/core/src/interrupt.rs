@@ -166,6 +166,12 @@ pub(crate) fn deliver() {
 /// Whether the current thread, stopped at `rip`, executes in a domain and
 /// holds nothing of the kernel's.
 fn is_domain_code(rip: usize) -> bool {
+    is_domain_thread(rip) && (!crate::boot::is_kernel_text(rip) || fault::is_injected(rip))
+}
+
+/// Whether the current thread, stopped at `rip`, holds nothing of the kernel's
+/// and may leave its domain.
+fn is_domain_thread(rip: usize) -> bool {
     let control = control();
     // SAFETY: the interrupted thread's control block.
     let is_kernel = unsafe {
@@ -173,9 +179,7 @@ fn is_domain_code(rip: usize) -> bool {
             || (*control).preempt_off != 0
             || (*control).current == crate::domain::kernel_slot()
     };
-    !is_kernel
-        && !crossing::is_in_stub(rip)
-        && (!crate::boot::is_kernel_text(rip) || fault::is_injected(rip))
+    !is_kernel && !crossing::is_in_stub(rip)
 }
 
 /// Ends the domain that raised an exception, or the kernel if it did.
@@ -184,6 +188,7 @@ fn is_domain_code(rip: usize) -> bool {
 /// As for [`on_interrupt`].
 pub unsafe fn on_exception(exception: Exception, context: &mut Interrupted) {
     let thread = thread::current();
+    let is_guard = matches!(exception, Exception::PageFault(at) if thread.is_in_guard(at));
     let (cause, address) = match exception {
         Exception::PageFault(address) if thread.is_in_guard(address) => {
             (DeathCause::StackOverflow, address)
@@ -194,7 +199,10 @@ pub unsafe fn on_exception(exception: Exception, context: &mut Interrupted) {
         Exception::Breakpoint => (DeathCause::InvalidOpcode, context.rip),
         Exception::Other(_) => (DeathCause::Protection, context.rip),
     };
-    if !is_domain_code(context.rip) {
+    // A service finds out that there is too little stack for it, or its first
+    // instructions do: it holds nothing then.
+    let is_domain = is_domain_code(context.rip) || (is_guard && is_domain_thread(context.rip));
+    if !is_domain {
         crate::panic::exception(exception, context);
     }
     // SAFETY: checked above: the thread executes in a domain.

@@ -25,6 +25,7 @@ pub mod frames;
 pub mod heap;
 pub mod image;
 pub mod interrupt;
+mod limits;
 pub mod log;
 pub mod machine;
 pub mod memory;

@@ -208,14 +208,24 @@ fn take_next(cpu: &'static Cpu, from: &'static Thread) -> &'static Thread {
 }
 
 fn account(from: &Thread, next: &Thread) -> u64 {
-    let now = machine::get().now_ns();
-    let ran = now.saturating_sub(from.since_ns.load(Ordering::Relaxed));
-    from.cpu_ns.fetch_add(ran, Ordering::Relaxed);
-    // SAFETY: both threads are this CPU's, pre-emption is off.
-    let slot = unsafe { &*(*from.control()).current };
-    crate::domain::account_cpu(slot, ran);
-    next.since_ns.store(now, Ordering::Relaxed);
-    now
+    let now_ns = settle(from);
+    next.since_ns.store(now_ns, Ordering::Relaxed);
+    now_ns
+}
+
+/// Charges the time since the last charge to this CPU's thread and the domain it
+/// executes in; the time now. Pre-emption is off.
+pub(crate) fn settle(thread: &Thread) -> u64 {
+    let now_ns = machine::get().now_ns();
+    let since_ns = thread.since_ns.swap(now_ns, Ordering::Relaxed);
+    let ran_ns = now_ns.saturating_sub(since_ns);
+    thread.cpu_ns.fetch_add(ran_ns, Ordering::Relaxed);
+    // SAFETY: the thread is this CPU's, pre-emption is off.
+    let slot = unsafe { &*(*thread.control()).current };
+    if crate::domain::account_cpu(slot, now_ns, ran_ns) {
+        thread.is_watch_due.store(true, Ordering::Relaxed);
+    }
+    now_ns
 }
 
 /// First thing on the new stack after a switch: lets others have the old one.

@@ -21,8 +21,8 @@ use crate::domain::PagesError;
 use crate::machine::HostFileRequest;
 use crate::thread::control;
 use crate::{
-    console, cpu, crossing, death, device, domain, exchange, export, fault, machine, memory,
-    scheduler, start, statistics, thread, trace, wait, watchdog,
+    console, cpu, crossing, death, device, domain, exchange, export, fault, limits, machine,
+    memory, scheduler, start, statistics, thread, trace, wait, watchdog,
 };
 
 /// Runs a service: not unwound inside, unwound at the end if need be.
@@ -31,13 +31,8 @@ fn service<R>(body: impl FnOnce() -> R) -> R {
     let control = control();
     // SAFETY: the control block is the running thread's own.
     unsafe {
-        let rsp: usize;
-        core::arch::asm!("mov {}, rsp", out(reg) rsp, options(nomem, nostack, preserves_flags));
-        if rsp < (*control).stack_limit && (*control).kernel_depth == 0 {
-            death::end_current(
-                DeathCause::StackOverflow,
-                b"too little stack for a kernel service",
-            );
+        if thread::stack_pointer() < (*control).stack_limit && (*control).kernel_depth == 0 {
+            death::overflow();
         }
         (*control).kernel_depth += 1;
     }
@@ -103,12 +98,23 @@ unsafe extern "sysv64" fn pages_unmap(start: *mut u8, _pages: usize) {
     service(|| domain::current().unmap_pages(start));
 }
 
+/// Makes sure that a service which does without [`service`] has enough stack.
+#[inline]
+fn check_stack() {
+    // SAFETY: the control block is the running thread's own.
+    if thread::stack_pointer() < unsafe { (*control()).stack_limit } {
+        death::overflow();
+    }
+}
+
 unsafe extern "sysv64" fn exchange_allocate(request: *const ExchangeRequest) -> *mut u8 {
+    check_stack();
     // SAFETY: the caller passes its request; the allocator keeps pre-emption off.
     unsafe { exchange::allocate(&*request, domain::current().id()) }
 }
 
 unsafe extern "sysv64" fn exchange_free(payload: *mut u8) {
+    check_stack();
     // SAFETY: the caller owns the object and gives it up.
     unsafe { exchange::give_up(payload) }
 }
@@ -168,11 +174,13 @@ unsafe extern "sysv64" fn proxy_wait(
 }
 
 unsafe extern "sysv64" fn panic(message: *const u8, length: usize) -> ! {
+    check_stack();
     // SAFETY: the message lies on the panicking thread's stack.
     death::panicked(unsafe { bytes(message, length) })
 }
 
 extern "sysv64" fn exit(status: i32) -> ! {
+    check_stack();
     let domain = domain::current();
     domain.with(|body| body.last_exit = Some((domain.id(), status)));
     death::end_current(DeathCause::Exit, b"")
@@ -187,6 +195,9 @@ unsafe extern "sysv64" fn thread_spawn(
 ) -> Answer {
     answer(service(|| {
         let home = domain::current();
+        if !limits::may_spawn(home, thread::stack_bytes(stack_bytes)) {
+            return Err(ServiceError::NoMemory);
+        }
         // Reclaim, which runs at the highest priority, must come first.
         let priority = priority.min(thread::PRIORITY_KERNEL - 1);
         // SAFETY: the caller passes its name and a function of its own.
@@ -261,9 +272,13 @@ unsafe extern "sysv64" fn random(start: *mut u8, length: usize) -> Answer {
 
 unsafe extern "sysv64" fn log(level: u32, text: *const u8, length: usize) {
     service(|| {
+        let domain = domain::current();
+        if !limits::may_log(domain) {
+            return;
+        }
         // SAFETY: the caller's text.
         let text = core::str::from_utf8(unsafe { bytes(text, length) }).unwrap_or("(not UTF-8)");
-        let name = domain::current().with(|body| body.name);
+        let name = domain.with(|body| body.name);
         let level = match level {
             1 => log::Level::Error,
             2 => log::Level::Warn,

@@ -186,8 +186,7 @@ pub fn start(request: &mut StartRequest, grants: &[Grant]) -> Result<(), Service
         name: request.name,
         parent: starter,
         detached: request.detached != 0,
-        memory_quota: request.memory_quota,
-        watchdog_ns: request.watchdog_ns,
+        limits: request.limits,
         image: &image,
     };
     let domain = domain::create(&creation).ok_or(ServiceError::NoMemory)?;

@@ -48,6 +48,17 @@ pub fn control() -> *mut ThreadControl {
     control
 }
 
+/// The stack pointer, more or less.
+#[inline(always)]
+pub(crate) fn stack_pointer() -> usize {
+    let rsp: usize;
+    // SAFETY: reads a register.
+    unsafe {
+        core::arch::asm!("mov {}, rsp", out(reg) rsp, options(nomem, nostack, preserves_flags));
+    }
+    rsp
+}
+
 /// A thread. The control block comes first, so its address is the thread's.
 #[repr(C)]
 pub struct Thread {
@@ -353,7 +364,7 @@ pub unsafe fn spawn(spawn: &Spawn) -> Result<&'static Thread, ServiceError> {
 }
 
 /// The bytes, in whole pages, of a stack for which so many are asked.
-const fn stack_bytes(asked: usize) -> usize {
+pub(crate) const fn stack_bytes(asked: usize) -> usize {
     match asked {
         0 => STACK_BYTES,
         1..=MIN_STACK_BYTES => MIN_STACK_BYTES,

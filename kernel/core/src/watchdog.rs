@@ -14,7 +14,7 @@ use abi::thread::Continuation;
 use crate::scheduler::SLICE_NS;
 use crate::sync::PreemptOff;
 use crate::thread::{self, Thread, control};
-use crate::{death, domain, machine};
+use crate::{death, domain, limits, scheduler};
 
 /// Calls of a thread that are watched at once; of deeper nestings the outermost
 /// start anew when the thread comes back to them.
@@ -99,10 +99,12 @@ impl Watch {
     }
 }
 
-/// Ends the current domain if it has spent too long in one call.
+/// Ends the current domain if it has spent too long in one call, or has gone
+/// over another of its limits. Nothing may be held.
 pub(crate) fn look() {
     let spent_ns = charge(thread::current());
-    let limit_ns = domain::current().watchdog_ns.load(Ordering::Relaxed);
+    limits::enforce();
+    let limit_ns = domain::current().usage.watchdog_ns();
     if limit_ns != 0 && spent_ns > limit_ns {
         death::end_current(DeathCause::Watchdog, b"");
     }
@@ -112,10 +114,8 @@ fn charge(thread: &Thread) -> u64 {
     // An interrupt would look again meanwhile.
     let preempt = PreemptOff::new();
     thread.is_watch_due.store(false, Ordering::Relaxed);
-    let ran_ns = machine::get()
-        .now_ns()
-        .saturating_sub(thread.since_ns.load(Ordering::Relaxed));
-    let cpu_ns = thread.cpu_ns.load(Ordering::Relaxed) + ran_ns;
+    scheduler::settle(thread);
+    let cpu_ns = thread.cpu_ns.load(Ordering::Relaxed);
     // SAFETY: the chain is complete outside the stub and lies on this thread's
     // stack; nobody else looks at it, nor at the watch, while the thread runs
     // and is not disturbed.

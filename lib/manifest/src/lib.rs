@@ -18,11 +18,12 @@ extern crate alloc;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
+use core::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
 /// First bytes of an encoded plan; the last is the version of the format.
-const MAGIC: [u8; 8] = *b"RLPLAN\x00\x02";
+const MAGIC: [u8; 8] = *b"RLPLAN\x00\x03";
 
 /// One bootable composition of domains, for one machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,15 +45,52 @@ pub struct DomainPlan {
     pub grants: Vec<GrantPlan>,
     /// What the supervisor does when it dies.
     pub on_death: DeathPolicy,
-    /// Most bytes of private memory; 0: the kernel's default.
-    pub memory_bytes: u64,
-    /// Longest time in one call in nanoseconds; 0: unlimited.
-    pub watchdog_ns: u64,
+    /// What it may use.
+    pub limits: LimitsPlan,
     /// Priority of its threads; 0: the kernel's default.
     pub priority: u32,
     /// When it stays dead, the system has failed and powers off.
     pub is_essential: bool,
 }
+
+/// What a domain may use: taking more ends it. 0 stands for the kernel's default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LimitsPlan {
+    /// Most bytes of private memory. Default: 64 MiB.
+    pub memory_bytes: u64,
+    /// Most bytes of exchange objects that it owns. Default: 64 MiB.
+    pub exchange_bytes: u64,
+    /// Longest time in one call in nanoseconds. Default: unlimited.
+    pub watchdog_ns: u64,
+    /// Most threads, in [`THREADS`]. Default: 64.
+    pub threads: u32,
+    /// Most proxies held, and most objects exported, in [`HANDLES`]. Default:
+    /// 1,024.
+    pub handles: u32,
+    /// Lines logged in a second, in [`LOG_LINES`]. Default: 500.
+    pub log_lines: u32,
+    /// CPU time in a second, in percent of one CPU, in [`CPU_PERCENT`]. Default:
+    /// unlimited.
+    pub cpu_percent: u32,
+}
+
+/// What [`LimitsPlan::memory_bytes`] and its sibling may be: 64 KiB to 1 TiB.
+pub const BYTES: RangeInclusive<u64> = 64 << 10..=1 << 40;
+
+/// What [`LimitsPlan::watchdog_ns`] may be, in milliseconds: to an hour.
+pub const WATCHDOG_MS: RangeInclusive<u64> = 1..=3_600_000;
+
+/// What [`LimitsPlan::threads`] may be.
+pub const THREADS: RangeInclusive<u64> = 1..=16_384;
+
+/// What [`LimitsPlan::handles`] may be.
+pub const HANDLES: RangeInclusive<u64> = 16..=1_048_576;
+
+/// What [`LimitsPlan::log_lines`] may be.
+pub const LOG_LINES: RangeInclusive<u64> = 1..=1_000_000;
+
+/// What [`LimitsPlan::cpu_percent`] may be: up to 64 CPUs.
+pub const CPU_PERCENT: RangeInclusive<u64> = 1..=6_400;
 
 /// What one parameter of a domain is given.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

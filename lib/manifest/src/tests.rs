@@ -21,8 +21,11 @@ fn domain(name: &str, source: GrantSource) -> DomainPlan {
             settle_ns: 20_000_000,
             budget: 100,
         }),
-        memory_bytes: 4 << 20,
-        watchdog_ns: 0,
+        limits: LimitsPlan {
+            memory_bytes: 4 << 20,
+            threads: 7,
+            ..LimitsPlan::default()
+        },
         priority: 0,
         is_essential: false,
     }

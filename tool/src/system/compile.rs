@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use abi::grant::GrantKind;
 use domain_image::{Note, TRAILER_SIZE};
 use manifest::{
-    DeathPolicy, DomainPlan, GrantPlan, GrantSource, PciPattern, PciSelector, RestartLimit,
-    SystemPlan,
+    DeathPolicy, DomainPlan, GrantPlan, GrantSource, LimitsPlan, PciPattern, PciSelector,
+    RestartLimit, SystemPlan,
 };
 
 use super::source::{DomainSource, GrantText, OnDeath, PciText, SHADOWS, Source};
@@ -311,8 +312,7 @@ impl Compiler<'_> {
             image,
             grants: grants.collect::<Result<_, WiringError>>()?,
             on_death: death_policy(domain),
-            memory_bytes: memory_bytes(domain)?,
-            watchdog_ns: domain.watchdog_ms.unwrap_or(0).saturating_mul(1_000_000),
+            limits: limits(domain)?,
             priority: domain.priority,
             is_essential: domain.essential,
         })
@@ -499,15 +499,49 @@ fn death_policy(domain: &DomainSource) -> DeathPolicy {
     }
 }
 
-fn memory_bytes(domain: &DomainSource) -> Result<u64, WiringError> {
-    let Some(text) = &domain.memory else {
+/// What a domain may use; 0 where the manifest says nothing.
+fn limits(domain: &DomainSource) -> Result<LimitsPlan, WiringError> {
+    let watchdog_ms = number("watchdog_ms", domain.watchdog_ms, manifest::WATCHDOG_MS)?;
+    // The ranges of the others end below 2^32.
+    let small = |key, value, range| number(key, value, range).map(|value| value as u32);
+    Ok(LimitsPlan {
+        memory_bytes: bytes("memory", domain.memory.as_deref())?,
+        exchange_bytes: bytes("exchange", domain.exchange.as_deref())?,
+        watchdog_ns: watchdog_ms * 1_000_000,
+        threads: small("threads", domain.threads, manifest::THREADS)?,
+        handles: small("handles", domain.handles, manifest::HANDLES)?,
+        log_lines: small("log_lines", domain.log_lines, manifest::LOG_LINES)?,
+        cpu_percent: small("cpu_percent", domain.cpu_percent, manifest::CPU_PERCENT)?,
+    })
+}
+
+fn bytes(key: &'static str, text: Option<&str>) -> Result<u64, WiringError> {
+    let Some(text) = text else {
         return Ok(0);
     };
-    parse_size(text).map_err(|error| WiringError::Size {
-        key: "memory",
-        text: text.clone(),
+    let bytes = parse_size(text).map_err(|error| WiringError::Size {
+        key,
+        text: text.to_owned(),
         message: error.to_string(),
-    })
+    })?;
+    number(key, Some(bytes), manifest::BYTES)
+}
+
+fn number(
+    key: &'static str,
+    value: Option<u64>,
+    range: RangeInclusive<u64>,
+) -> Result<u64, WiringError> {
+    match value {
+        None => Ok(0),
+        Some(value) if range.contains(&value) => Ok(value),
+        Some(value) => Err(WiringError::Range {
+            key,
+            value,
+            least: *range.start(),
+            most: *range.end(),
+        }),
+    }
 }
 
 /// Reads `class = "01:08:02"` or `device = "8086:10fb"`.

@@ -185,6 +185,18 @@ pub enum WiringError {
         /// What is wrong.
         message: String,
     },
+    /// A limit is too small or too large.
+    #[error("{key} = {value}: expected {least} to {most}")]
+    Range {
+        /// The key.
+        key: &'static str,
+        /// As written, sizes in bytes.
+        value: u64,
+        /// The least it may be.
+        least: u64,
+        /// The most it may be.
+        most: u64,
+    },
     /// An image could not be read.
     #[error("image {image}: {error}")]
     Image {

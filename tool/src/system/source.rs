@@ -16,8 +16,13 @@
 //! budget = 200                   # restarts in 10 s, in a row or not
 //! essential = true               # the system ends when it stays dead
 //! attempts = 5                   # deaths one call survives, if "transparent"
-//! memory = "4MiB"                # most private memory
+//! memory = "4MiB"                # most private memory (default 64 MiB)
+//! exchange = "4MiB"              # most bytes of exchange objects (64 MiB)
 //! watchdog_ms = 1000             # most CPU time of its own in one call
+//! cpu_percent = 50               # most CPU time in a second, of one CPU
+//! threads = 16                   # most threads (64)
+//! handles = 100                  # most proxies held, objects exported (1,024)
+//! log_lines = 100                # most lines logged in a second (500)
 //! priority = 1
 //!
 //! [domain.grants]                # parameter of the image = source
@@ -110,8 +115,18 @@ pub struct DomainSource {
     pub attempts: Option<u32>,
     /// Most private memory.
     pub memory: Option<String>,
+    /// Most bytes of exchange objects.
+    pub exchange: Option<String>,
     /// Most CPU time of its own in one call.
     pub watchdog_ms: Option<u64>,
+    /// Most CPU time in a second, in percent of one CPU.
+    pub cpu_percent: Option<u64>,
+    /// Most threads.
+    pub threads: Option<u64>,
+    /// Most proxies held, and most objects exported.
+    pub handles: Option<u64>,
+    /// Most lines logged in a second.
+    pub log_lines: Option<u64>,
     /// Priority of its threads.
     #[serde(default)]
     pub priority: u32,
@@ -330,7 +345,12 @@ impl DomainSource {
             essential: false,
             attempts: None,
             memory: None,
+            exchange: None,
             watchdog_ms: None,
+            cpu_percent: None,
+            threads: None,
+            handles: None,
+            log_lines: None,
             priority: self.priority,
             grants: [
                 ("guarded".to_owned(), guarded),

@@ -117,8 +117,8 @@ fn domains_stand_after_what_they_are_handed() {
     let files = plan.domain("files").unwrap();
     assert_eq!(files.image, "ext2fs");
     assert_eq!(files.grants[0].source, GrantSource::Domain { index: 0 });
-    assert_eq!(files.memory_bytes, 4 << 20);
-    assert_eq!(files.watchdog_ns, 250_000_000);
+    assert_eq!(files.limits.memory_bytes, 4 << 20);
+    assert_eq!(files.limits.watchdog_ns, 250_000_000);
     assert!(matches!(files.on_death, DeathPolicy::Restart(_)));
 }
 
@@ -338,6 +338,21 @@ fn sizes_are_read_or_refused() {
     assert!(memory("4").contains("expected a string"));
     let line = refused("watchdog_ms = 250", "watchdog_ms = -1");
     assert!(line.starts_with("systems/test.toml:7:"), "{line}");
+}
+
+#[test]
+fn limits_are_in_their_ranges() {
+    let limit = |text: &str| refused("watchdog_ms = 250", text);
+    assert_eq!(
+        limit("threads = 0"),
+        "system test, domain files: threads = 0: expected 1 to 16384"
+    );
+    assert!(limit("handles = 15").contains("handles = 15: expected 16 to 1048576"));
+    assert!(limit("log_lines = 1000001").contains("expected 1 to 1000000"));
+    assert!(limit("cpu_percent = 6401").contains("expected 1 to 6400"));
+    assert!(limit("watchdog_ms = 0").contains("expected 1 to 3600000"));
+    assert!(limit("exchange = \"1K\"").contains("exchange = 1024: expected 65536 to"));
+    assert!(limit("exchange = \"1X\"").contains("exchange = \"1X\": unknown unit"));
 }
 
 #[test]

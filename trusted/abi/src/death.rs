@@ -26,6 +26,18 @@ pub enum DeathCause {
     Killed = 9,
     /// It could not be started.
     StartFailed = 10,
+    /// It owned more bytes on the exchange heap than its quota allows.
+    ExchangeQuota = 11,
+    /// It made more threads than it may have.
+    ThreadLimit = 12,
+    /// It held more proxies, or exported more objects, than it may.
+    HandleLimit = 13,
+    /// It went on logging far more than it may.
+    LogFlood = 14,
+    /// It used more CPU time than its share.
+    CpuShare = 15,
+    /// It belonged to a program that started too many processes.
+    ProcessLimit = 16,
 }
 
 impl DeathCause {
@@ -44,6 +56,12 @@ impl DeathCause {
             8 => Self::Watchdog,
             9 => Self::Killed,
             10 => Self::StartFailed,
+            11 => Self::ExchangeQuota,
+            12 => Self::ThreadLimit,
+            13 => Self::HandleLimit,
+            14 => Self::LogFlood,
+            15 => Self::CpuShare,
+            16 => Self::ProcessLimit,
             _ => return None,
         })
     }
@@ -63,6 +81,12 @@ impl DeathCause {
             Self::Watchdog => "watchdog expired",
             Self::Killed => "killed",
             Self::StartFailed => "start failed",
+            Self::ExchangeQuota => "exchange quota exceeded",
+            Self::ThreadLimit => "thread limit exceeded",
+            Self::HandleLimit => "handle limit exceeded",
+            Self::LogFlood => "log flood",
+            Self::CpuShare => "CPU share exceeded",
+            Self::ProcessLimit => "process limit exceeded",
         }
     }
 }

@@ -11,13 +11,14 @@ pub mod death;
 pub mod device;
 pub mod exchange;
 pub mod grant;
+pub mod limits;
 pub mod note;
 pub mod services;
 pub mod status;
 pub mod thread;
 
 /// Version of every layout in this crate; an image of another one is refused.
-pub const ABI_VERSION: u32 = 7;
+pub const ABI_VERSION: u32 = 8;
 
 /// Bytes in a page, the unit of mapping.
 pub const PAGE_SIZE: usize = 4096;

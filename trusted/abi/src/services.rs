@@ -11,6 +11,7 @@ use crate::death::DeathCause;
 use crate::device::PciInfo;
 use crate::exchange::ProxyObject;
 use crate::grant::Grant;
+use crate::limits::Limits;
 use crate::note::Name;
 use crate::status::Answer;
 
@@ -127,10 +128,8 @@ pub struct StartRequest {
     pub grants: *const Grant,
     /// Number of grants.
     pub grant_count: usize,
-    /// Most bytes of private memory; 0: the default.
-    pub memory_quota: u64,
-    /// Longest time in one call in nanoseconds; 0: none.
-    pub watchdog_ns: u64,
+    /// What it may use.
+    pub limits: Limits,
     /// 1: the domain survives the death of the one that starts it.
     pub detached: u32,
     /// Reserved, zero.

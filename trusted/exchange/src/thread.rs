@@ -20,6 +20,13 @@ pub unsafe fn services() -> &'static Services {
     unsafe { &*table }
 }
 
+/// A number that no other living thread has.
+#[inline]
+#[must_use]
+pub fn identity() -> usize {
+    word::<{ core::mem::offset_of!(abi::thread::ThreadControl, this) }>()
+}
+
 /// Owner id of the domain whose code runs.
 #[inline]
 #[must_use]

@@ -10,6 +10,7 @@ use core::ptr::NonNull;
 use abi::death::{DeathCause, InjectedFault};
 use abi::exchange::ProxyObject;
 use abi::grant::{Grant, GrantKind, StartResult};
+use abi::limits::Limits;
 use abi::note::{DomainNote, MAX_PARAMETERS};
 use abi::services::{Audit, DeathNotice, DomainInfo, EdgeInfo, StartRequest, TraceEvent};
 use abi::status::{ServiceError, check};
@@ -80,10 +81,8 @@ pub struct AnyProxy {
 pub struct Start<'a> {
     /// Name of the new domain, at most 31 bytes.
     pub name: &'a str,
-    /// Most bytes of private memory; 0: the default.
-    pub memory_quota: u64,
-    /// Longest time in one call in nanoseconds; 0: none.
-    pub watchdog_ns: u64,
+    /// What it may use.
+    pub limits: Limits,
     /// The domain survives the one that starts it.
     pub detached: bool,
     grants: Vec<(String, GivenGrant<'a>)>,
@@ -269,8 +268,7 @@ impl<'a> Start<'a> {
     pub const fn new(name: &'a str) -> Self {
         Self {
             name,
-            memory_quota: 0,
-            watchdog_ns: 0,
+            limits: Limits::DEFAULT,
             detached: false,
             grants: Vec::new(),
         }
@@ -418,8 +416,7 @@ impl DomainControl {
             name: abi::note::name(start.name),
             grants: plain.as_ptr(),
             grant_count: plain.len(),
-            memory_quota: start.memory_quota,
-            watchdog_ns: start.watchdog_ns,
+            limits: start.limits,
             detached: u32::from(start.detached),
             reserved: 0,
             id: 0,

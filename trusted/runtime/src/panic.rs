@@ -2,6 +2,13 @@
 
 use core::fmt::{self, Write};
 use core::panic::PanicInfo;
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+/// The thread that panics; 0: none does.
+static PANICKING: AtomicUsize = AtomicUsize::new(0);
+
+/// It panicked again while its message was written.
+static IS_NESTED: AtomicBool = AtomicBool::new(false);
 
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
@@ -9,8 +16,20 @@ fn panic(info: &PanicInfo<'_>) -> ! {
         bytes: [0; 512],
         length: 0,
     };
-    // A message longer than the buffer is cut; `Text` never fails.
-    let _ = write!(text, "{}", info.message());
+    let this = exchange::thread::identity();
+    let first = PANICKING.compare_exchange(0, this, Ordering::Relaxed, Ordering::Relaxed);
+    let is_nested = first == Err(this);
+    // What is shown in a message is the domain's own code, and may panic, too; once
+    // more, and it would do so for ever. A message longer than the buffer is cut;
+    // `Text` never fails.
+    let _ = match (
+        is_nested,
+        is_nested && IS_NESTED.swap(true, Ordering::Relaxed),
+    ) {
+        (false, _) => write!(text, "{}", info.message()),
+        (true, false) => write!(text, "in a panic's message: {}", info.message()),
+        (true, true) => text.write_str("again and again in a panic's message"),
+    };
     if let Some(place) = info.location() {
         let _ = write!(text, ", at {}:{}", place.file(), place.line());
     }

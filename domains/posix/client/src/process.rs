@@ -166,6 +166,12 @@ impl ExitStatus {
             8 => "watchdog expired",
             9 => "killed",
             10 => "start failed",
+            11 => "exchange quota exceeded",
+            12 => "thread limit exceeded",
+            13 => "handle limit exceeded",
+            14 => "log flood",
+            15 => "CPU share exceeded",
+            16 => "process limit exceeded",
             _ => "died",
         })
     }

@@ -10,11 +10,22 @@ use interfaces::process::Process;
 use runtime::thread::{self, Priority};
 use runtime::time::{self, Instant};
 use runtime::{
-    Console, DeathCause, DomainControl, DomainState, GivenGrant, Image, Proxy, ServiceError, Start,
-    StartError, StartOutcome,
+    Console, DeathCause, DomainControl, DomainState, GivenGrant, Image, Limits, Proxy,
+    ServiceError, Start, StartError, StartOutcome,
 };
 use rv6::process::ProcessState;
 use rv6::system::{Ended, ImageHandle, ProgramStart, System};
+
+/// What a process may use: for the rest, what any domain may. A program has the
+/// thread it is started on, a few proxies for what it asks Rv6 for, and prints
+/// instead of logging.
+const PROCESS_LIMITS: Limits = Limits {
+    exchange_bytes: 16 << 20,
+    threads: 16,
+    handles: 128,
+    log_lines: 100,
+    ..Limits::DEFAULT
+};
 
 /// What Rv6 was granted of the kernel.
 pub struct Kernel {
@@ -96,6 +107,7 @@ impl System for Kernel {
         let mut request = Start::new(process.domain_name())
             .give("process", GivenGrant::proxy(proxy))
             .give("arguments", GivenGrant::bytes(&bytes));
+        request.limits = PROCESS_LIMITS;
         request.detached = false;
         match self.control.start(image, request) {
             Ok(started) => match started.outcome {

@@ -10,12 +10,12 @@ use interfaces::block::BlockDevice;
 use interfaces::files::FileSystem;
 use interfaces::succession::{RRefState, Stateful};
 use interfaces::supervisor::Supervisor;
-use manifest::{DeathPolicy, SystemPlan};
+use manifest::{DeathPolicy, LimitsPlan, SystemPlan};
 use runtime::sync::{Condvar, Mutex};
 use runtime::time::{Duration, Instant};
 use runtime::{
-    AnyProxy, DeathCause, DomainControl, Image, ImageError, Start, StartError, StartFailure,
-    StartOutcome, Started,
+    AnyProxy, DeathCause, DomainControl, Image, ImageError, Limits, Start, StartError,
+    StartFailure, StartOutcome, Started,
 };
 
 use crate::archive::Archive;
@@ -223,8 +223,7 @@ impl System {
     ) -> Result<Started, StartFault> {
         let plan = &self.plan.domains[index];
         let mut start = Start::new(&plan.name);
-        start.memory_quota = plan.memory_bytes;
-        start.watchdog_ns = plan.watchdog_ns;
+        start.limits = limits(&plan.limits);
         start.detached = true;
         for grant in &plan.grants {
             if let Some(given) = grants::grant(self, index, grant)? {
@@ -339,6 +338,18 @@ impl System {
         if self.control.wait_death(Some(id), deadline).is_err() {
             log::error!("{name} does not end");
         }
+    }
+}
+
+const fn limits(plan: &LimitsPlan) -> Limits {
+    Limits {
+        memory_bytes: plan.memory_bytes,
+        exchange_bytes: plan.exchange_bytes,
+        watchdog_ns: plan.watchdog_ns,
+        threads: plan.threads,
+        handles: plan.handles,
+        log_lines: plan.log_lines,
+        cpu_percent: plan.cpu_percent,
     }
 }
 

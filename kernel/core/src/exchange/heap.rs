@@ -38,6 +38,9 @@ pub trait Source: Sync {
     fn free(&self, start: *mut u8, pages: usize);
     /// The CPU of this thread; called with pre-emption off.
     fn cpu(&self) -> usize;
+    /// The current domain is about to take so many bytes that are not in its
+    /// CPU's lists. May not return; nothing is held then.
+    fn take(&self, bytes: usize);
 }
 
 /// Class of a payload, if there is one large enough.
@@ -246,6 +249,24 @@ impl<S: Source> Heap<S> {
         // SAFETY: this CPU's lists, with pre-emption off; the reference is gone
         // before anything else may touch them.
         let list = unsafe { &mut (*local.lists.get())[class] };
+        let Some(block) = list.pop() else {
+            drop(preempt);
+            return self.allocate_from_pool(request, owner, class);
+        };
+        local.count(1);
+        let payload = place(block.cast(), request, owner);
+        drop(preempt);
+        payload
+    }
+
+    #[cold]
+    fn allocate_from_pool(&self, request: &ExchangeRequest, owner: u64, class: usize) -> *mut u8 {
+        self.source.take(batch_of(class) * stride_of(class));
+        let preempt = PreemptOff::new();
+        let local = &self.cpus[self.source.cpu()];
+        // SAFETY: as in `allocate`.
+        let list = unsafe { &mut (*local.lists.get())[class] };
+        // Another thread may have filled it meanwhile.
         if list.first.is_null() {
             self.refill(list, class);
         }
@@ -491,6 +512,7 @@ impl<S: Source> Heap<S> {
         let Some(bytes) = bytes.filter(|_| request.align <= PAGE_SIZE) else {
             return ptr::null_mut();
         };
+        self.source.take(bytes);
         let mut pool = self.pool.lock();
         let chunk = self.new_chunk(&mut pool, bytes / PAGE_SIZE, LARGE, 1);
         if chunk.is_null() {

@@ -38,6 +38,8 @@ impl Source for HostPages {
         Some(start)
     }
 
+    fn take(&self, _bytes: usize) {}
+
     fn free(&self, start: *mut u8, pages: usize) {
         let known = self.live.lock().unwrap().remove(&(start as usize));
         assert_eq!(known, Some(pages), "pages are freed once and whole");
