@@ -320,3 +320,22 @@ pub unsafe fn chain_holds(
     }
     false
 }
+
+/// Calls `visit` with each domain that [`chain_holds`] is true of.
+///
+/// # Safety
+/// As for [`chain_holds`].
+pub unsafe fn for_each_held(
+    current: *const DomainSlot,
+    mut chain: *const Continuation,
+    visit: impl Fn(*const DomainSlot),
+) {
+    visit(current);
+    while !chain.is_null() {
+        // SAFETY: as in `chain_holds`.
+        let link = unsafe { &*chain };
+        visit(link.caller);
+        visit(link.entered());
+        chain = link.previous;
+    }
+}

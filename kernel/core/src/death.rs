@@ -12,6 +12,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use abi::death::DeathCause;
 use abi::services::DeathNotice;
 use abi::status::ServiceError;
+use abi::thread::DomainSlot;
 
 use crate::domain::{self, Domain};
 use crate::interrupt::Interrupted;
@@ -264,9 +265,19 @@ pub(crate) fn reclaim_started(domain: &'static Domain) {
 
 /// Wakes every thread that executes in the domain, so that it leaves.
 fn disturb_threads(domain: &'static Domain) {
+    disturb_those(|slot| core::ptr::eq(slot, domain.slot()));
+}
+
+/// Wakes every thread that executes in a dying domain.
+fn disturb_dying() {
+    // SAFETY: slots are never freed.
+    disturb_those(|slot| unsafe { (*slot).live.load(Ordering::Relaxed) == 0 });
+}
+
+fn disturb_those(is_meant: impl Fn(*const DomainSlot) -> bool) {
     thread::for_each(|thread| {
         // SAFETY: a racy look at a pointer; waking the wrong thread is harmless.
-        if core::ptr::eq(unsafe { (*thread.control()).current }, domain.slot()) {
+        if is_meant(unsafe { (*thread.control()).current }) {
             scheduler::wake(thread);
         }
     });
@@ -298,9 +309,12 @@ pub(crate) extern "sysv64" fn reap(_: *mut ()) {
         let seen = NOTICED.load(Ordering::SeqCst);
         free_threads();
         limits::take_census();
+        let began_ns = machine::get().now_ns();
         let lingering = reclaim_dying();
         let deadline = if lingering {
-            machine::get().now_ns() + LINGER_NS
+            // Those that are to leave need the CPU more than the reaper.
+            let now_ns = machine::get().now_ns();
+            now_ns + LINGER_NS.max(4 * (now_ns - began_ns))
         } else {
             u64::MAX
         };
@@ -321,12 +335,19 @@ fn free_threads() {
 /// Reclaims the dying domains that no thread holds; whether some remain.
 fn reclaim_dying() -> bool {
     let dying: Vec<_> = DYING.lock().clone();
+    if dying.is_empty() {
+        return false;
+    }
+    // One look at all threads for all domains: many may die at once.
+    let look = scan::look_around();
     let mut lingering = false;
     for domain in dying {
-        if !try_reclaim(domain) {
-            disturb_threads(domain);
+        if domain.was_seen_held(look) || !try_reclaim(domain) {
             lingering = true;
         }
+    }
+    if lingering {
+        disturb_dying();
     }
     lingering
 }

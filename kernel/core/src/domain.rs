@@ -44,6 +44,8 @@ pub struct Domain {
     died_ns: AtomicU64,
     /// What [`crate::scan`] marks threads with that are clear of its death.
     death_ticket: AtomicU64,
+    /// The last of the reaper's looks at all threads that saw it held.
+    held_look: AtomicU64,
     /// What it may use and uses.
     pub(crate) usage: Usage,
     body: SpinLock<Body>,
@@ -117,6 +119,7 @@ impl Domain {
             is_quiet: AtomicBool::new(true),
             died_ns: AtomicU64::new(0),
             death_ticket: AtomicU64::new(0),
+            held_look: AtomicU64::new(0),
             usage: Usage::new(),
             body: SpinLock::new(Body {
                 name: abi::note::name("kernel"),
@@ -187,6 +190,16 @@ impl Domain {
     /// Number of its death, once it is dying.
     pub(crate) fn death_ticket(&self) -> u64 {
         self.death_ticket.load(Ordering::SeqCst)
+    }
+
+    /// Notes that a thread held it when the reaper looked.
+    pub(crate) fn see_held(&self, look: u64) {
+        self.held_look.store(look, Ordering::Relaxed);
+    }
+
+    /// Whether a thread held it at that look of the reaper's.
+    pub(crate) fn was_seen_held(&self, look: u64) -> bool {
+        self.held_look.load(Ordering::Relaxed) == look
     }
 
     /// Its entry returned: it can be called.
@@ -292,15 +305,24 @@ impl Domain {
         let id = self.id();
         let mut threads = 0;
         crate::thread::for_each(|thread| threads += u32::from(thread.home == id));
+        DomainInfo {
+            threads,
+            exchange_bytes: crate::exchange::bytes_owned(id),
+            ..self.own_info()
+        }
+    }
+
+    /// As [`Domain::info`], without threads and exchange objects.
+    fn own_info(&self) -> DomainInfo {
         let body = self.body.lock();
         let image = body.image.as_ref().map_or(0, LoadedImage::private_bytes);
         DomainInfo {
-            id,
+            id: self.id(),
             name: body.name,
             state: self.state() as u32,
-            threads,
+            threads: 0,
             private_bytes: (body.private_pages * PAGE_SIZE + image) as u64,
-            exchange_bytes: crate::exchange::bytes_owned(id),
+            exchange_bytes: 0,
             calls: self.past_calls.load(Ordering::Relaxed),
             cpu_ns: self.cpu_ns.load(Ordering::Relaxed),
         }
@@ -389,10 +411,26 @@ pub fn living() -> Vec<&'static Domain> {
 /// What listings say of all domains that are not dead.
 #[must_use]
 pub fn list() -> Vec<DomainInfo> {
-    let mut list: Vec<_> = living().into_iter().map(Domain::info).collect();
-    crate::export::for_each_edge(&mut |edge| {
-        if let Some(info) = list.iter_mut().find(|info| info.id == edge.callee) {
-            info.calls += edge.calls;
+    let mut list: Vec<_> = living().into_iter().map(Domain::own_info).collect();
+    // In the order of slots, so each is found fast; one look at everything for all.
+    let place = |list: &[DomainInfo], id: u64| {
+        let slot = id & 0xffff;
+        let found = list.binary_search_by_key(&slot, |info| info.id & 0xffff);
+        found.ok().filter(|&index| list[index].id == id)
+    };
+    crate::thread::for_each(|thread| {
+        if let Some(index) = place(&list, thread.home) {
+            list[index].threads += 1;
+        }
+    });
+    crate::exchange::for_each(&mut |header| {
+        if let Some(index) = place(&list, header.owner.load(Ordering::Relaxed)) {
+            list[index].exchange_bytes += header.size as u64;
+        }
+    });
+    crate::export::for_each_count(&mut |callee, calls| {
+        if let Some(index) = place(&list, callee) {
+            list[index].calls += calls;
         }
     });
     list

@@ -180,31 +180,44 @@ fn retire(proxy: &ProxyObject) {
     }
 }
 
-/// The edges of the domain graph: every proxy, with what was counted.
-pub fn for_each_edge(visit: &mut dyn FnMut(EdgeInfo)) {
+/// Calls `visit` with every proxy and its owner.
+fn for_each_held(visit: &mut dyn FnMut(u64, &ProxyObject)) {
     let _changes = CHANGES.lock();
     exchange::for_each(&mut |header| {
         if header.kind.load(Ordering::Acquire) != ObjectKind::Proxy as u32 {
             return;
         }
+        let proxy = core::ptr::from_ref(header).wrapping_add(1);
         // SAFETY: the kind says what the payload is; proxies are not freed
         // while `CHANGES` is held.
-        let proxy = unsafe {
-            &*core::ptr::from_ref(header)
-                .wrapping_add(1)
-                .cast::<ProxyObject>()
-        };
-        // SAFETY: slots are never freed.
-        let slot = unsafe { &*proxy.slot };
-        let is_alive = slot.live.load(Ordering::Acquire) == proxy.generation;
+        let proxy = unsafe { &*proxy.cast::<ProxyObject>() };
+        visit(header.owner.load(Ordering::Relaxed), proxy);
+    });
+}
+
+/// Owner id of the domain that a proxy calls; 0: it is dead.
+fn callee_of(proxy: &ProxyObject) -> u64 {
+    // SAFETY: slots are never freed.
+    let slot = unsafe { &*proxy.slot };
+    if slot.live.load(Ordering::Acquire) == proxy.generation {
+        slot.id.load(Ordering::Relaxed)
+    } else {
+        0
+    }
+}
+
+/// Callee and calls of every proxy.
+pub fn for_each_count(visit: &mut dyn FnMut(u64, u64)) {
+    for_each_held(&mut |_, proxy| visit(callee_of(proxy), statistics::calls(proxy.edge)));
+}
+
+/// The edges of the domain graph: every proxy, with what was counted.
+pub fn for_each_edge(visit: &mut dyn FnMut(EdgeInfo)) {
+    for_each_held(&mut |caller, proxy| {
         let times = statistics::times(proxy.edge);
         visit(EdgeInfo {
-            caller: header.owner.load(Ordering::Relaxed),
-            callee: if is_alive {
-                slot.id.load(Ordering::Relaxed)
-            } else {
-                0
-            },
+            caller,
+            callee: callee_of(proxy),
             fingerprint: proxy.fingerprint,
             calls: statistics::calls(proxy.edge),
             errors: proxy.errors,

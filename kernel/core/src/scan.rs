@@ -114,6 +114,33 @@ pub fn is_held(domain: &'static Domain, ticket: u64) -> bool {
     is_held
 }
 
+/// Looks at the chains of all threads that rest, and notes the dying domains they
+/// mention; the number of the look. Any other domain is to be asked about.
+pub fn look_around() -> u64 {
+    let look = new_ticket();
+    thread::for_each(|thread| {
+        let is_over = thread.stack_range().is_empty() || thread.state() == ThreadState::Ended;
+        if is_over || ptr::eq(thread, thread::current()) || !thread.try_claim() {
+            return;
+        }
+        // SAFETY: switched out, and nobody runs it while it is claimed.
+        unsafe {
+            crossing::for_each_held(
+                (*thread.control()).current,
+                (*thread.control()).chain,
+                |slot| {
+                    let domain = crate::domain::of_slot(slot);
+                    if (*slot).live.load(Ordering::Relaxed) == 0 {
+                        domain.see_held(look);
+                    }
+                },
+            );
+        }
+        thread.release();
+    });
+    look
+}
+
 /// Whether the current thread's chain mentions a domain.
 pub fn is_held_here(domain: &'static Domain) -> bool {
     let control = thread::control();

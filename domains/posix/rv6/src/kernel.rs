@@ -50,6 +50,10 @@ pub fn service_error(error: ServiceError) -> StartError {
     StartError::new(format_args!("no thread: {error:?}"))
 }
 
+fn death_cause(number: u32) -> DeathCause {
+    DeathCause::from_number(number).unwrap_or(DeathCause::Killed)
+}
+
 impl System for Kernel {
     fn clock_ns(&self) -> u64 {
         Instant::now().nanoseconds()
@@ -85,6 +89,10 @@ impl System for Kernel {
 
     fn spawn_thread(&self, name: &str, work: Box<dyn FnOnce() + Send>) -> bool {
         thread::spawn(name, Priority::Normal, work).is_ok()
+    }
+
+    fn spawn_urgent(&self, name: &str, work: Box<dyn FnOnce() + Send>) -> bool {
+        thread::spawn(name, Priority::High, work).is_ok()
     }
 
     fn open_image(&self, bytes: &[u8]) -> Result<ImageHandle, String> {
@@ -144,12 +152,22 @@ impl System for Kernel {
             .collect()
     }
 
-    fn kill(&self, name: &str) -> bool {
+    fn kill(&self, name: &str, cause: u32) -> bool {
         let Some(id) = self.domain_named(name) else {
             return false;
         };
         // If it has ended meanwhile, there is nothing left to do.
-        let _ = self.control.kill(id, DeathCause::Killed);
+        let _ = self.control.kill(id, death_cause(cause));
         true
+    }
+
+    fn kill_all(&self, names: &[&str], cause: u32) {
+        let domains = self.control.list().unwrap_or_default();
+        for domain in domains {
+            if names.contains(&runtime::name_text(&domain.name)) {
+                // As above.
+                let _ = self.control.kill(domain.id, death_cause(cause));
+            }
+        }
     }
 }

@@ -20,7 +20,7 @@ use crate::open_file::OpenFile;
 use crate::path::{Place, Resolver};
 use crate::process::{ProcessState, WorkingDirectory};
 use crate::system::{Ended, ProgramStart, System};
-use crate::table::{FIRST_PID, ProcessTable};
+use crate::table::{FIRST_PID, JOB_MAX, ProcessTable};
 use crate::terminal::{Terminal, Typed};
 use crate::wake::Bed;
 
@@ -178,7 +178,7 @@ impl Rv6 {
         }
         for process in family {
             process.note_interrupt();
-            self.end_process(&process);
+            self.end_process(&process, cause::KILLED);
         }
     }
 
@@ -191,7 +191,7 @@ impl Rv6 {
             return Err(Errno::EPERM);
         }
         match self.table.running(pid) {
-            Some(process) => self.end_process(&process),
+            Some(process) => self.end_process(&process, cause::KILLED),
             // It has ended, but its parent has not asked how yet.
             None if self.table.exists(pid) => {}
             None => return Err(Errno::ESRCH),
@@ -199,13 +199,13 @@ impl Rv6 {
         Ok(())
     }
 
-    fn end_process(&self, process: &ProcessState) {
+    fn end_process(&self, process: &ProcessState, cause: u32) {
         process.note_kill();
         process.blocked().kill();
         // It may be about to get its domain; if it never does, it has ended.
         for _ in 0..KILL_ATTEMPTS {
             let has_ended = self.table.running(process.number()).is_none();
-            if self.system.kill(process.domain_name()) || has_ended {
+            if self.system.kill(process.domain_name(), cause) || has_ended {
                 return;
             }
             process
@@ -272,6 +272,10 @@ impl Rv6 {
         descriptors: Descriptors<OpenFile>,
         request: &SpawnRequest<'_>,
     ) -> Result<u32, Refusal> {
+        if let Some(job) = self.table.end_full_job(parent) {
+            self.end_job(parent, job);
+            return Err(Errno::EINTR.into());
+        }
         let program = self.find_program(&directory, request.path)?;
         let start = ProgramStart {
             arguments: with_prefix(&program.prefix, request.arguments),
@@ -294,7 +298,10 @@ impl Rv6 {
         let thread_name = String::from(process.domain_name());
         let work = Box::new(move || {
             let rv6 = Arc::clone(process.rv6());
-            let ended = rv6.system.run(&program.image, &process, &start);
+            let ended = match process.was_killed() {
+                true => Ended::Died(cause::KILLED),
+                false => rv6.system.run(&program.image, &process, &start),
+            };
             rv6.finish(&process, &ended);
         });
         if !self.system.spawn_thread(&thread_name, work) {
@@ -302,6 +309,45 @@ impl Rv6 {
             return Err(Errno::EAGAIN.into());
         }
         Ok(pid)
+    }
+
+    /// Ends a job that has too many processes. On a thread that goes first: the
+    /// job may have left nothing of the CPUs.
+    fn end_job(self: &Arc<Self>, parent: u32, job: Vec<Arc<ProcessState>>) {
+        if let Some(parent) = self.table.running(parent) {
+            let name = parent.domain_name();
+            self.system.log(&format!(
+                "{name}: its job has {JOB_MAX} processes and is ended"
+            ));
+        }
+        let rv6 = Arc::clone(self);
+        let work = Box::new(move || rv6.end_all(job, cause::PROCESS_LIMIT));
+        if !self.system.spawn_urgent("end of job", work) {
+            self.system.log("no thread to end it");
+        }
+    }
+
+    /// Ends processes, which are noted as killed, all at once.
+    fn end_all(&self, mut processes: Vec<Arc<ProcessState>>, cause: u32) {
+        for attempt in 0..KILL_ATTEMPTS {
+            let names: Vec<&str> = processes
+                .iter()
+                .map(|process| process.domain_name())
+                .collect();
+            self.system.kill_all(&names, cause);
+            if attempt == 0 {
+                for process in &processes {
+                    process.blocked().kill();
+                }
+            }
+            // Some had no domain yet.
+            let pause = Bed::default();
+            pause.sleep_until(self.system.clock_ns() + KILL_RETRY_NS, &NEVER);
+            processes.retain(|process| self.table.running(process.number()).is_some());
+            if processes.is_empty() {
+                return;
+            }
+        }
     }
 
     fn finish(&self, process: &Arc<ProcessState>, ended: &Ended) {
@@ -354,7 +400,7 @@ impl Rv6 {
     pub fn shut_down(&self) -> Outcome<()> {
         for process in self.table.family(FIRST_PID) {
             if process.number() != FIRST_PID {
-                self.end_process(&process);
+                self.end_process(&process, cause::KILLED);
             }
         }
         if !self.table.wait_alone(self.system.clock_ns() + SHUTDOWN_NS) {
@@ -383,6 +429,8 @@ pub mod cause {
     pub const KILLED: u32 = 9;
     /// Could not be started.
     pub const START_FAILED: u32 = 10;
+    /// Belonged to a job that had too many processes.
+    pub const PROCESS_LIMIT: u32 = 16;
 }
 
 /// The exit status a shell shows for a death: 128 and the number of the signal

@@ -44,6 +44,8 @@ pub trait System: Send + Sync {
     fn log(&self, line: &str);
     /// Runs `work` on a thread of its own; whether there was one to be had.
     fn spawn_thread(&self, name: &str, work: Box<dyn FnOnce() + Send>) -> bool;
+    /// As [`Self::spawn_thread`], before threads of processes get their turn.
+    fn spawn_urgent(&self, name: &str, work: Box<dyn FnOnce() + Send>) -> bool;
     /// Verifies an image.
     ///
     /// # Errors
@@ -55,8 +57,11 @@ pub trait System: Send + Sync {
     fn domain_named(&self, name: &str) -> Option<u64>;
     /// Names of the domains that are ending.
     fn dying_domains(&self) -> Vec<String>;
-    /// Begins the end of a domain; whether there was one of that name.
-    fn kill(&self, name: &str) -> bool;
+    /// Begins the end of a domain, for the cause with this number; whether there
+    /// was one of that name.
+    fn kill(&self, name: &str, cause: u32) -> bool;
+    /// Begins the end of those of these domains that there are.
+    fn kill_all(&self, names: &[&str], cause: u32);
 }
 
 /// What a program is started with.

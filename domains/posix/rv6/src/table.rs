@@ -18,6 +18,10 @@ pub const FIRST_PID: u32 = 1;
 /// Most processes at once.
 const PROCESS_MAX: usize = 1_024;
 
+/// Most processes of one job: one that the first process started, and all that
+/// descend from it. Whatever goes on to start processes ends as a whole.
+pub const JOB_MAX: usize = 128;
+
 /// All processes.
 #[derive(Default)]
 pub struct ProcessTable {
@@ -34,17 +38,49 @@ struct State {
 struct Entry {
     process: Arc<ProcessState>,
     parent: u32,
+    /// Number of the process that its job began with.
+    job: u32,
     /// Its parent ended first: nobody waits for it.
     is_adopted: bool,
     /// Set when it has ended and was not waited for yet.
     status: Option<ExitStatus>,
 }
 
+impl State {
+    /// The job of what a process starts; `None`: a new one.
+    fn job_of(&self, parent: u32) -> Option<u32> {
+        let is_first = parent <= FIRST_PID;
+        let parent = self.entries.get(&parent).filter(|_| !is_first);
+        parent.map(|parent| parent.job)
+    }
+}
+
 impl ProcessTable {
+    /// The processes of the job that `parent` belongs to, if it has as many as it
+    /// may; they are noted as killed, so that none of them starts another. Those
+    /// that have ended and were not waited for count, too.
+    #[must_use]
+    pub fn end_full_job(&self, parent: u32) -> Option<Vec<Arc<ProcessState>>> {
+        let state = self.state.lock();
+        let asks = state.entries.get(&parent)?;
+        if asks.process.was_killed() {
+            return None;
+        }
+        let job = state.job_of(parent)?;
+        let members = || state.entries.values().filter(|entry| entry.job == job);
+        (members().count() >= JOB_MAX).then(|| {
+            members()
+                .filter(|entry| entry.status.is_none())
+                .map(|entry| Arc::clone(&entry.process))
+                .inspect(|process| process.note_kill())
+                .collect()
+        })
+    }
+
     /// Adds a process, made from its number.
     ///
     /// # Errors
-    /// `EAGAIN` when there are too many.
+    /// `EAGAIN` when there are too many; `EINTR` when the parent was killed.
     pub fn add(
         &self,
         parent: u32,
@@ -66,10 +102,16 @@ impl ProcessTable {
             }
         }
         state.last_pid = pid;
+        let killed = state.entries.get(&parent);
+        if killed.is_some_and(|parent| parent.process.was_killed()) {
+            return Err(Errno::EINTR);
+        }
+        let job = state.job_of(parent).unwrap_or(pid);
         let process = make(pid);
         let entry = Entry {
             process: Arc::clone(&process),
             parent,
+            job,
             is_adopted: false,
             status: None,
         };

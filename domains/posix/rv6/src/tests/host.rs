@@ -64,6 +64,10 @@ impl System for Host {
         true
     }
 
+    fn spawn_urgent(&self, name: &str, work: Box<dyn FnOnce() + Send>) -> bool {
+        self.spawn_thread(name, work)
+    }
+
     fn open_image(&self, bytes: &[u8]) -> Result<ImageHandle, String> {
         let name = String::from_utf8_lossy(&bytes[4..]).into_owned();
         match self.programs.lock().unwrap().get(&name) {
@@ -96,7 +100,13 @@ impl System for Host {
         Vec::new()
     }
 
-    fn kill(&self, name: &str) -> bool {
+    fn kill_all(&self, names: &[&str], cause: u32) {
+        for name in names {
+            self.kill(name, cause);
+        }
+    }
+
+    fn kill(&self, name: &str, _cause: u32) -> bool {
         let domains = self.domains.lock().unwrap();
         domains.get(name).is_some_and(|domain| {
             domain.store(true, Ordering::SeqCst);
