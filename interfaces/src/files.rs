@@ -234,6 +234,9 @@ pub trait FileSystem {
     fn sync_inode(&self, inode: Inode) -> RpcResult<Result<(), FileError>>;
     /// Makes everything durable and leaves the disk consistent.
     fn sync(&self) -> RpcResult<Result<(), FileError>>;
+    /// The last call of all: nothing is retained any more. Deletes what has no
+    /// name and makes everything durable.
+    fn finish(&self) -> RpcResult<Result<(), FileError>>;
     /// What is known of the file system.
     fn status(&self) -> RpcResult<Result<FileSystemStatus, FileError>>;
 }

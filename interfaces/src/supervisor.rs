@@ -112,6 +112,85 @@ pub enum CrashCause {
     StackOverflow = 3,
     /// An endless loop.
     EndlessLoop = 4,
+    /// An undefined instruction.
+    IllegalInstruction = 5,
+    /// A write into the domain's code.
+    WildWrite = 6,
+    /// An allocation beyond its quota.
+    AllocationFailure = 7,
+    /// Its device completes what it was never given.
+    WrongCompletion = 8,
+    /// An interrupt of its device is lost.
+    LostInterrupt = 9,
+}
+
+impl CrashCause {
+    /// Every cause and what it is called on a command line.
+    pub const NAMES: [(Self, &str); 10] = [
+        (Self::Kill, "kill"),
+        (Self::Panic, "panic"),
+        (Self::NullDereference, "null"),
+        (Self::StackOverflow, "stack"),
+        (Self::EndlessLoop, "loop"),
+        (Self::IllegalInstruction, "illegal"),
+        (Self::WildWrite, "write"),
+        (Self::AllocationFailure, "memory"),
+        (Self::WrongCompletion, "completion"),
+        (Self::LostInterrupt, "interrupt"),
+    ];
+
+    /// The cause with this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        let found = Self::NAMES.iter().find(|(_, known)| *known == name);
+        found.map(|(cause, _)| *cause)
+    }
+
+    /// Whether the domain goes on where its driver copes with it.
+    #[must_use]
+    pub const fn is_of_device(self) -> bool {
+        matches!(self, Self::WrongCompletion | Self::LostInterrupt)
+    }
+}
+
+/// A fault to be injected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Exchangeable)]
+#[repr(C)]
+pub struct Injection {
+    /// Which.
+    pub cause: CrashCause,
+    /// Reserved, zero.
+    pub reserved: u32,
+    /// How long to wait for a thread to be found executing in the domain, in
+    /// nanoseconds; then a waiting or a fresh one is struck.
+    pub within_ns: u64,
+    /// Makes the moments at which threads are looked at.
+    pub seed: u64,
+}
+
+/// What an injected fault did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Exchangeable)]
+#[repr(C)]
+pub struct InjectionReport {
+    /// Id of the domain that was struck.
+    pub id: u64,
+    /// 1: while it was executing, or its device at work.
+    pub was_at_work: u32,
+    /// 1: it died.
+    pub has_died: u32,
+    /// Why, a number of `abi::death::DeathCause`.
+    pub death_cause: u32,
+    /// 1: its successor runs.
+    pub runs_again: u32,
+    /// From the beginning of its death until callers reached its successor, in
+    /// nanoseconds; 0: there is none.
+    pub recovery_ns: u64,
+    /// What the kernel still holds for the dead domain.
+    pub leftovers: u64,
+    /// Other domains of the system that died meanwhile.
+    pub others_died: u32,
+    /// Reserved, zero.
+    pub reserved: u32,
 }
 
 /// Why the supervisor refused.
@@ -134,6 +213,8 @@ pub enum SupervisorError {
     OtherInterface = 7,
     /// Neither the new nor the old image starts.
     DoesNotStart = 8,
+    /// The domain has no device that could fail so.
+    NoSuchDevice = 9,
 }
 
 /// How a domain was replaced by another image.
@@ -157,6 +238,14 @@ pub trait Supervisor {
     /// Makes a domain crash, by name, and waits until its end is complete
     /// (an endless loop is ended after being seen to loop).
     fn crash(&self, name: &str, cause: CrashCause) -> RpcResult<Result<(), SupervisorError>>;
+    /// Makes something go wrong in a domain, by name, and waits until it is over:
+    /// the domain has died, everything it had is reclaimed and its successor
+    /// runs. A device's fault may leave it alive.
+    fn inject(
+        &self,
+        name: &str,
+        injection: Injection,
+    ) -> RpcResult<Result<InjectionReport, SupervisorError>>;
     /// Ends a domain by id.
     fn kill(&self, id: u64) -> RpcResult<Result<(), SupervisorError>>;
     /// Waits until a supervised domain runs again after a death.

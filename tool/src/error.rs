@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::bench::BenchError;
 use crate::build::BuildError;
+use crate::campaign::CampaignError;
 use crate::check::CheckError;
 use crate::disk::DiskError;
 use crate::iso::IsoError;
@@ -61,6 +62,9 @@ pub enum ToolError {
     /// A benchmark has no result.
     #[error(transparent)]
     Bench(#[from] BenchError),
+    /// No campaign can begin.
+    #[error(transparent)]
+    Campaign(#[from] CampaignError),
     /// The system could not be run.
     #[error(transparent)]
     Run(#[from] RunError),
@@ -81,7 +85,9 @@ impl ToolError {
     /// 125 when a system failed while it ran.
     pub const fn exit_status(&self) -> u8 {
         match self {
-            Self::System(_) | Self::Disk(_) | Self::Check(_) | Self::New(_) => 2,
+            Self::System(_) | Self::Disk(_) | Self::Check(_) | Self::New(_) | Self::Campaign(_) => {
+                2
+            }
             Self::Run(_) => 125,
             _ => 1,
         }

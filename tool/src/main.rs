@@ -16,6 +16,7 @@
 mod archive;
 mod bench;
 mod build;
+mod campaign;
 mod check;
 mod cli;
 mod disk;
@@ -61,6 +62,7 @@ fn dispatch(command: Command) -> Result<u8, ToolError> {
         Command::Test(options) => test::command(&tree, &options),
         Command::Check(options) => check::command(&tree, &options),
         Command::Bench(options) => bench::command(&tree, &options),
+        Command::Campaign(options) => campaign::command(&tree, &options),
         Command::Build(options) => build::command(&tree, &options),
         Command::New(options) => new::command(&tree, &options),
     }

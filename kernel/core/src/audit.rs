@@ -2,6 +2,7 @@
 
 use abi::services::Audit;
 
+use crate::thread::ThreadState;
 use crate::{device, domain, exchange, export, frames, heap, memory, thread};
 
 /// Resources in use now.
@@ -21,4 +22,14 @@ pub fn take() -> Audit {
         exports: export::count(),
         kernel_heap_bytes: heap::bytes_in_use(),
     }
+}
+
+/// What a dead domain still has of all that is freed with it.
+#[must_use]
+pub fn leftovers(id: u64) -> u64 {
+    let mut threads = 0;
+    thread::for_each(|thread| {
+        threads += u64::from(thread.home == id && thread.state() != ThreadState::Ended);
+    });
+    exchange::count_owned(id) + threads + device::count_of(id)
 }

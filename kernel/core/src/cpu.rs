@@ -127,3 +127,10 @@ pub(crate) fn others(this: &'static Cpu) -> impl Iterator<Item = &'static Cpu> {
         .filter(move |&index| index != this.index)
         .map(get)
 }
+
+/// Interrupts every other CPU, whose threads then look for what is due.
+pub(crate) fn disturb_others() {
+    let preempt = crate::sync::PreemptOff::new();
+    others(current()).for_each(|cpu| crate::machine::get().wake_cpu(cpu.index));
+    drop(preempt);
+}

@@ -87,6 +87,8 @@ static DYING: SpinLock<Vec<&'static Domain>> = SpinLock::new(Vec::new());
 static ENDED: SpinLock<Vec<&'static Thread>> = SpinLock::new(Vec::new());
 static NOTICED: AtomicU32 = AtomicU32::new(0);
 static DEATHS: AtomicU32 = AtomicU32::new(0);
+/// Notices of the last deaths: their slots may be in use again.
+static RECENT: SpinLock<VecDeque<DeathNotice>> = SpinLock::new(VecDeque::new());
 static UNREPORTED: SpinLock<VecDeque<DeathNotice>> = SpinLock::new(VecDeque::new());
 
 /// Tells the reaper to look.
@@ -281,9 +283,7 @@ fn disturb_those(is_meant: impl Fn(*const DomainSlot) -> bool) {
             scheduler::wake(thread);
         }
     });
-    let preempt = PreemptOff::new();
-    crate::cpu::others(crate::cpu::current()).for_each(|cpu| machine::get().wake_cpu(cpu.index));
-    drop(preempt);
+    crate::cpu::disturb_others();
 }
 
 /// Hands an ended thread to the reaper.
@@ -396,15 +396,19 @@ fn reclaim(domain: &'static Domain) {
         cause: cause as u32,
         reserved: 0,
         record,
+        begun_ns: domain.died_ns(),
     };
-    let mut unreported = UNREPORTED.lock();
-    if unreported.len() == NOTICES {
-        unreported.pop_front();
-    }
-    unreported.push_back(notice);
-    drop(unreported);
+    push_bounded(&mut RECENT.lock(), notice);
+    push_bounded(&mut UNREPORTED.lock(), notice);
     DEATHS.fetch_add(1, Ordering::SeqCst);
     wait::wake(&DEATHS, u32::MAX);
+}
+
+fn push_bounded(notices: &mut VecDeque<DeathNotice>, notice: DeathNotice) {
+    if notices.len() == NOTICES {
+        notices.pop_front();
+    }
+    notices.push_back(notice);
 }
 
 /// Waits until a domain is dead and reclaimed; `id` 0: any, each once.
@@ -431,6 +435,10 @@ fn notice_of(id: u64) -> Result<Option<DeathNotice>, ServiceError> {
     if domain::find(id).is_some() {
         return Ok(None);
     }
+    let recent = RECENT.lock().iter().rev().find(|one| one.id == id).copied();
+    if recent.is_some() {
+        return Ok(recent);
+    }
     Ok(Some(domain.with(|body| {
         let (cause, record) = match body.last_end {
             Some((last, cause, record)) if last == id => (cause, record),
@@ -442,6 +450,7 @@ fn notice_of(id: u64) -> Result<Option<DeathNotice>, ServiceError> {
             cause: cause as u32,
             reserved: 0,
             record,
+            begun_ns: domain.died_ns(),
         }
     })))
 }

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use abi::PAGE_SIZE;
+use abi::death::InjectedFault;
 use abi::device::StopRecipe;
 use abi::status::ServiceError;
 
@@ -14,7 +15,7 @@ use crate::memory::{Frames, Mapping, Reservation};
 use crate::pci::registers::{MSIX_ENTRY_BYTES, MSIX_VECTOR_CONTROL};
 use crate::pci::{self, ClaimError, InterruptSource};
 use crate::sync::SpinLock;
-use crate::{scheduler, wait};
+use crate::{inject, scheduler, wait};
 
 /// Device registers mapped for a driver. Dropped in this order.
 struct Registers {
@@ -59,9 +60,17 @@ impl Binding {
 struct Held {
     bindings: BTreeMap<usize, Binding>,
     registers: Vec<(u64, Registers)>,
-    dma: BTreeMap<usize, (u64, Frames)>,
+    dma: BTreeMap<usize, DmaMemory>,
     /// How functions are stopped, with the mapped address of their registers.
     stops: Vec<Stop>,
+}
+
+/// Memory shared with a device.
+struct DmaMemory {
+    owner: u64,
+    frames: Frames,
+    /// Only the device writes to it.
+    is_inbound: bool,
 }
 
 /// How the function that `owner` drives is stopped.
@@ -103,6 +112,13 @@ pub(crate) fn interrupt_arrived(vector: usize) {
         return;
     };
     let mut held = HELD.lock();
+    let owner = held
+        .bindings
+        .get(&vector)
+        .map_or(0, |binding| binding.owner);
+    if inject::take_device_fault(owner, InjectedFault::LostInterrupt) {
+        return;
+    }
     let line = held.bindings.get_mut(&vector).and_then(|binding| {
         binding.mask(true);
         binding.line
@@ -314,12 +330,17 @@ pub fn wait_interrupt(
 
 /// Physically contiguous, zeroed memory for a device; null: no memory.
 #[must_use]
-pub fn allocate_dma(owner: u64, pages: usize) -> *mut u8 {
+pub fn allocate_dma(owner: u64, pages: usize, is_inbound: bool) -> *mut u8 {
     let Some(frames) = Frames::zeroed(pages) else {
         return core::ptr::null_mut();
     };
     let start = frames.direct();
-    HELD.lock().dma.insert(start as usize, (owner, frames));
+    let memory = DmaMemory {
+        owner,
+        frames,
+        is_inbound,
+    };
+    HELD.lock().dma.insert(start as usize, memory);
     start
 }
 
@@ -329,7 +350,7 @@ pub fn free_dma(owner: u64, start: *mut u8) {
     let is_owned = held
         .dma
         .get(&(start as usize))
-        .is_some_and(|(holder, _)| *holder == owner);
+        .is_some_and(|memory| memory.owner == owner);
     let frames = if is_owned {
         held.dma.remove(&(start as usize))
     } else {
@@ -337,6 +358,43 @@ pub fn free_dma(owner: u64, start: *mut u8) {
     };
     drop(held);
     drop(frames);
+}
+
+/// Overwrites what only the devices of `owner` write with `garbage`, as a device
+/// out of its mind would; false: there is no such memory.
+pub fn scribble(owner: u64, garbage: &mut dyn FnMut() -> u64) -> bool {
+    let held = HELD.lock();
+    let mut has_some = false;
+    for memory in held.dma.values() {
+        if memory.owner != owner || !memory.is_inbound {
+            continue;
+        }
+        has_some = true;
+        let words = memory.frames.direct().cast::<u64>();
+        for index in 0..memory.frames.pages() * PAGE_SIZE / 8 {
+            // SAFETY: the frames are held, and whoever reads them expects a
+            // device to change them at any time.
+            unsafe { words.add(index).write_volatile(garbage()) };
+        }
+    }
+    has_some
+}
+
+/// Whether a device of `owner` interrupts.
+pub fn interrupts_for(owner: u64) -> bool {
+    let held = HELD.lock();
+    let mut bindings = held.bindings.values();
+    bindings.any(|binding| binding.owner == owner)
+}
+
+/// Device memory, registers and interrupts that `owner` has.
+pub fn count_of(owner: u64) -> u64 {
+    let held = HELD.lock();
+    let bindings = held.bindings.values().filter(|one| one.owner == owner);
+    let memory = held.dma.values().filter(|one| one.owner == owner);
+    let registers = held.registers.iter().filter(|(holder, _)| *holder == owner);
+    let stops = held.stops.iter().filter(|stop| stop.owner == owner);
+    (bindings.count() + memory.count() + registers.count() + stops.count()) as u64
 }
 
 /// Silences the devices of a dying domain: no write to memory, no interrupt.
@@ -425,11 +483,11 @@ pub fn release(owner: u64) {
     let mut held = HELD.lock();
     let mut kept = BTreeMap::new();
     let mut freed = Vec::new();
-    for (start, (holder, frames)) in core::mem::take(&mut held.dma) {
-        if holder == owner {
-            freed.push(frames);
+    for (start, memory) in core::mem::take(&mut held.dma) {
+        if memory.owner == owner {
+            freed.push(memory);
         } else {
-            kept.insert(start, (holder, frames));
+            kept.insert(start, memory);
         }
     }
     held.dma = kept;

@@ -243,6 +243,11 @@ impl Domain {
         self.died_ns.load(Ordering::Acquire)
     }
 
+    /// Leaves no page of its quota.
+    pub(crate) fn exhaust_quota(&self) {
+        self.with(|body| body.quota_pages = body.private_pages);
+    }
+
     /// Frees everything the kernel keeps for it; the slot may be reused then.
     /// Nothing may execute in it or hold it any more.
     pub fn set_dead(&self) {

@@ -112,6 +112,16 @@ pub fn owned_by(owner: u64) -> (u64, u64) {
     (bytes, proxies)
 }
 
+/// Objects `owner` owns.
+#[must_use]
+pub fn count_owned(owner: u64) -> u64 {
+    let mut count = 0;
+    for_each(&mut |header| {
+        count += u64::from(header.owner.load(Ordering::Relaxed) == owner);
+    });
+    count
+}
+
 /// Frees what a dead domain owned, or gives it back to who lent it. Proxies
 /// are handed to `drop_proxy` before they go. Freed and returned objects.
 pub fn reclaim(owner: u64, drop_proxy: &mut dyn FnMut(&ProxyObject)) -> (u64, u64) {

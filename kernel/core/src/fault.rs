@@ -1,4 +1,4 @@
-//! Faults made on purpose: how the shell's `crash` and the tests end a domain.
+//! Faults made on purpose: how a thread ends the domain it executes in.
 //!
 //! The faulting instructions are executed by a thread in the domain, at the
 //! moment it leaves a kernel service or is interrupted, so detection, record
@@ -17,10 +17,14 @@ core::arch::global_asm!(
     ".globl redleaf_fault_null",
     ".globl redleaf_fault_recursion",
     ".globl redleaf_fault_loop",
+    ".globl redleaf_fault_illegal",
+    ".globl redleaf_fault_write",
     ".globl redleaf_fault_end",
     ".type redleaf_fault_null, @function",
     ".type redleaf_fault_recursion, @function",
     ".type redleaf_fault_loop, @function",
+    ".type redleaf_fault_illegal, @function",
+    ".type redleaf_fault_write, @function",
     "redleaf_fault_null:",
     "push rbp",
     "mov rbp, rsp",
@@ -39,16 +43,31 @@ core::arch::global_asm!(
     "push rbp",
     "mov rbp, rsp",
     "2: jmp 2b",
+    "redleaf_fault_illegal:",
+    "push rbp",
+    "mov rbp, rsp",
+    "ud2",
+    "redleaf_fault_write:",
+    "push rbp",
+    "mov rbp, rsp",
+    "lea rax, [rip + redleaf_fault_write]",
+    "mov byte ptr [rax], 0",
+    "pop rbp",
+    "ret",
     "redleaf_fault_end:",
     ".size redleaf_fault_null, redleaf_fault_recursion - redleaf_fault_null",
     ".size redleaf_fault_recursion, redleaf_fault_loop - redleaf_fault_recursion",
-    ".size redleaf_fault_loop, redleaf_fault_end - redleaf_fault_loop",
+    ".size redleaf_fault_loop, redleaf_fault_illegal - redleaf_fault_loop",
+    ".size redleaf_fault_illegal, redleaf_fault_write - redleaf_fault_illegal",
+    ".size redleaf_fault_write, redleaf_fault_end - redleaf_fault_write",
 );
 
 unsafe extern "sysv64" {
     fn redleaf_fault_null();
     fn redleaf_fault_recursion();
     fn redleaf_fault_loop();
+    fn redleaf_fault_illegal();
+    fn redleaf_fault_write();
     fn redleaf_fault_end();
 }
 
@@ -59,18 +78,12 @@ pub fn is_injected(rip: usize) -> bool {
         .contains(&rip)
 }
 
-/// Makes a domain crash: on a thread that executes in it, or a fresh one.
+/// Makes a domain crash: on a thread that executes or waits in it, or a fresh
+/// one.
 ///
 /// # Errors
-/// `Invalid` for an unknown fault, `NoMemory` when no thread can be made.
-pub fn inject(domain: &'static Domain, number: u32) -> Result<(), ServiceError> {
-    if number == InjectedFault::Kill as u32 {
-        crate::death::begin(domain, abi::death::DeathCause::Killed, None);
-        return Ok(());
-    }
-    if number > InjectedFault::EndlessLoop as u32 {
-        return Err(ServiceError::Invalid);
-    }
+/// `Dead`, `NoMemory` when no thread can be made.
+pub(crate) fn strike_anybody(domain: &'static Domain, number: u32) -> Result<(), ServiceError> {
     if domain.state() != DomainState::Running {
         return Err(ServiceError::Dead);
     }
@@ -111,8 +124,16 @@ unsafe extern "sysv64" fn commit_argument(argument: *mut ()) {
 }
 
 /// Domain and fault in one word that is not 0.
-fn word(domain: &Domain, number: u32) -> u64 {
+pub(crate) fn word(domain: &Domain, number: u32) -> u64 {
     domain.id() << NUMBER_BITS | u64::from(number)
+}
+
+/// Owner id and number of a [`word`].
+pub(crate) const fn parts(word: u64) -> (u64, u32) {
+    (
+        word >> NUMBER_BITS,
+        (word & ((1 << NUMBER_BITS) - 1)) as u32,
+    )
 }
 
 /// Bits for the fault's number in an injected word; the rest is the owner id.
@@ -128,16 +149,13 @@ pub fn commit_pending() {
         return;
     }
     let word = thread.injected.swap(0, Ordering::AcqRel);
-    let (id, number) = (
-        word >> NUMBER_BITS,
-        (word & ((1 << NUMBER_BITS) - 1)) as u32,
-    );
+    let (id, number) = parts(word);
     if current.id() == id {
         commit(number);
     } else if let Some(domain) = crate::domain::find(id) {
         // If that fails, the domain is dead or memory has run out: whoever
         // wanted it to crash sees that it did not.
-        let _ = inject(domain, number);
+        let _ = strike_anybody(domain, number);
     }
 }
 
@@ -145,12 +163,21 @@ fn commit(number: u32) {
     // SAFETY: the functions end the domain the thread executes in and touch
     // nothing else.
     unsafe {
-        match number {
-            n if n == InjectedFault::Panic as u32 => crate::death::panicked(b"injected panic"),
-            n if n == InjectedFault::NullDereference as u32 => redleaf_fault_null(),
-            n if n == InjectedFault::StackOverflow as u32 => redleaf_fault_recursion(),
-            n if n == InjectedFault::EndlessLoop as u32 => redleaf_fault_loop(),
+        match InjectedFault::from_number(number) {
+            Some(InjectedFault::Panic) => crate::death::panicked(b"injected panic"),
+            Some(InjectedFault::NullDereference) => redleaf_fault_null(),
+            Some(InjectedFault::StackOverflow) => redleaf_fault_recursion(),
+            Some(InjectedFault::EndlessLoop) => redleaf_fault_loop(),
+            Some(InjectedFault::IllegalInstruction) => redleaf_fault_illegal(),
+            Some(InjectedFault::WildWrite) => redleaf_fault_write(),
+            Some(InjectedFault::AllocationFailure) => exceed_quota(),
             _ => {}
         }
     }
+}
+
+/// Asks for a page when the quota leaves none.
+fn exceed_quota() {
+    crate::domain::current().exhaust_quota();
+    crate::services::pages_map(1);
 }

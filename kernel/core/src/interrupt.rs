@@ -132,6 +132,7 @@ unsafe fn redirect(context: &mut Interrupted) {
 
 /// What the trampoline calls, on the interrupted thread's stack.
 pub(crate) extern "sysv64" fn disturbed(frame: &Disturbed) {
+    crate::inject::meet();
     scheduler::deferred_work();
     if scheduler::is_in_kernel() {
         return watchdog::look_later();

@@ -24,6 +24,7 @@ pub mod fault;
 pub mod frames;
 pub mod heap;
 pub mod image;
+pub mod inject;
 pub mod interrupt;
 mod limits;
 pub mod log;

@@ -6,7 +6,7 @@
 
 use core::sync::atomic::AtomicU32;
 
-use abi::death::DeathCause;
+use abi::death::{DeathCause, InjectedFault};
 use abi::device::{PciInfo, StopRecipe};
 use abi::exchange::ProxyObject;
 use abi::note::{DomainNote, Name};
@@ -21,8 +21,8 @@ use crate::domain::PagesError;
 use crate::machine::HostFileRequest;
 use crate::thread::control;
 use crate::{
-    console, cpu, crossing, death, device, domain, exchange, export, fault, limits, machine,
-    memory, scheduler, start, statistics, thread, trace, wait, watchdog,
+    console, cpu, crossing, death, device, domain, exchange, export, fault, inject, limits,
+    machine, memory, scheduler, start, statistics, thread, trace, wait, watchdog,
 };
 
 /// Runs a service: not unwound inside, unwound at the end if need be.
@@ -85,7 +85,7 @@ unsafe fn buffer<'a>(start: *mut u8, length: usize) -> &'a mut [u8] {
     unsafe { core::slice::from_raw_parts_mut(start, length) }
 }
 
-extern "sysv64" fn pages_map(pages: usize) -> *mut u8 {
+pub(crate) extern "sysv64" fn pages_map(pages: usize) -> *mut u8 {
     let mapped = service(|| domain::current().map_pages(pages));
     match mapped {
         Ok(start) => start,
@@ -381,9 +381,17 @@ extern "sysv64" fn domain_is_called(id: u64) -> Answer {
     }))
 }
 
-extern "sysv64" fn domain_inject(id: u64, fault: u32) -> Answer {
-    done(service(|| {
-        fault::inject(domain::find(id).ok_or(ServiceError::NotFound)?, fault)
+extern "sysv64" fn domain_inject(id: u64, fault: u32, within_ns: u64, seed: u64) -> Answer {
+    answer(service(|| {
+        let domain = domain::find(id).ok_or(ServiceError::NotFound)?;
+        inject::inject(domain, fault, within_ns, seed).map(u64::from)
+    }))
+}
+
+extern "sysv64" fn domain_leftovers(id: u64) -> Answer {
+    answer(service(|| {
+        domain::slot_of(id).ok_or(ServiceError::NotFound)?;
+        Ok(crate::audit::leftovers(id))
     }))
 }
 
@@ -539,8 +547,8 @@ extern "sysv64" fn physical_address(address: *const u8) -> u64 {
     service(|| memory::translate(address as usize).unwrap_or(0))
 }
 
-extern "sysv64" fn dma_allocate(pages: usize) -> *mut u8 {
-    service(|| device::allocate_dma(domain::current().id(), pages))
+extern "sysv64" fn dma_allocate(pages: usize, inbound: u32) -> *mut u8 {
+    service(|| device::allocate_dma(domain::current().id(), pages, inbound != 0))
 }
 
 unsafe extern "sysv64" fn dma_free(start: *mut u8, _pages: usize) {
@@ -555,6 +563,13 @@ fn host_file(file: u64, request: HostFileRequest<'_>) -> Answer {
     }))
 }
 
+/// How much of a transfer of `length` bytes is to be done: all, unless a fault
+/// was injected.
+fn transferred(length: usize) -> usize {
+    let is_cut = inject::take_device_fault(domain::current().id(), InjectedFault::WrongCompletion);
+    if is_cut { length.div_ceil(2) } else { length }
+}
+
 extern "sysv64" fn host_file_size(file: u64) -> Answer {
     host_file(file, HostFileRequest::Size)
 }
@@ -565,6 +580,7 @@ unsafe extern "sysv64" fn host_file_read(
     start: *mut u8,
     length: usize,
 ) -> Answer {
+    let length = transferred(length);
     // SAFETY: the caller's buffer.
     host_file(
         file,
@@ -578,6 +594,7 @@ unsafe extern "sysv64" fn host_file_write(
     start: *const u8,
     length: usize,
 ) -> Answer {
+    let length = transferred(length);
     // SAFETY: the caller's bytes.
     host_file(
         file,
@@ -628,6 +645,7 @@ static TABLE: Services = Services {
     domain_kill,
     domain_is_called,
     domain_inject,
+    domain_leftovers,
     domain_list,
     edge_list,
     sampling_set,

@@ -66,23 +66,35 @@ impl<S: BlockStore, C: Clock> Ext2<S, C> {
         if room == 0 {
             return Err(Error::FileTooLarge);
         }
-        self.modify(|fs| {
+        let (written, result) = self.modify(|fs| {
             if offset > inode.size {
                 fs.zero_tail(&inode, inode.size)?;
             }
             let (written, result) = fs.write_blocks(&mut inode, offset, &from[..room]);
-            let end = offset + written as u64;
             if written > 0 {
                 inode.mtime_s = fs.clock.now_s();
                 inode.ctime_s = inode.mtime_s;
-                fs.extend_to(&mut inode, end);
+                fs.extend_to(&mut inode, offset + written as u64);
+            }
+            if result.is_err() {
+                fs.drop_beyond_end(&mut inode)?;
             }
             fs.store_inode(&inode)?;
             match result {
-                Err(Error::NoSpace | Error::FileTooLarge) if written > 0 => Ok(written),
-                result => result.map(|()| written),
+                Err(error @ Error::Corrupt(_)) => Err(error),
+                result => Ok((written, result)),
             }
-        })
+        })?;
+        match result {
+            Err(Error::NoSpace | Error::FileTooLarge) if written > 0 => Ok(written),
+            result => result.map(|()| written),
+        }
+    }
+
+    /// Gives back what a write that failed had taken for more than it wrote.
+    fn drop_beyond_end(&mut self, inode: &mut Inode) -> Outcome<(), S> {
+        let block_bytes = u64::from(self.superblock.geometry.block_bytes);
+        self.free_from(inode, inode.size.div_ceil(block_bytes))
     }
 
     /// Sets a file's size if that makes it larger.

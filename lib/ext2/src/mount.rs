@@ -104,15 +104,23 @@ impl<S: BlockStore, C: Clock> Ext2<S, C> {
         written
     }
 
-    /// Deletes what is retained without a name, syncs, and gives the store back.
-    pub fn unmount(mut self) -> Result<S, (S, Error<S::Error>)> {
-        for number in self.orphans.clone() {
-            self.retained.insert(number, 1);
-            if let Err(error) = self.release(number) {
-                return Err((self.cache.into_store(), error));
+    /// Nobody has a file open any more: deletes what is retained without a name,
+    /// and syncs.
+    pub fn finish(&mut self) -> Outcome<(), S> {
+        if !self.read_only {
+            for number in self.orphans.clone() {
+                self.retained.insert(number, 1);
+                self.release(number)?;
             }
         }
-        match self.sync() {
+        self.retained.clear();
+        self.session_changed = true;
+        self.sync()
+    }
+
+    /// Finishes, and gives the store back.
+    pub fn unmount(mut self) -> Result<S, (S, Error<S::Error>)> {
+        match self.finish() {
             Ok(()) => Ok(self.cache.into_store()),
             Err(error) => Err((self.cache.into_store(), error)),
         }

@@ -38,10 +38,12 @@ impl<S: BlockStore, C: Clock> Ext2<S, C> {
             return Ok(());
         }
         let inode = self.load_inode(number)?;
-        self.retained.remove(&number);
         if inode.links > 0 || self.read_only {
+            self.retained.remove(&number);
             return Ok(());
         }
+        self.prepare_to_delete(&inode)?;
+        self.retained.remove(&number);
         self.modify(|fs| {
             fs.remove_orphan(number)?;
             let inode = fs.load_inode(number)?;
@@ -49,10 +51,15 @@ impl<S: BlockStore, C: Clock> Ext2<S, C> {
         })
     }
 
-    /// After the last link went: deletes the inode, or lists it while retained.
+    /// After the last link went: deletes the inode, or lists it while it is
+    /// retained or the store cannot be read: then it is deleted at the end.
     pub(crate) fn drop_unlinked(&mut self, mut inode: Inode) -> Outcome<(), S> {
         if !self.retained.contains_key(&inode.number) {
-            return self.delete(inode);
+            if self.prepare_to_delete(&inode).is_ok() {
+                return self.delete(inode);
+            }
+            self.retained.insert(inode.number, 1);
+            self.session_changed = true;
         }
         inode.dtime_s = self.superblock.last_orphan();
         self.superblock.set_last_orphan(inode.number);
@@ -125,6 +132,21 @@ impl<S: BlockStore, C: Clock> Ext2<S, C> {
             }
         }
         self.orphans.remove(place);
+        Ok(())
+    }
+
+    /// Reads what [`delete`](Ext2::delete) needs, as
+    /// [`prepare_to_free`](Ext2::prepare_to_free) does.
+    fn prepare_to_delete(&mut self, inode: &Inode) -> Outcome<(), S> {
+        self.prepare_to_free(inode, 0)?;
+        let group = self.superblock.geometry.group_of_inode(inode.number);
+        let bitmap = self.groups.get(group).inode_bitmap;
+        self.cache.get(bitmap)?;
+        let block = inode.attributes;
+        let has_block = crate::map::check_block(block, &self.superblock.geometry).is_ok();
+        if has_block {
+            self.cache.get(block)?;
+        }
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use crate::bytes::{put_u32, u32_at};
 use crate::cache::Content;
-use crate::error::Error;
+use crate::error::{Corruption, Error};
 use crate::inode::Inode;
 use crate::map::{DIRECT, LEVELS, check_block, first_of, reach};
 use crate::outcome::Outcome;
@@ -25,6 +25,10 @@ impl<S: BlockStore, C: Clock> Ext2<S, C> {
         if size > self.max_file_bytes() {
             return Err(Error::FileTooLarge);
         }
+        if size < inode.size {
+            let block_bytes = u64::from(self.superblock.geometry.block_bytes);
+            self.prepare_to_free(&inode, size.div_ceil(block_bytes))?;
+        }
         self.modify(|fs| {
             fs.zero_tail(&inode, size.min(inode.size))?;
             if size < inode.size {
@@ -39,6 +43,71 @@ impl<S: BlockStore, C: Clock> Ext2<S, C> {
             inode.ctime_s = inode.mtime_s;
             fs.store_inode(&inode)
         })
+    }
+
+    /// Reads what [`free_from`](Ext2::free_from) needs, so that a store that
+    /// cannot be read fails before anything is changed. What is damaged is left
+    /// to that one to find.
+    pub(crate) fn prepare_to_free(&mut self, inode: &Inode, logical: u64) -> Outcome<(), S> {
+        if !inode.has_block_map(&self.superblock.geometry) {
+            return Ok(());
+        }
+        match self.read_pointers(inode, logical) {
+            Err(error @ Error::Io(_)) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    fn read_pointers(&mut self, inode: &Inode, logical: u64) -> Outcome<(), S> {
+        // A map that leads in circles has more than there is.
+        let mut left = self.superblock.geometry.blocks_count;
+        for index in logical.min(u64::from(DIRECT)) as usize..DIRECT as usize {
+            self.read_bitmap_of(inode.pointers[index], &mut left)?;
+        }
+        for levels in 1..=LEVELS {
+            let first = first_of(levels, &self.superblock.geometry);
+            let keep = logical.saturating_sub(first);
+            let table = inode.pointers[(DIRECT + levels - 1) as usize];
+            if table != 0 && keep < reach(levels, &self.superblock.geometry) {
+                self.read_table(table, levels, keep, &mut left)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// As [`free_table`](Ext2::free_table), but changes nothing.
+    fn read_table(&mut self, table: u32, levels: u32, keep: u64, left: &mut u32) -> Outcome<(), S> {
+        check_block(table, &self.superblock.geometry)?;
+        self.read_bitmap_of(table, left)?;
+        let below = reach(levels - 1, &self.superblock.geometry);
+        let bytes = self.cache.get(table)?;
+        let pointers: Vec<u32> = bytes
+            .chunks_exact(4)
+            .map(|bytes| u32_at(bytes, 0))
+            .collect();
+        for (index, pointer) in pointers.into_iter().enumerate() {
+            let keep_below = keep.saturating_sub(index as u64 * below);
+            if pointer == 0 || keep_below >= below {
+                continue;
+            }
+            match levels {
+                1 => self.read_bitmap_of(pointer, left)?,
+                _ => self.read_table(pointer, levels - 1, keep_below, left)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn read_bitmap_of(&mut self, block: u32, left: &mut u32) -> Outcome<(), S> {
+        if block == 0 {
+            return Ok(());
+        }
+        let geometry = self.superblock.geometry;
+        check_block(block, &geometry)?;
+        *left = left.checked_sub(1).ok_or(Corruption::BlockNumber)?;
+        let group = geometry.group_of_block(block);
+        let bitmap = self.groups.get(group).block_bitmap;
+        self.cache.get(bitmap).map(drop)
     }
 
     /// Frees every block from `logical` on; the caller stores the inode.

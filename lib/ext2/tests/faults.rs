@@ -139,3 +139,76 @@ fn a_crash_between_any_two_writes_loses_nothing_that_was_synced() {
         "the scenario writes more than that: {stop_after}"
     );
 }
+
+/// Big enough for two levels of indirect blocks of 1 KiB.
+const BIG_BYTES: usize = 400_000;
+
+#[test]
+fn a_removal_that_cannot_read_the_map_leaves_nothing_to_repair() {
+    let base = MemoryStore::new(empty_image(1024, 2048));
+    let mut fs = mount(&base);
+    let root = fs.root();
+    for name in [b"removed", b"cut off"] {
+        let inode = fs.create(root, name, PLAIN).expect("create");
+        fs.write(inode, 0, &pattern(BIG_BYTES, 1)).expect("write");
+    }
+    fs.sync().expect("sync");
+    drop(fs);
+    let image = base.bytes.borrow().clone();
+    let mut failures = 0;
+    for every in 1..12 {
+        let store = MemoryStore::new(image.clone());
+        let mut fs = mount(&store);
+        let cut = fs.lookup(root, b"cut off").expect("lookup");
+        store.control.fail_reads.set(true);
+        store.control.fail_every.set(every);
+        let answers = [fs.unlink(root, b"removed"), fs.truncate(cut, 5_000)];
+        failures += answers.iter().filter(|answer| answer.is_err()).count();
+        store.control.fail_every.set(0);
+        fs.finish().expect("finish");
+        check(&store);
+    }
+    assert!(failures > 0, "no read failed");
+}
+
+#[test]
+fn what_is_still_retained_at_the_end_is_deleted() {
+    let store = MemoryStore::new(empty_image(1024, 2048));
+    let mut fs = mount(&store);
+    let root = fs.root();
+    let inode = fs.create(root, b"open", PLAIN).expect("create");
+    fs.write(inode, 0, &pattern(50_000, 1)).expect("write");
+    let free_inodes = fs.statfs().free_inodes;
+    fs.retain(inode).expect("retain");
+    fs.unlink(root, b"open").expect("unlink");
+    fs.finish().expect("finish");
+    assert_eq!(fs.statfs().free_inodes, free_inodes + 1);
+    assert_eq!(fs.retentions(inode), 0);
+    check(&store);
+}
+
+#[test]
+fn a_write_that_fails_leaves_nothing_to_repair() {
+    let base = MemoryStore::new(empty_image(1024, 4096));
+    let mut fs = mount(&base);
+    let root = fs.root();
+    let inode = fs.create(root, b"grows", PLAIN).expect("create");
+    fs.write(inode, 0, &pattern(30_000, 1)).expect("write");
+    fs.sync().expect("sync");
+    drop(fs);
+    let image = base.bytes.borrow().clone();
+    let mut failures = 0;
+    for every in 1..12 {
+        let store = MemoryStore::new(image.clone());
+        let mut fs = mount(&store);
+        let inode = fs.lookup(root, b"grows").expect("lookup");
+        store.control.fail_writes.set(true);
+        store.control.fail_every.set(every);
+        let answer = fs.write(inode, 30_000, &pattern(1_000_000, 2));
+        failures += u32::from(answer.is_err());
+        store.control.fail_every.set(0);
+        fs.finish().expect("finish");
+        check(&store);
+    }
+    assert!(failures > 0, "no write failed");
+}

@@ -8,7 +8,8 @@ use posix::supervisor::{CrashCause, DomainStatus, Supervisor, SupervisorError};
 
 const SWITCHES: Switches = Switches::new(
     "c:w:",
-    "crash [--cause panic|null|stack|loop|kill] [--wait SECONDS] DOMAIN",
+    "crash [--cause panic|null|stack|loop|kill|illegal|write|memory|completion|interrupt] \
+     [--wait SECONDS] DOMAIN",
 )
 .long(&[("cause", 'c'), ("wait", 'w')]);
 
@@ -21,16 +22,11 @@ fn main() -> ExitCode {
     let [name] = options.operands() else {
         options.usage()
     };
-    let cause = match options.value('c').unwrap_or("panic") {
-        "panic" => CrashCause::Panic,
-        "null" => CrashCause::NullDereference,
-        "stack" => CrashCause::StackOverflow,
-        "loop" => CrashCause::EndlessLoop,
-        "kill" => CrashCause::Kill,
-        other => {
-            complain!("{other}: not a cause (panic, null, stack, loop, kill)");
-            return ExitCode::from(2);
-        }
+    let cause = options.value('c').unwrap_or("panic");
+    let Some(cause) = CrashCause::from_name(cause) else {
+        let names = CrashCause::NAMES.map(|(_, name)| name).join(", ");
+        complain!("{cause}: not a cause ({names})");
+        return ExitCode::from(2);
     };
     let supervisor = match posix::supervisor() {
         Ok(supervisor) => supervisor,
@@ -53,6 +49,7 @@ fn main() -> ExitCode {
         Ok(Ok(())) => return ExitCode::SUCCESS,
         Ok(Err(SupervisorError::NotFound)) => "no such domain",
         Ok(Err(SupervisorError::NotAllowed)) => "not allowed",
+        Ok(Err(SupervisorError::NoSuchDevice)) => "it has no device that could fail so",
         Ok(Err(SupervisorError::TimedOut)) => "it did not happen in time",
         Ok(Err(_)) => "the kernel refused; see dmesg",
         Err(_) => "the supervisor does not answer",

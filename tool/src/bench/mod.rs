@@ -18,7 +18,7 @@ mod initramfs;
 mod lines;
 mod linux;
 mod peers;
-mod plot;
+pub mod plot;
 mod published;
 mod recovery;
 mod results;

@@ -114,6 +114,7 @@ const LAYERS: &[Layer] = &[
         "programs",
         &[
             "domains/posix/client",
+            "lib/campaign",
             "lib/glob",
             "lib/lineedit",
             "lib/shell",
@@ -148,7 +149,13 @@ const LAYERS: &[Layer] = &[
     ),
     layer(
         "tool",
-        &["trusted/abi", "lib/image", "lib/manifest", "lib/measure"],
+        &[
+            "trusted/abi",
+            "lib/campaign",
+            "lib/image",
+            "lib/manifest",
+            "lib/measure",
+        ],
     ),
 ];
 

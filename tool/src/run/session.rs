@@ -70,8 +70,37 @@ pub enum Ending {
     NoStatus,
 }
 
+/// How long a run may take.
+#[derive(Clone, Copy, Debug)]
+pub enum Limit {
+    /// For ever.
+    None,
+    /// So long in all.
+    Total(Duration),
+    /// For ever, while the console is never silent for so long.
+    Silence(Duration),
+}
+
+impl Limit {
+    /// When it ends a run that has just begun or spoken.
+    fn deadline(self) -> Option<Instant> {
+        match self {
+            Self::None => None,
+            Self::Total(time) | Self::Silence(time) => Some(Instant::now() + time),
+        }
+    }
+}
+
+impl From<Option<Duration>> for Limit {
+    fn from(limit: Option<Duration>) -> Self {
+        limit.map_or(Self::None, Self::Total)
+    }
+}
+
 /// What a thread reports.
 enum Event {
+    /// The console's output goes on.
+    ConsoleSpoke,
     /// The console's output ended.
     ConsoleEnded,
     /// The log ended; the exit status it named.
@@ -89,7 +118,7 @@ enum Event {
 pub fn watch(
     mut command: Command,
     streams: Streams,
-    limit: Option<Duration>,
+    limit: impl Into<Limit>,
 ) -> Result<Ending, ToolError> {
     let program = command.get_program().to_string_lossy().into_owned();
     let input = match streams.is_interactive {
@@ -107,7 +136,7 @@ pub fn watch(
         false => None,
     };
     let events = start_threads(&mut child, streams, terminal.is_some())?;
-    let ending = wait(&events, limit.map(|limit| Instant::now() + limit));
+    let ending = wait(&events, limit.into());
     // Already ended, or to be ended: both are fine.
     let _ = child.kill();
     child.wait().map_err(RunError::Watch)?;
@@ -116,7 +145,8 @@ pub fn watch(
 }
 
 /// Waits for whatever ends the run.
-fn wait(events: &Receiver<Event>, deadline: Option<Instant>) -> Ending {
+fn wait(events: &Receiver<Event>, limit: Limit) -> Ending {
+    let mut deadline = limit.deadline();
     let mut is_console_open = true;
     let mut status = None;
     loop {
@@ -128,6 +158,11 @@ fn wait(events: &Receiver<Event>, deadline: Option<Instant>) -> Ending {
         };
         match event {
             Ok(Event::Leave | Event::Signal) => return Ending::Left,
+            Ok(Event::ConsoleSpoke) => {
+                if let Limit::Silence(_) = limit {
+                    deadline = limit.deadline();
+                }
+            }
             Ok(Event::ConsoleEnded) => is_console_open = false,
             Ok(Event::LogEnded(found)) => status = Some(found),
             Err(RecvTimeoutError::Timeout) => return Ending::TimedOut,
@@ -150,7 +185,9 @@ fn start_threads(
     if let Some(console) = child.stdout.take() {
         let sender = sender.clone();
         thread::spawn(move || {
-            copy_console(console, streams.console);
+            copy_console(console, streams.console, || {
+                let _ = sender.send(Event::ConsoleSpoke);
+            });
             let _ = sender.send(Event::ConsoleEnded);
         });
     }
@@ -184,7 +221,7 @@ fn watch_signals(sender: Sender<Event>) -> io::Result<()> {
 }
 
 /// Copies the console's output at once, byte for byte.
-fn copy_console(mut from: impl Read, mut to: impl Write) {
+fn copy_console(mut from: impl Read, mut to: impl Write, spoke: impl Fn()) {
     let mut buffer = [0; 4096];
     loop {
         match from.read(&mut buffer) {
@@ -194,6 +231,7 @@ fn copy_console(mut from: impl Read, mut to: impl Write) {
             // A closed output loses what nobody reads; the child goes on.
             Ok(count) => {
                 let _ = to.write_all(&buffer[..count]).and_then(|()| to.flush());
+                spoke();
             }
         }
     }
@@ -319,6 +357,25 @@ mod tests {
         let limit = Some(Duration::from_millis(50));
         let (ending, ..) = watch_shell("exec sleep 60", limit);
         assert_eq!(ending, Ending::TimedOut);
+    }
+
+    #[test]
+    fn a_silence_ends_it_and_words_do_not() {
+        let limit = Limit::Silence(Duration::from_millis(400));
+        let run = |script| {
+            let streams = Streams {
+                console: Box::new(Capture::default()),
+                log: Box::new(Capture::default()),
+                is_interactive: false,
+            };
+            let mut command = Command::new("sh");
+            command.args(["-c", script]);
+            watch(command, streams, limit).unwrap()
+        };
+        let talks = "for i in 1 2 3 4 5 6 7 8; do echo $i; sleep 0.1; done; \
+                     echo 'redleaf: exit status 0' >&2";
+        assert_eq!(run(talks), Ending::Status(0));
+        assert_eq!(run("echo 1; exec sleep 60"), Ending::TimedOut);
     }
 
     #[test]

@@ -12,7 +12,7 @@ mod tests;
 use std::path::PathBuf;
 
 pub use compile::Images;
-pub use source::Source;
+pub use source::{DomainSource, Source};
 
 /// Why a system cannot be built.
 #[derive(Debug, thiserror::Error)]

@@ -319,6 +319,11 @@ impl DomainSource {
         self.on_death == OnDeath::Transparent
     }
 
+    /// Name of the shadow in front of it, if it is transparent.
+    pub fn shadow_name(&self) -> String {
+        format!("{}-shadow", self.name)
+    }
+
     /// The shadow in front of it, from this image.
     pub fn shadow(&self, image: &str) -> Self {
         let guarded = GrantText {
@@ -334,7 +339,7 @@ impl DomainSource {
             ..GrantText::default()
         };
         Self {
-            name: format!("{}-shadow", self.name),
+            name: self.shadow_name(),
             image: Some(image.to_owned()),
             machine: self.machine,
             on_death: OnDeath::Restart,

@@ -3,9 +3,11 @@
 //! [`host`] runs cargo's tests, [`commands`] the table of command lines
 //! (`tests/commands.toml`), [`dialogs`] that of interactive use
 //! (`tests/dialogs.toml`), [`scenario`] that of systems (`tests/scenarios.toml`),
-//! for which [`forge`] makes images that must be refused. Every failure is shown
-//! when it happens; the last line is `N passed, N failed`.
+//! for which [`forge`] makes images that must be refused, and [`campaigns`] short
+//! campaigns of faults. Every failure is shown when it happens; the last line is
+//! `N passed, N failed`.
 
+mod campaigns;
 mod commands;
 mod dialogs;
 mod forge;
@@ -86,6 +88,11 @@ pub fn command(tree: &Tree, options: &TestOptions) -> Result<u8, ToolError> {
             if is_wanted(!scenario.is_quick(), &scenario.name_at(place)) {
                 counts.add(scenario.run(tree, place)?);
             }
+        }
+    }
+    for campaign in &campaigns::CAMPAIGNS {
+        if is_wanted(campaign.is_slow(), &campaign.full_name()) {
+            counts.add(campaign.run(tree)?);
         }
     }
     if counts == Counts::default() {

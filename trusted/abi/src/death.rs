@@ -91,7 +91,7 @@ impl DeathCause {
     }
 }
 
-/// How an injected crash is to happen (the shell's `crash` command).
+/// What is made to go wrong in a domain (the shell's `crash`, the campaign).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u32)]
 pub enum InjectedFault {
@@ -105,4 +105,36 @@ pub enum InjectedFault {
     StackOverflow = 3,
     /// An endless loop (ended by the watchdog or a kill).
     EndlessLoop = 4,
+    /// An undefined instruction.
+    IllegalInstruction = 5,
+    /// A write into the code of the domain.
+    WildWrite = 6,
+    /// Its next page is one more than its quota allows.
+    AllocationFailure = 7,
+    /// Its device completes what it was never given: what the device alone
+    /// writes, such as completion queues, is overwritten. A host file transfers
+    /// less than it was asked to.
+    WrongCompletion = 8,
+    /// An interrupt of its device does not arrive.
+    LostInterrupt = 9,
+}
+
+impl InjectedFault {
+    /// The fault with this number, if there is one.
+    #[must_use]
+    pub const fn from_number(number: u32) -> Option<Self> {
+        Some(match number {
+            0 => Self::Kill,
+            1 => Self::Panic,
+            2 => Self::NullDereference,
+            3 => Self::StackOverflow,
+            4 => Self::EndlessLoop,
+            5 => Self::IllegalInstruction,
+            6 => Self::WildWrite,
+            7 => Self::AllocationFailure,
+            8 => Self::WrongCompletion,
+            9 => Self::LostInterrupt,
+            _ => return None,
+        })
+    }
 }

@@ -164,6 +164,8 @@ pub struct DeathNotice {
     pub reserved: u32,
     /// Sequence number of the crash record; 0: none was made.
     pub record: u64,
+    /// When the death began, in nanoseconds since boot.
+    pub begun_ns: u64,
 }
 
 /// Reclaim audit: kernel resources in use, all of which a dead domain returns.
@@ -334,10 +336,18 @@ pub struct Services {
     pub domain_kill: extern "sysv64" fn(id: u64, cause: u32) -> Answer,
     /// 1 while a call of another domain's may be under way in a domain.
     pub domain_is_called: extern "sysv64" fn(id: u64) -> Answer,
-    /// Makes a domain crash in one of the ways of
-    /// [`crate::death::InjectedFault`], on a thread that executes in it or a
-    /// fresh one.
-    pub domain_inject: extern "sysv64" fn(id: u64, fault: u32) -> Answer,
+    /// Makes something go wrong in a domain, a
+    /// [`crate::death::InjectedFault`]: on a thread that executes in it, at
+    /// whatever instruction chance finds it within `within_ns`; after that, or
+    /// if that is 0, on one that waits in it or a fresh one. `seed` makes the
+    /// chance. 1: a thread was executing there, or the device's fault
+    /// happened; 0: it was not, or the device gave no occasion. `Unsupported`:
+    /// the domain has no such device; `Busy`: another such call is under way.
+    /// Blocks.
+    pub domain_inject: extern "sysv64" fn(id: u64, fault: u32, within_ns: u64, seed: u64) -> Answer,
+    /// What a dead domain still has: exchange objects, threads, device memory
+    /// and interrupts. 0 once it is reclaimed.
+    pub domain_leftovers: extern "sysv64" fn(id: u64) -> Answer,
     /// Lists domains; how many there are (may exceed `capacity`).
     pub domain_list: unsafe extern "sysv64" fn(list: *mut DomainInfo, capacity: usize) -> Answer,
     /// Fills in the edges of the domain graph; how many there are. (Capability
@@ -394,7 +404,8 @@ pub struct Services {
     pub physical_address: extern "sysv64" fn(address: *const u8) -> u64,
     /// Allocates physically contiguous, zeroed pages for a device; they are
     /// freed with the domain after its devices are quiesced. Null: no memory.
-    pub dma_allocate: extern "sysv64" fn(pages: usize) -> *mut u8,
+    /// `inbound` 1: only the device writes to them.
+    pub dma_allocate: extern "sysv64" fn(pages: usize, inbound: u32) -> *mut u8,
     /// Frees pages of `dma_allocate`, whole.
     pub dma_free: unsafe extern "sysv64" fn(start: *mut u8, pages: usize),
     /// Bytes in a host file.

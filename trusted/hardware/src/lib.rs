@@ -50,6 +50,12 @@ pub trait Platform {
     /// device. `None`: there is none.
     fn allocate(&self, pages: usize) -> Option<DmaRegion>;
 
+    /// As [`Platform::allocate`], for what the device alone writes once it runs,
+    /// such as completion queues: a test may write nonsense there in its stead.
+    fn allocate_inbound(&self, pages: usize) -> Option<DmaRegion> {
+        self.allocate(pages)
+    }
+
     /// Physical address of a byte. It holds to the end of the byte's page; for
     /// exchange objects, to the end of the object. `None`: not mapped.
     fn physical_address(&self, byte: *const u8) -> Option<u64>;
@@ -84,6 +90,10 @@ pub trait Platform {
 impl<P: Platform + ?Sized> Platform for Arc<P> {
     fn allocate(&self, pages: usize) -> Option<DmaRegion> {
         (**self).allocate(pages)
+    }
+
+    fn allocate_inbound(&self, pages: usize) -> Option<DmaRegion> {
+        (**self).allocate_inbound(pages)
     }
 
     #[inline]

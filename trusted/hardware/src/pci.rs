@@ -128,17 +128,27 @@ fn find(address: u32) -> Result<PciInfo, ServiceError> {
     Err(ServiceError::NotFound)
 }
 
-impl Platform for PciFunction {
-    fn allocate(&self, pages: usize) -> Option<DmaRegion> {
+impl PciFunction {
+    fn region(&self, pages: usize, is_inbound: bool) -> Option<DmaRegion> {
         // SAFETY: holding a function is the right to memory for it.
         let services = unsafe { services() };
-        let start = NonNull::new((services.dma_allocate)(pages))?;
+        let start = NonNull::new((services.dma_allocate)(pages, is_inbound.into()))?;
         let physical = self.physical_address(start.as_ptr())?;
         let words = NonNull::slice_from_raw_parts(start.cast(), pages * PAGE_SIZE / 8);
         // SAFETY: the pages are ours alone until the domain ends (they are never
         // freed before), zeroed, page-aligned; atomics may be changed by a device.
         let words: &'static [AtomicU64] = unsafe { words.as_ref() };
         Some(DmaRegion::new(words, physical))
+    }
+}
+
+impl Platform for PciFunction {
+    fn allocate(&self, pages: usize) -> Option<DmaRegion> {
+        self.region(pages, false)
+    }
+
+    fn allocate_inbound(&self, pages: usize) -> Option<DmaRegion> {
+        self.region(pages, true)
     }
 
     #[inline]

@@ -18,7 +18,7 @@ use exchange::thread::services;
 use exchange::{Interface, Proxy};
 
 use crate::name_text;
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 
 /// The right to start, list and end domains, and to power off.
 #[derive(Debug)]
@@ -457,13 +457,45 @@ impl DomainControl {
         check((unsafe { services() }.domain_kill)(id, cause as u32)).map(drop)
     }
 
-    /// Makes a domain crash in the given way.
+    /// Makes something go wrong in a domain, in a call that executes or waits in
+    /// it, or on a fresh thread.
     ///
     /// # Errors
     /// [`ServiceError::NotFound`] when it is dead already.
     pub fn inject(&self, id: u64, fault: InjectedFault) -> Result<(), ServiceError> {
+        self.inject_within(id, fault, Duration::ZERO, 0).map(drop)
+    }
+
+    /// Makes something go wrong in a domain: at whatever instruction chance,
+    /// made from `seed`, finds a thread executing in it during `within`;
+    /// afterwards, or if that is zero, in a call that waits in it or on a fresh
+    /// thread. Whether a thread was executing there, or the device's fault
+    /// happened. Blocks.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`] when it is dead already,
+    /// [`ServiceError::Unsupported`] when it has no device that could fail so.
+    pub fn inject_within(
+        &self,
+        id: u64,
+        fault: InjectedFault,
+        within: Duration,
+        seed: u64,
+    ) -> Result<bool, ServiceError> {
+        let within_ns = u64::try_from(within.as_nanos()).unwrap_or(u64::MAX);
         // SAFETY: the right was granted.
-        check((unsafe { services() }.domain_inject)(id, fault as u32)).map(drop)
+        let inject = unsafe { services() }.domain_inject;
+        check(inject(id, fault as u32, within_ns, seed)).map(|caught| caught == 1)
+    }
+
+    /// What a dead domain still has: exchange objects, threads, device memory
+    /// and interrupts. 0 once it is reclaimed.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`] when there never was such a domain.
+    pub fn leftovers(&self, id: u64) -> Result<u64, ServiceError> {
+        // SAFETY: the right was granted.
+        check((unsafe { services() }.domain_leftovers)(id))
     }
 
     /// All domains.
@@ -551,6 +583,7 @@ impl DomainControl {
             cause: 0,
             reserved: 0,
             record: 0,
+            begun_ns: 0,
         };
         // SAFETY: the right was granted; the notice is writable for the call.
         check(unsafe {

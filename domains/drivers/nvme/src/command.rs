@@ -113,6 +113,8 @@ pub struct Completion {
     pub result: u32,
     /// The command's identifier.
     pub identifier: u16,
+    /// The submission queue it came by.
+    pub queue: u16,
     /// Its outcome.
     pub status: Status,
 }
@@ -128,6 +130,7 @@ impl Completion {
         Self {
             result: first as u32,
             identifier: (second >> 32) as u16,
+            queue: (second >> 16) as u16,
             status: Status((second >> 49) as u16),
         }
     }

@@ -236,6 +236,7 @@ impl<R: Registers, P: Platform, I: InterruptLine> Driver<R, P, I> {
         let now_ns = self.platform.now_ns();
         let since_ns = now_ns.saturating_sub(self.settings.timeout_ns);
         let is_late = |state: &mut LaneState<Arc<R>>| {
+            state.look_for_damage();
             let requests = &mut state.requests;
             requests.has_batch_older_than(since_ns, now_ns)
         };
@@ -443,6 +444,7 @@ impl<R: Registers, P: Platform, I: InterruptLine> Driver<R, P, I> {
                 self.recover(lane, &|state| state.requests.is_awaited(identifier));
                 continue;
             }
+            state.look_for_damage();
             self.rest(lane, state, seen, now_ns);
         }
     }

@@ -10,7 +10,7 @@ use hardware::{InterruptLine, Platform, Registers};
 use interfaces::block::{BlockBatch, BlockRequest};
 use runtime::sync::{Mutex, MutexGuard};
 
-use crate::command::Command;
+use crate::command::{Command, Completion};
 use crate::prp::PrpLists;
 use crate::queue::QueuePair;
 use crate::registers::Capabilities;
@@ -159,11 +159,42 @@ impl<R: Registers> LaneState<R> {
     #[inline]
     pub fn reap(&mut self, platform: &impl Platform) {
         while let Some(completion) = self.queue.pop() {
-            let outcome = completion.status.outcome();
-            self.requests
-                .complete(platform, completion.identifier, outcome, None);
+            self.settle(platform, completion, None);
         }
         self.queue.acknowledge_if_due(&self.registers);
+    }
+
+    /// Looks, when a completion is late, whether it can come at all.
+    ///
+    /// # Panics
+    /// When the completion queue holds what the device cannot have put there.
+    pub fn look_for_damage(&self) {
+        assert!(
+            !self.queue.is_damaged(),
+            "the completion queue holds what the device cannot have put there"
+        );
+    }
+
+    /// Ends the command that a completion is for.
+    ///
+    /// # Panics
+    /// When there is none: a device that completes what it was never given may
+    /// have written anywhere it could, so it is started anew with its driver.
+    #[inline(always)]
+    fn settle(
+        &mut self,
+        platform: &impl Platform,
+        completion: Completion,
+        claim: Option<&mut dyn FnMut(BlockRequest)>,
+    ) {
+        let outcome = completion.status.outcome();
+        let is_ours = completion.queue == self.queue.number()
+            && self
+                .requests
+                .complete(platform, completion.identifier, outcome, claim);
+        if !is_ours {
+            distrust(completion);
+        }
     }
 
     /// Starts a request of a batch. The caller has seen that there is room.
@@ -188,14 +219,21 @@ impl<R: Registers> LaneState<R> {
             && let Some(completion) = self.queue.pop()
         {
             let mut claim = |request| drop(room.push_back(request));
-            let outcome = completion.status.outcome();
-            let identifier = completion.identifier;
-            self.requests
-                .complete(platform, identifier, outcome, Some(&mut claim));
+            self.settle(platform, completion, Some(&mut claim));
         }
         self.queue.acknowledge_if_due(&self.registers);
         let is_idle = room.len() == before;
         self.polls = (self.polls + 1) % POLLS_PER_LOOK;
         self.polls == 0 || (is_idle && self.requests.batched() == 0)
     }
+}
+
+/// See [`LaneState::settle`].
+#[cold]
+#[inline(never)]
+fn distrust(completion: Completion) -> ! {
+    panic!(
+        "the device completed command {} of queue {}, which it was never given",
+        completion.identifier, completion.queue
+    )
 }

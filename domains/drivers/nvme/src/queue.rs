@@ -7,6 +7,9 @@ use crate::registers::Capabilities;
 
 const PAGE_BYTES: usize = 4096;
 
+/// Completions that [`QueuePair::is_damaged`] looks at.
+const LOOK_AHEAD: u16 = 16;
+
 /// A pair of queues. Only the doorbells touch the device.
 #[derive(Debug)]
 pub struct QueuePair {
@@ -48,7 +51,7 @@ impl QueuePair {
         Some(Self {
             number,
             submission: platform.allocate(pages(entries, COMMAND_WORDS))?,
-            completion: platform.allocate(pages(completion_entries, COMPLETION_WORDS))?,
+            completion: platform.allocate_inbound(pages(completion_entries, COMPLETION_WORDS))?,
             submission_entries: entries,
             completion_entries,
             tail_doorbell: capabilities.tail_doorbell(number),
@@ -124,6 +127,29 @@ impl QueuePair {
         }
         self.unacknowledged += 1;
         Some(completion)
+    }
+
+    /// Whether completions further on look new though the next one does not: a
+    /// device fills its queue in order, so what lies there is not its work.
+    #[cold]
+    #[inline(never)]
+    pub fn is_damaged(&self) -> bool {
+        let is_new = |head: u16, phase: u64| {
+            let first = usize::from(head) * COMPLETION_WORDS;
+            self.completion.read_acquire(first + 1) & PHASE == phase
+        };
+        let (mut head, mut phase) = (self.head, self.phase);
+        for _ in 0..LOOK_AHEAD.min(self.completion_entries - 1) {
+            head = next(head, self.completion_entries);
+            if head == 0 {
+                phase ^= PHASE;
+            }
+            if is_new(head, phase) {
+                // It may have posted both since the look at the next one.
+                return !is_new(self.head, self.phase);
+            }
+        }
+        false
     }
 
     /// Tells the device which completions were taken, once enough of them have

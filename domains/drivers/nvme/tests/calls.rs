@@ -292,3 +292,30 @@ fn unusable_controllers_are_refused_by_name() {
     let failure = model.start(Settings::default()).err();
     assert_eq!(failure, Some(StartFailure::NotReady(true)));
 }
+
+#[test]
+#[should_panic(expected = "which it was never given")]
+fn a_completion_of_a_command_never_given_ends_the_driver() {
+    let model = Model::new(Shape::default());
+    let driver = model.start(Settings::default()).expect("starts");
+    model.device().faults.flips_identifiers = 0x40;
+    let _ = driver.read(1, &mut [0; 512]);
+}
+
+#[test]
+#[should_panic(expected = "which it was never given")]
+fn a_completion_of_another_queue_ends_the_driver() {
+    let model = Model::new(Shape::default());
+    let driver = model.start(Settings::default()).expect("starts");
+    model.device().faults.flips_queues = 0x8000;
+    let _ = driver.read(1, &mut [0; 512]);
+}
+
+#[test]
+#[should_panic(expected = "cannot have put there")]
+fn a_completion_out_of_its_place_ends_the_driver() {
+    let model = Model::new(Shape::default());
+    let driver = model.start(Settings::default()).expect("starts");
+    model.device().faults.skips_places = true;
+    let _ = driver.read(1, &mut [0; 512]);
+}

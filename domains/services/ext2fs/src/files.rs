@@ -259,6 +259,10 @@ impl<S: BlockStore<Error: core::fmt::Display> + Send, C: Clock + Send> FileSyste
         self.run(Ext2::sync)
     }
 
+    fn finish(&self) -> Answer<()> {
+        self.run(Ext2::finish)
+    }
+
     fn status(&self) -> Answer<FileSystemStatus> {
         self.run(|mounted| {
             let status = mounted.statfs();

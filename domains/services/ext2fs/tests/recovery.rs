@@ -162,6 +162,7 @@ forward! {
     retentions(inode: Inode) -> u64;
     sync_inode(inode: Inode) -> ();
     sync() -> ();
+    finish() -> ();
     status() -> interfaces::files::FileSystemStatus;
 }
 

@@ -13,6 +13,7 @@ extern crate alloc;
 
 mod archive;
 mod grants;
+mod injection;
 mod inventory;
 mod policy;
 mod service;

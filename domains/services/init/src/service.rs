@@ -4,8 +4,8 @@ use alloc::sync::Arc;
 
 use exchange::RpcResult;
 use interfaces::supervisor::{
-    AuditReport, CrashCause, DomainStatus, EdgeStatus, Supervisor, SupervisorError, TracedCall,
-    UpgradeReport,
+    AuditReport, CrashCause, DomainStatus, EdgeStatus, Injection, InjectionReport, Supervisor,
+    SupervisorError, TracedCall, UpgradeReport,
 };
 use runtime::time::{Duration, Instant};
 use runtime::{DeathCause, DomainInfo, DomainState, InjectedFault, ServiceError};
@@ -24,11 +24,14 @@ const HELD_TIME: Duration = Duration::from_secs(1);
 const LOOK_TIME: Duration = Duration::from_millis(50);
 
 /// How long an injected endless loop is left to run before it is ended.
-const LOOP_TIME: Duration = Duration::from_millis(20);
+pub const LOOP_TIME: Duration = Duration::from_millis(20);
+
+/// How long a device may take to come to an occasion for its fault.
+const DEVICE_TIME: Duration = Duration::from_secs(1);
 
 /// The object administering programs call.
 pub struct Service {
-    system: Arc<System>,
+    pub(crate) system: Arc<System>,
     tracing: Tracing,
 }
 
@@ -41,7 +44,7 @@ impl Service {
         }
     }
 
-    fn find(&self, name: &str) -> Result<u64, SupervisorError> {
+    pub(crate) fn find(&self, name: &str) -> Result<u64, SupervisorError> {
         if name == "init" {
             return Err(SupervisorError::NotAllowed);
         }
@@ -63,15 +66,15 @@ impl Service {
     fn crash(&self, name: &str, cause: CrashCause) -> Result<(), SupervisorError> {
         let id = self.find(name)?;
         let control = self.system.control();
-        let fault = match cause {
-            CrashCause::Kill => InjectedFault::Kill,
-            CrashCause::Panic => InjectedFault::Panic,
-            CrashCause::NullDereference => InjectedFault::NullDereference,
-            CrashCause::StackOverflow => InjectedFault::StackOverflow,
-            CrashCause::EndlessLoop => InjectedFault::EndlessLoop,
-        };
         let requested = Instant::now();
-        control.inject(id, fault).map_err(refusal)?;
+        if cause.is_of_device() {
+            // What its driver makes of it is the driver's.
+            control
+                .inject_within(id, fault_of(cause), DEVICE_TIME, requested.nanoseconds())
+                .map_err(refusal)?;
+            return Ok(());
+        }
+        control.inject(id, fault_of(cause)).map_err(refusal)?;
         if cause == CrashCause::EndlessLoop {
             runtime::thread::sleep(LOOP_TIME);
             control.kill(id, DeathCause::Watchdog).map_err(refusal)?;
@@ -84,7 +87,7 @@ impl Service {
         Ok(())
     }
 
-    fn wait_death(&self, id: u64) -> Result<(), SupervisorError> {
+    pub(crate) fn wait_death(&self, id: u64) -> Result<(), SupervisorError> {
         let control = self.system.control();
         let deadline = Instant::now() + DEATH_TIME;
         let mut dying_since = None;
@@ -107,11 +110,30 @@ impl Service {
     }
 }
 
-const fn refusal(error: ServiceError) -> SupervisorError {
+/// The kernel's name for a cause.
+pub const fn fault_of(cause: CrashCause) -> InjectedFault {
+    match cause {
+        CrashCause::Kill => InjectedFault::Kill,
+        CrashCause::Panic => InjectedFault::Panic,
+        CrashCause::NullDereference => InjectedFault::NullDereference,
+        CrashCause::StackOverflow => InjectedFault::StackOverflow,
+        CrashCause::EndlessLoop => InjectedFault::EndlessLoop,
+        CrashCause::IllegalInstruction => InjectedFault::IllegalInstruction,
+        CrashCause::WildWrite => InjectedFault::WildWrite,
+        CrashCause::AllocationFailure => InjectedFault::AllocationFailure,
+        CrashCause::WrongCompletion => InjectedFault::WrongCompletion,
+        CrashCause::LostInterrupt => InjectedFault::LostInterrupt,
+    }
+}
+
+/// A refusal of the kernel, as callers are told.
+pub const fn refusal(error: ServiceError) -> SupervisorError {
     match error {
         ServiceError::NotFound | ServiceError::Dead => SupervisorError::NotFound,
         ServiceError::BadImage => SupervisorError::BadImage,
         ServiceError::TimedOut => SupervisorError::TimedOut,
+        ServiceError::Busy => SupervisorError::Busy,
+        ServiceError::Unsupported => SupervisorError::NoSuchDevice,
         _ => SupervisorError::Failed,
     }
 }
@@ -129,6 +151,14 @@ impl Supervisor for Service {
 
     fn crash(&self, name: &str, cause: CrashCause) -> RpcResult<Result<(), SupervisorError>> {
         Ok(self.crash(name, cause))
+    }
+
+    fn inject(
+        &self,
+        name: &str,
+        injection: Injection,
+    ) -> RpcResult<Result<InjectionReport, SupervisorError>> {
+        Ok(self.strike(name, injection))
     }
 
     fn kill(&self, id: u64) -> RpcResult<Result<(), SupervisorError>> {

@@ -356,7 +356,7 @@ const fn limits(plan: &LimitsPlan) -> Limits {
 /// Makes durable what a file system or block device holds back.
 fn write_back(name: &str, object: AnyProxy) {
     let done = match object.downcast::<dyn FileSystem>() {
-        Ok(files) => matches!(files.sync(), Ok(Ok(()))),
+        Ok(files) => matches!(files.finish(), Ok(Ok(()))),
         Err(object) => match object.downcast::<dyn BlockDevice>() {
             Ok(device) => matches!(device.flush(), Ok(Ok(()))),
             Err(_) => true,

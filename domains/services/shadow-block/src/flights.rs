@@ -34,6 +34,8 @@ struct Flight {
     sector: u64,
     operation: BlockOperation,
     buffer: Buffer,
+    /// Times it was not answered in time.
+    timeouts: u32,
 }
 
 /// All requests that are not finished.
@@ -101,6 +103,7 @@ impl Flights {
                 sector: request.sector,
                 operation: request.operation,
                 buffer: request.buffer.map_or(Buffer::None, Buffer::Here),
+                timeouts: 0,
             };
             self.unfinished.insert(self.next, flight);
             self.waiting.push_back(self.next);
@@ -188,6 +191,16 @@ impl Flights {
         if status != BlockStatus::Done && !self.incarnation.is_alive() {
             // It may have seen its device being taken away.
             self.unfinished.insert(number, flight);
+            return;
+        }
+        if status != BlockStatus::Done
+            && error == BlockError::TimedOut
+            && flight.timeouts < crate::REPETITIONS
+        {
+            flight.timeouts += 1;
+            self.unfinished.insert(number, flight);
+            let place = self.waiting.partition_point(|other| *other < number);
+            self.waiting.insert(place, number);
             return;
         }
         self.finished.push_back(flight.request(status, error));

@@ -20,6 +20,11 @@ use shadow::{Deaths, Guard};
 
 use crate::flights::Flights;
 
+type Answer = RpcResult<Result<(), BlockError>>;
+
+/// How often a request that the device does not answer in time is repeated.
+const REPETITIONS: u32 = 2;
+
 /// The object a shadow provides.
 #[derive(Debug)]
 pub struct Shadow {
@@ -44,7 +49,29 @@ impl Shadow {
         &self,
         call: impl Fn(&Proxy<dyn BlockDevice>) -> RpcResult<Result<(), BlockError>>,
     ) -> RpcResult<Result<(), BlockError>> {
-        match self.guard.call(Result::is_err, call) {
+        match self.guard.call(Result::is_err, &call) {
+            Err(error) if error.is_domain_dead() => Ok(Err(BlockError::DriverLost)),
+            Ok(Err(BlockError::TimedOut)) => self.wait_again(&call),
+            answer => answer,
+        }
+    }
+
+    /// Repeats a call that the device did not answer in time: the driver has
+    /// reset it, and knows that it does nothing any more.
+    #[cold]
+    #[inline(never)]
+    fn wait_again(
+        &self,
+        call: &dyn Fn(&Proxy<dyn BlockDevice>) -> Answer,
+    ) -> RpcResult<Result<(), BlockError>> {
+        let mut answer = Ok(Err(BlockError::TimedOut));
+        for _ in 0..REPETITIONS {
+            answer = self.guard.call(Result::is_err, call);
+            if !matches!(answer, Ok(Err(BlockError::TimedOut))) {
+                break;
+            }
+        }
+        match answer {
             Err(error) if error.is_domain_dead() => Ok(Err(BlockError::DriverLost)),
             answer => answer,
         }

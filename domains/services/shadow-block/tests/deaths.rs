@@ -31,6 +31,8 @@ struct Medium {
     lives: Mutex<VecDeque<usize>>,
     /// Every driver dies at its first write.
     is_poisoned: AtomicBool,
+    /// Requests that are not answered in time, from now on.
+    silences: AtomicUsize,
     deaths: AtomicUsize,
 }
 
@@ -44,6 +46,15 @@ impl Medium {
             BlockOperation::Flush => {}
         }
         self.log.lock().unwrap().push((operation, sector));
+    }
+
+    /// Whether this request is one that is not answered.
+    fn is_silent(&self) -> bool {
+        let fewer = |left: usize| left.checked_sub(1);
+        let before = self
+            .silences
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, fewer);
+        before.is_ok()
     }
 }
 
@@ -81,13 +92,22 @@ impl Driver {
         die_here()
     }
 
-    fn wait(&self, operation: BlockOperation, sector: u64, buffer: &mut [u8]) {
+    fn wait(
+        &self,
+        operation: BlockOperation,
+        sector: u64,
+        buffer: &mut [u8],
+    ) -> RpcResult<Result<(), BlockError>> {
         self.point();
+        if self.medium.is_silent() {
+            return Ok(Err(BlockError::TimedOut));
+        }
         if operation == BlockOperation::Write && self.medium.is_poisoned.load(Ordering::SeqCst) {
             self.die();
         }
         self.medium.carry_out(operation, sector, buffer);
         self.point();
+        Ok(Ok(()))
     }
 }
 
@@ -104,18 +124,15 @@ impl BlockDevice for Driver {
     }
 
     fn read(&self, sector: u64, into: &mut [u8]) -> RpcResult<Result<(), BlockError>> {
-        self.wait(BlockOperation::Read, sector, into);
-        Ok(Ok(()))
+        self.wait(BlockOperation::Read, sector, into)
     }
 
     fn write(&self, sector: u64, from: &[u8]) -> RpcResult<Result<(), BlockError>> {
-        self.wait(BlockOperation::Write, sector, &mut from.to_vec());
-        Ok(Ok(()))
+        self.wait(BlockOperation::Write, sector, &mut from.to_vec())
     }
 
     fn flush(&self) -> RpcResult<Result<(), BlockError>> {
-        self.wait(BlockOperation::Flush, 0, &mut []);
-        Ok(Ok(()))
+        self.wait(BlockOperation::Flush, 0, &mut [])
     }
 
     fn submit(&self, mut batch: BlockBatch) -> RpcResult<BlockBatch> {
@@ -141,9 +158,14 @@ impl BlockDevice for Driver {
                 std::mem::forget((request, room));
                 self.die();
             }
-            let buffer = request.buffer.as_deref_mut().unwrap_or_default();
-            self.medium.carry_out(operation, sector, buffer);
-            request.status = BlockStatus::Done;
+            if self.medium.is_silent() {
+                request.status = BlockStatus::Failed;
+                request.error = BlockError::TimedOut;
+            } else {
+                let buffer = request.buffer.as_deref_mut().unwrap_or_default();
+                self.medium.carry_out(operation, sector, buffer);
+                request.status = BlockStatus::Done;
+            }
             room.push_back(request).expect("room");
             self.point();
         }
@@ -401,5 +423,29 @@ fn without_a_successor_callers_get_an_error_and_their_buffers() {
         }
         let lost = Err(BlockError::DriverLost);
         assert_eq!(shadow.write(1, &[1; SECTOR]).unwrap(), lost);
+    });
+}
+
+#[test]
+fn what_is_not_answered_in_time_is_repeated_but_not_for_ever() {
+    Domain::new().run(|| {
+        let medium = Arc::new(Medium::default());
+        let shadow = shadow(&medium, "", false);
+        let silence = |count| medium.silences.store(count, Ordering::SeqCst);
+        silence(2);
+        shadow.write(3, &[7; SECTOR]).unwrap().unwrap();
+        let mut bytes = [0; SECTOR];
+        silence(1);
+        shadow.read(3, &mut bytes).unwrap().unwrap();
+        assert_eq!(bytes, [7; SECTOR]);
+        silence(3);
+        assert_eq!(shadow.flush().unwrap(), Err(BlockError::TimedOut));
+        silence(2);
+        let mut model = vec![0; SECTORS];
+        check_batch(&shadow, &medium, &mut model, &[(1, 5), (0, 0), (1, 9)]);
+        silence(usize::MAX);
+        let lost = run_batch(&shadow, vec![request(1, BlockOperation::Write, 1, 1)]);
+        assert_eq!(lost[&1].status, BlockStatus::Failed);
+        assert_eq!(lost[&1].error, BlockError::TimedOut);
     });
 }

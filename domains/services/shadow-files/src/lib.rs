@@ -295,6 +295,10 @@ impl FileSystem for Shadow {
         self.ask(|files| files.sync())
     }
 
+    fn finish(&self) -> Answer<()> {
+        self.repeat(|files| files.finish())
+    }
+
     fn status(&self) -> Answer<FileSystemStatus> {
         self.ask(|files| files.status())
     }

@@ -72,5 +72,6 @@ refuse! {
     retentions(inode: Inode) -> u64;
     sync_inode(inode: Inode) -> ();
     sync() -> ();
+    finish() -> ();
     status() -> FileSystemStatus;
 }

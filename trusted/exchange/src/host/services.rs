@@ -438,6 +438,12 @@ extern "sysv64" fn one_argument(_: u64) -> Answer {
 unsafe extern "sysv64" fn domain_start(_: *mut StartRequest) -> Answer {
     UNSUPPORTED
 }
+extern "sysv64" fn dma_allocate(pages: usize, _: u32) -> *mut u8 {
+    pages_map(pages)
+}
+extern "sysv64" fn domain_inject(_: u64, _: u32, _: u64, _: u64) -> Answer {
+    UNSUPPORTED
+}
 extern "sysv64" fn domain_order(_: u64, _: u32) -> Answer {
     UNSUPPORTED
 }
@@ -632,7 +638,8 @@ pub fn table() -> &'static Services {
         domain_start,
         domain_kill: domain_order,
         domain_is_called: one_argument,
-        domain_inject: domain_order,
+        domain_inject,
+        domain_leftovers: one_argument,
         domain_list,
         edge_list,
         sampling_set,
@@ -651,7 +658,7 @@ pub fn table() -> &'static Services {
         interrupt_bind: pci_two,
         interrupt_wait,
         physical_address,
-        dma_allocate: pages_map,
+        dma_allocate,
         dma_free: pages_unmap,
         host_file_size: one_argument,
         host_file_read,

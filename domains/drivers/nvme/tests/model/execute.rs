@@ -241,7 +241,9 @@ impl Device {
 
     fn complete(&mut self, submission: u16, identifier: u16, status: u16, result: u32) {
         let queue = &self.submission[&submission];
-        let head = u64::from(queue.head) | u64::from(submission) << 16;
+        let identifier = identifier ^ self.faults.flips_identifiers;
+        let named = submission ^ self.faults.flips_queues;
+        let head = u64::from(queue.head) | u64::from(named) << 16;
         let second = head | u64::from(identifier) << 32 | u64::from(status) << 49;
         let number = queue.completion;
         if let Some(queue) = self.completion.get_mut(&number) {
@@ -256,6 +258,7 @@ impl Device {
         for queue in self.completion.values_mut() {
             while !queue.held.is_empty() && !queue.is_full() {
                 let [first, second] = queue.held.remove(0);
+                queue.tail += u16::from(self.faults.skips_places);
                 let second = second | u64::from(queue.phase) << 48;
                 let address = queue.base + u64::from(queue.tail) * 16;
                 let mut bytes = [0; 16];

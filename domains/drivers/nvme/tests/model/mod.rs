@@ -76,6 +76,12 @@ pub struct Faults {
     pub never_starts: bool,
     /// Every register reads as ones.
     pub is_gone: bool,
+    /// Completions are for the command with these bits of its identifier flipped.
+    pub flips_identifiers: u16,
+    /// Completions are for the submission queue with these bits flipped.
+    pub flips_queues: u16,
+    /// Completions leave out a place of their queue.
+    pub skips_places: bool,
     /// Completions are posted last first.
     pub reverses_order: bool,
 }

@@ -342,6 +342,10 @@ impl FileSystem for MemoryFiles {
         Ok(Ok(()))
     }
 
+    fn finish(&self) -> Answer<()> {
+        Ok(Ok(()))
+    }
+
     fn status(&self) -> Answer<FileSystemStatus> {
         Ok(Err(FileError::Invalid))
     }

@@ -264,5 +264,6 @@ forward! {
     retentions(inode: Inode) -> u64;
     sync_inode(inode: Inode) -> ();
     sync() -> ();
+    finish() -> ();
     status() -> FileSystemStatus;
 }

@@ -1,0 +1,136 @@
+//! Which domains faults are injected into.
+
+use campaign::{Cause, Kind, Plan, Target};
+
+use super::{CampaignError, known};
+use crate::cli::{CampaignOptions, Machine};
+use crate::error::ToolError;
+use crate::system::{DomainSource, Source};
+use crate::tree::Tree;
+
+/// The personality that runs the workload.
+const SHELL: &str = "rv6";
+
+/// A process of the workload that waits for its death.
+const VICTIM: &str = "victim";
+
+/// The targets of a campaign.
+#[derive(Debug)]
+pub struct Targets {
+    targets: Vec<Target>,
+    /// Names of those whose deaths no client may see.
+    transparent: Vec<String>,
+}
+
+impl Targets {
+    /// Those that the options name, or all that are not essential.
+    ///
+    /// # Errors
+    /// Any [`ToolError`] of manifests, and [`CampaignError`].
+    pub fn choose(tree: &Tree, options: &CampaignOptions) -> Result<Self, ToolError> {
+        let source = Source::read(tree, &options.system)?;
+        let machine = options.machine;
+        if !source.domains_on(machine).any(|one| one.name == SHELL) {
+            return Err(CampaignError::Shellless(options.system.clone()).into());
+        }
+        let all = all(&source, machine);
+        let targets: Vec<Target> = match options.target.as_slice() {
+            [] => all,
+            names => names
+                .iter()
+                .map(|name| {
+                    let found = all.iter().find(|target| &target.name == name);
+                    found.cloned().ok_or_else(|| CampaignError::UnknownTarget {
+                        system: options.system.clone(),
+                        machine: machine.name(),
+                        name: name.clone(),
+                        known: known(&source, machine).join(", "),
+                    })
+                })
+                .collect::<Result<_, _>>()?,
+        };
+        let causes = causes(options);
+        if Plan::new(options.seed, &targets, &causes).is_none() {
+            let names: Vec<&str> = causes.iter().map(|cause| cause.name()).collect();
+            return Err(CampaignError::Impossible(names.join(", ")).into());
+        }
+        let transparent = source
+            .domains_on(machine)
+            .filter(|domain| domain.is_transparent())
+            .map(|domain| domain.name.clone())
+            .collect();
+        Ok(Self {
+            targets,
+            transparent,
+        })
+    }
+
+    /// What the shell is to run.
+    pub fn command(&self, options: &CampaignOptions) -> String {
+        let causes: Vec<&str> = causes(options).iter().map(|cause| cause.name()).collect();
+        let targets: Vec<String> = self.targets.iter().map(word).collect();
+        format!(
+            "campaign --faults {} --seed {} --causes {} {}",
+            options.faults,
+            options.seed,
+            causes.join(","),
+            targets.join(" ")
+        )
+    }
+
+    /// Whether clients may not see the deaths of this one.
+    pub fn is_transparent(&self, name: &str) -> bool {
+        self.transparent.iter().any(|known| known == name)
+    }
+}
+
+/// The causes that the options name, or all but the kill from outside, which is
+/// no fault.
+fn causes(options: &CampaignOptions) -> Vec<Cause> {
+    match options.cause.as_slice() {
+        [] => Cause::ALL
+            .into_iter()
+            .filter(|cause| *cause != Cause::Kill)
+            .collect(),
+        named => named.to_vec(),
+    }
+}
+
+/// A target, as the program `campaign` reads it.
+fn word(target: &Target) -> String {
+    match target.kind {
+        Kind::Service => target.name.clone(),
+        kind => format!("{}:{}", target.name, kind.name()),
+    }
+}
+
+/// Every possible target of a system, in the order of its manifest; a victim of
+/// the workload's own is the last.
+pub fn all(source: &Source, machine: Machine) -> Vec<Target> {
+    let mut all = Vec::new();
+    for domain in source.domains_on(machine) {
+        if domain.essential {
+            continue;
+        }
+        let kind = if drives_device(domain) {
+            Kind::Driver
+        } else {
+            Kind::Service
+        };
+        let mut add = |name: String, kind| all.push(Target { name, kind });
+        add(domain.name.clone(), kind);
+        if domain.is_transparent() {
+            add(domain.shadow_name(), Kind::Service);
+        }
+    }
+    all.push(Target {
+        name: VICTIM.to_owned(),
+        kind: Kind::Program,
+    });
+    all
+}
+
+fn drives_device(domain: &DomainSource) -> bool {
+    let mut grants = domain.grants.values();
+    grants.any(|grant| grant.pci.is_some() || grant.host_file.is_some())
+}
