@@ -50,18 +50,15 @@ core::arch::global_asm!(
     // From here on rax holds the result.
     "mov qword ptr gs:[{chain}], r12",
     "mov qword ptr gs:[{current}], r13",
-    // A function that moved a result to the caller left pre-emption off.
-    "cmp dword ptr gs:[{preempt_off}], 0",
-    "jne 5f",
-    "6: cmp dword ptr gs:[{work_pending}], 0",
+    // A function that moved a result to the caller left pre-emption off: who
+    // called turns it on, which is nobody else's business.
+    "cmp dword ptr gs:[{work_pending}], 0",
     "jne 4f",
     "cmp qword ptr [r13 + {live}], 0",
     "je 4f",
     "add rsp, 40",
     "xor edx, edx",
     "ret",
-    "5: mov dword ptr gs:[{preempt_off}], 0",
-    "jmp 6b",
     "2: mov edx, 1",
     "ret",
     "3: mov edx, 3",
@@ -90,8 +87,10 @@ core::arch::global_asm!(
     "add rsp, 24",
     "ret",
     // Work is pending or the caller died meanwhile. The handler returns only
-    // if the caller lives. With the result the stack is aligned.
-    "4: add rsp, 40",
+    // if the caller lives, which has its result: pre-emption may be on. With the
+    // result the stack is aligned.
+    "4: mov dword ptr gs:[{preempt_off}], 0",
+    "add rsp, 40",
     "push rax",
     "call {returned}",
     "pop rax",

@@ -143,7 +143,8 @@ pub type CrossFunction = unsafe extern "sysv64" fn(
 /// The stub checks that the slot has the generation, links a [`Continuation`],
 /// makes the slot's domain current, calls the function and unlinks. It returns
 /// a [`CrossStatus`] in `edx` and, if that is `Done`, the function's word in
-/// `rax`; on return `preempt_off` is 0 if the function ran.
+/// `rax`; `preempt_off`, which the function may have set, is for the caller to
+/// clear, unless the function did not come to its end.
 ///
 /// It keeps `rsp`, `rbx` and `rbp` and nothing else: a compiler that is told so
 /// saves what it needs once, outside of a loop, where the stub would have to do

@@ -11,7 +11,7 @@ use core::mem::{ManuallyDrop, MaybeUninit};
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use abi::exchange::HELD;
-use abi::thread::{CrossFunction, CrossStatus, DomainSlot, offset};
+use abi::thread::{CrossFunction, CrossStatus, offset};
 
 use crate::error::{RpcError, RpcResult};
 use crate::layout::{Exchangeable, Plain};
@@ -129,6 +129,79 @@ struct Frame<A, R> {
 impl<A, R> Frame<A, R> {
     /// Whether the result is small enough to return in a register.
     const IS_WORD: bool = size_of::<RpcResult<R>>() <= size_of::<u64>();
+
+    /// Whether it is if what came of the crossing shares the register with it. In
+    /// memory it would be written in halves and copied as a whole, which no
+    /// processor forwards from its store buffer.
+    const IS_HALF: bool = !Self::IS_WORD && size_of::<R>() <= size_of::<u32>();
+
+    /// What `run` returns for a result, which is moved.
+    fn pack(&mut self, result: RpcResult<R>) -> MaybeUninit<u64> {
+        let mut word = MaybeUninit::<u64>::uninit();
+        // SAFETY: the word is as large as either and aligned for both.
+        unsafe {
+            if Self::IS_WORD {
+                word.as_mut_ptr().cast::<RpcResult<R>>().write(result);
+            } else if Self::IS_HALF {
+                word.as_mut_ptr().cast::<Half<R>>().write(Half::new(result));
+            } else {
+                self.result.write(result);
+            }
+        }
+        word
+    }
+
+    /// The result that `pack` was given.
+    ///
+    /// # Safety
+    /// `pack` was called on this frame and returned `word`, and this is the first
+    /// look at it.
+    #[inline(always)]
+    unsafe fn unpack(&self, word: MaybeUninit<u64>) -> RpcResult<R> {
+        // SAFETY: what was written there; the rest is the caller's promise.
+        unsafe {
+            if Self::IS_WORD {
+                word.as_ptr().cast::<RpcResult<R>>().read()
+            } else if Self::IS_HALF {
+                word.as_ptr().cast::<Half<R>>().read().result()
+            } else {
+                self.result.assume_init_read()
+            }
+        }
+    }
+}
+
+/// A result in one word: a value of at most half a word, and what came of the
+/// crossing.
+#[repr(C)]
+struct Half<R> {
+    value: MaybeUninit<R>,
+    /// 0: there is a value; else a code of [`RpcError`].
+    error: u32,
+}
+
+impl<R> Half<R> {
+    fn new(result: RpcResult<R>) -> Self {
+        match result {
+            Ok(value) => Self {
+                value: MaybeUninit::new(value),
+                error: 0,
+            },
+            Err(error) => Self {
+                value: MaybeUninit::uninit(),
+                error: error.code(),
+            },
+        }
+    }
+
+    #[inline(always)]
+    fn result(self) -> RpcResult<R> {
+        match RpcError::from_code(self.error) {
+            // SAFETY: `new` made it so.
+            None => Ok(unsafe { self.value.assume_init() }),
+            Some(error) => Err(error),
+        }
+    }
 }
 
 /// Calls the object of `proxy` with `arguments`: one crossing. For generated
@@ -168,20 +241,16 @@ where
     // SAFETY: slots live for ever; `run` gets the frame it expects, which lives
     // on this stack until the stub returns, and the halves of the object.
     let (mut status, mut word) = unsafe { call_stub(&target, function, data) };
-    if status == CrossStatus::NotStarted as u32 && target.generation == HELD {
-        // SAFETY: as above; the call did not start.
-        (status, word) = unsafe { call_when_released(proxy, target.slot, function, data) };
+    if status != CrossStatus::Done as u32 {
+        // SAFETY: as above.
+        (status, word) = unsafe { call_if_released(proxy, status, function, data) };
     }
     if status == CrossStatus::Done as u32 {
-        // SAFETY: `run` came to its end and wrote the result to one of the two
-        // places; a word is large and aligned enough for a result that says so.
-        return unsafe {
-            if Frame::<A, R>::IS_WORD {
-                word.as_ptr().cast::<RpcResult<R>>().read()
-            } else {
-                frame.result.assume_init()
-            }
-        };
+        if <R as Exchangeable>::HAS_REFERENCES {
+            thread::end_undisturbed_return();
+        }
+        // SAFETY: `run` came to its end.
+        return unsafe { frame.unpack(word) };
     }
     count_error(proxy.error_counter());
     // An unmoved argument is still the caller's, who gave it away for
@@ -201,30 +270,35 @@ where
     })
 }
 
-/// Makes a call that did not start because calls through the proxy are held,
-/// when they are so no longer. The target goes by value and out of line: where
-/// its address is taken, every crossing would read it back from memory.
+/// Makes a call that did not start, when calls through the proxy are not held
+/// any more. It looks at the target anew: what a crossing has to remember until
+/// it comes back, it has to store.
 ///
 /// # Safety
 /// Those of [`call_stub`].
 #[cold]
 #[inline(never)]
-unsafe fn call_when_released<I: ?Sized + Interface>(
+unsafe fn call_if_released<I: ?Sized + Interface>(
     proxy: &Proxy<I>,
-    mut slot: *const DomainSlot,
+    status: u32,
     function: CrossFunction,
     data: *mut (),
 ) -> (u32, MaybeUninit<u64>) {
-    while proxy.wait_while_held(slot) {
+    let mut answer = (status, MaybeUninit::uninit());
+    while answer.0 == CrossStatus::NotStarted as u32 {
+        let target = proxy.target();
+        let is_held = target.generation == HELD;
+        if is_held && !proxy.wait_while_held(target.slot) {
+            break;
+        }
         let target = proxy.target();
         // SAFETY: the caller's contract.
-        let (status, word) = unsafe { call_stub(&target, function, data) };
-        if status != CrossStatus::NotStarted as u32 || target.generation != HELD {
-            return (status, word);
+        answer = unsafe { call_stub(&target, function, data) };
+        if target.generation != HELD {
+            break;
         }
-        slot = target.slot;
     }
-    (CrossStatus::NotStarted as u32, MaybeUninit::uninit())
+    answer
 }
 
 #[cold]
@@ -267,21 +341,14 @@ where
         function(&*object, ManuallyDrop::take(&mut frame.arguments))
     };
     if <R as Exchangeable>::HAS_REFERENCES {
-        // The stub allows disturbance again once the crossing is unlinked.
+        // The caller allows disturbance again once the crossing is unlinked.
         thread::forbid_disturbance();
         if let Ok(value) = &result {
             // SAFETY: undisturbed, inside a crossing whose caller gets the value.
             unsafe { Exchangeable::give_references(value, thread::calling_domain()) };
         }
     }
-    let mut word = MaybeUninit::<u64>::uninit();
-    if Frame::<A, R>::IS_WORD {
-        // SAFETY: the result fits; its alignment is at most its size.
-        unsafe { word.as_mut_ptr().cast::<RpcResult<R>>().write(result) };
-    } else {
-        frame.result.write(result);
-    }
-    word
+    frame.pack(result)
 }
 
 /// Calls the kernel's crossing stub; its [`CrossStatus`] and the function's word.

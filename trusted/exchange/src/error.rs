@@ -23,6 +23,24 @@ pub enum RpcError {
 }
 
 impl RpcError {
+    /// A number for it that is not 0.
+    pub(crate) const fn code(self) -> u32 {
+        match self {
+            Self::DomainDead => 1,
+            Self::NoStack => 2,
+        }
+    }
+
+    /// The error with this number; `None` for 0.
+    #[inline(always)]
+    pub(crate) const fn from_code(code: u32) -> Option<Self> {
+        match code {
+            0 => None,
+            2 => Some(Self::NoStack),
+            _ => Some(Self::DomainDead),
+        }
+    }
+
     /// Whether the domain called is dead.
     #[must_use]
     pub const fn is_domain_dead(self) -> bool {

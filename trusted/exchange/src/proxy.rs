@@ -182,10 +182,15 @@ impl<I: ?Sized + Interface> Proxy<I> {
     #[inline(always)]
     #[must_use]
     pub fn incarnation(proxy: &Self) -> Incarnation {
-        let target = proxy.target();
-        Incarnation {
-            slot: target.slot as usize,
-            generation: target.generation,
+        let object = proxy.object.as_ptr();
+        // SAFETY: as in `target`, whose order this is.
+        unsafe {
+            let generation = (&raw const (*object).generation).read_volatile();
+            let slot = (&raw const (*object).slot).read_volatile();
+            Incarnation {
+                slot: slot as usize,
+                generation,
+            }
         }
     }
 

@@ -90,6 +90,21 @@ pub(crate) fn allow_disturbance() {
     }
 }
 
+/// Ends what the callee began with [`forbid_disturbance`] before it returned. The
+/// stub has just looked for work, and what has come since is tried again soon:
+/// no need to look again.
+#[inline]
+pub(crate) fn end_undisturbed_return() {
+    // SAFETY: as in `forbid_disturbance`.
+    unsafe {
+        asm!(
+            "mov dword ptr gs:[{field}], 0",
+            field = const offset::PREEMPT_OFF,
+            options(nostack, preserves_flags)
+        );
+    }
+}
+
 #[cold]
 fn yield_to_kernel() {
     // SAFETY: yielding the CPU needs no capability.

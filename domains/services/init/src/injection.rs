@@ -12,6 +12,9 @@ use crate::service::{LOOP_TIME, Service, fault_of, refusal};
 /// How long a driver whose device went wrong may take to notice.
 const NOTICE_TIME: Duration = Duration::from_millis(50);
 
+/// How long threads of a dead domain may take to their ends.
+const END_TIME: Duration = Duration::from_millis(100);
+
 /// How long a successor may take.
 const SUCCESSOR_TIME: Duration = Duration::from_secs(10);
 
@@ -39,7 +42,7 @@ impl Service {
             self.system.saw_death(id);
             report.has_died = 1;
             report.death_cause = notice.cause;
-            report.leftovers = control.leftovers(id).map_err(refusal)?;
+            report.leftovers = self.leftovers(id)?;
             if let Some(recovery_ns) = self.see_successor(name, &notice) {
                 report.runs_again = 1;
                 report.recovery_ns = recovery_ns;
@@ -84,6 +87,19 @@ impl Service {
     fn is_watched(&self, name: &str) -> bool {
         let mut domains = self.system.plan.domains.iter();
         domains.any(|domain| domain.name == name && domain.limits.watchdog_ns != 0)
+    }
+
+    /// What is left of a dead domain. Its threads, which are out of it when it is
+    /// dead, may need a moment to their own ends.
+    fn leftovers(&self, id: u64) -> Result<u64, SupervisorError> {
+        let deadline = Instant::now() + END_TIME;
+        loop {
+            let left = self.system.control().leftovers(id).map_err(refusal)?;
+            if left == 0 || Instant::now() > deadline {
+                return Ok(left);
+            }
+            runtime::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Waits for the successor; how long after the death callers reached it.

@@ -12,6 +12,7 @@ use core::fmt;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use exchange::{Incarnation, Interface, Proxy, RpcResult};
+use runtime::sync::Mutex;
 use runtime::time::{Duration, Instant};
 use runtime::{OptionError, Options, ServiceError, log};
 
@@ -23,6 +24,8 @@ const PATIENCE_MS: u64 = 30_000;
 /// The domain behind a shadow.
 pub struct Guard<I: ?Sized + Interface> {
     proxy: Proxy<I>,
+    /// The life that is known not to be over, unless the proxy leads elsewhere.
+    known: Mutex<Incarnation>,
     attempts: u64,
     patience: Duration,
     /// The death whose end was reported last, nanoseconds since boot.
@@ -55,6 +58,7 @@ impl<I: ?Sized + Interface> Guard<I> {
     /// [`OptionError`].
     pub fn new(proxy: Proxy<I>, options: &Options) -> Result<Self, OptionError> {
         Ok(Self {
+            known: Mutex::new(Proxy::incarnation(&proxy)),
             proxy,
             attempts: options.number("attempts", ATTEMPTS)?,
             patience: Duration::from_millis(options.number("patience_ms", PATIENCE_MS)?),
@@ -88,37 +92,66 @@ impl<I: ?Sized + Interface> Guard<I> {
         is_doubtful: impl Fn(&R) -> bool,
         call: impl Fn(&Proxy<I>) -> RpcResult<R>,
     ) -> RpcResult<R> {
-        let seen = self.incarnation();
+        // Which life answers is not noted before: that would be two more stores
+        // in every crossing.
         let answer = call(&self.proxy);
         if answer.as_ref().is_ok_and(|answer| !is_doubtful(answer)) {
             return answer;
         }
-        self.call_again(seen, answer, is_doubtful, call)
+        self.call_again(answer, is_doubtful, call)
     }
 
     #[cold]
     #[inline(never)]
     fn call_again<R>(
         &self,
-        mut seen: Incarnation,
         mut answer: RpcResult<R>,
         is_doubtful: impl Fn(&R) -> bool,
         call: impl Fn(&Proxy<I>) -> RpcResult<R>,
     ) -> RpcResult<R> {
         let mut deaths = Deaths::default();
-        let is_void = |answer: &RpcResult<R>, seen: Incarnation| match answer {
-            Ok(answer) => is_doubtful(answer) && !seen.is_alive(),
-            Err(error) => error.is_domain_dead(),
-        };
-        while is_void(&answer, seen) {
-            if self.wait(seen, &mut deaths).is_err() {
+        loop {
+            let over = self.life_that_is_over();
+            let is_void = match &answer {
+                Ok(answer) => is_doubtful(answer) && over.is_some(),
+                Err(error) => error.is_domain_dead(),
+            };
+            if !is_void {
+                self.report(&deaths);
                 return answer;
             }
-            seen = self.incarnation();
+            if self.go_on(over, &mut deaths).is_err() {
+                return answer;
+            }
             answer = call(&self.proxy);
         }
-        self.report(&deaths);
-        answer
+    }
+
+    /// The known life, if the domain is dying or the proxy leads elsewhere.
+    fn life_that_is_over(&self) -> Option<Incarnation> {
+        let known = *self.known.lock();
+        (known != self.incarnation() || !known.is_alive()).then_some(known)
+    }
+
+    /// Waits for the successor of a life and gets to know it. `None`: a call met
+    /// its end, but another call has seen to that.
+    fn go_on(&self, over: Option<Incarnation>, deaths: &mut Deaths) -> Result<(), Lost> {
+        let Some(over) = over else {
+            return self.count(deaths);
+        };
+        self.wait(over, deaths)?;
+        *self.known.lock() = self.incarnation();
+        Ok(())
+    }
+
+    /// Counts a death that a call has met.
+    fn count(&self, deaths: &mut Deaths) -> Result<(), Lost> {
+        if deaths.count >= self.attempts {
+            log::error!("a call met {} deaths and is given up", deaths.count);
+            return Err(Lost);
+        }
+        deaths.count += 1;
+        Ok(())
     }
 
     /// Waits for the successor of a dead incarnation, and counts the death.
@@ -126,14 +159,10 @@ impl<I: ?Sized + Interface> Guard<I> {
     /// # Errors
     /// [`Lost`].
     pub fn wait(&self, dead: Incarnation, deaths: &mut Deaths) -> Result<(), Lost> {
-        if deaths.count >= self.attempts {
-            log::error!("a call met {} deaths and is given up", deaths.count);
-            return Err(Lost);
-        }
+        self.count(deaths)?;
         let deadline = Instant::now() + self.patience;
         match Proxy::wait_for_successor(&self.proxy, dead, deadline.nanoseconds()) {
             Ok(died_ns) => {
-                deaths.count += 1;
                 deaths.last_ns = died_ns;
                 Ok(())
             }
