@@ -30,6 +30,9 @@ const NOTICES: usize = 1024;
 /// Nanoseconds after which the reaper looks again at threads that linger.
 const LINGER_NS: u64 = 100_000;
 
+/// Longest time after which it does so.
+const MOST_LINGER_NS: u64 = 2_000_000;
+
 /// What an exception handler saw.
 #[derive(Clone, Copy, Debug)]
 pub struct RawCrash {
@@ -314,7 +317,7 @@ pub(crate) extern "sysv64" fn reap(_: *mut ()) {
         let deadline = if lingering {
             // Those that are to leave need the CPU more than the reaper.
             let now_ns = machine::get().now_ns();
-            now_ns + LINGER_NS.max(4 * (now_ns - began_ns))
+            now_ns + (4 * (now_ns - began_ns)).clamp(LINGER_NS, MOST_LINGER_NS)
         } else {
             u64::MAX
         };
