@@ -11,7 +11,9 @@ pub struct DomainStatus {
     pub id: u64,
     /// Zero-padded name.
     pub name: [u8; 32],
-    /// Number of the state (`abi::services::DomainState`).
+    /// Number of the state (`abi::services::DomainState`), or [`STATE_WAITING`].
+    /// Of a supervised domain that stays dead, or waits, there are only name and
+    /// restarts.
     pub state: u32,
     /// Threads it made.
     pub threads: u32,
@@ -28,6 +30,9 @@ pub struct DomainStatus {
     /// 1 if the supervisor looks after it.
     pub supervised: u32,
 }
+
+/// State of a domain that is dead and will be started again.
+pub const STATE_WAITING: u32 = 5;
 
 /// Resources in use; each is the same before a domain starts and after its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Exchangeable)]

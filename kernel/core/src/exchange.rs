@@ -12,6 +12,7 @@ use abi::services::ExchangeRequest;
 use crate::{cpu, frames, limits, memory};
 
 mod heap;
+pub use heap::footprint;
 
 /// Page frames of the direct map.
 struct Frames;
@@ -92,19 +93,26 @@ pub(crate) fn for_each(visit: &mut dyn FnMut(&'static ObjectHeader)) {
     HEAP.for_each(visit);
 }
 
-/// Bytes of the objects `owner` owns.
+/// Bytes of the objects `owner` owns, headers not counted.
 #[must_use]
 pub fn bytes_owned(owner: u64) -> u64 {
-    owned_by(owner).0
+    let mut bytes = 0;
+    for_each(&mut |header| {
+        if header.owner.load(Ordering::Relaxed) == owner {
+            bytes += header.size as u64;
+        }
+    });
+    bytes
 }
 
-/// Bytes of the objects `owner` owns, and how many of these are proxies.
+/// Bytes of memory that the objects `owner` owns take, and how many of these are
+/// proxies.
 #[must_use]
 pub fn owned_by(owner: u64) -> (u64, u64) {
     let (mut bytes, mut proxies) = (0, 0);
     for_each(&mut |header| {
         if header.owner.load(Ordering::Relaxed) == owner {
-            bytes += header.size as u64;
+            bytes += heap::footprint(header) as u64;
             let is_proxy = header.kind.load(Ordering::Relaxed) == ObjectKind::Proxy as u32;
             proxies += u64::from(is_proxy);
         }

@@ -490,7 +490,7 @@ pub(crate) fn take_census() {
         last = domain.or_else(|| domain::find(owner));
         if let Some(domain) = last {
             let [bytes, proxies] = &domain.usage.census;
-            bytes.fetch_add(header.size as u64, Ordering::Relaxed);
+            bytes.fetch_add(exchange::footprint(header) as u64, Ordering::Relaxed);
             if header.kind.load(Ordering::Relaxed) == ObjectKind::Proxy as u32 {
                 proxies.fetch_add(1, Ordering::Relaxed);
             }

@@ -8,7 +8,7 @@ use alloc::collections::BTreeMap;
 use posix::administration::{self, Administration};
 use posix::io;
 use posix::prelude::*;
-use posix::supervisor::{DomainStatus, EdgeStatus, SupervisorError};
+use posix::supervisor::{DomainStatus, EdgeStatus, STATE_WAITING, SupervisorError};
 use posix::time::{self, Duration, Instant};
 
 extern crate alloc;
@@ -98,6 +98,7 @@ const fn state(number: u32) -> &'static str {
         2 => "running",
         3 => "dying",
         4 => "dead",
+        STATE_WAITING => "waiting",
         _ => "?",
     }
 }

@@ -1,6 +1,14 @@
 //! The reclaim audit of a whole system: what a run leaves behind.
 
+use runtime::thread::sleep;
+use runtime::time::{Duration, Instant};
 use runtime::{Audit, DomainControl};
+
+/// Time in which everything has to be reclaimed.
+const SETTLE_TIME: Duration = Duration::from_secs(1);
+
+/// Time between two looks.
+const LOOK_TIME: Duration = Duration::from_millis(5);
 
 /// Bytes in a page frame.
 const FRAME_BYTES: u64 = 4096;
@@ -23,6 +31,19 @@ impl Inventory {
         // Pools and the log of deaths grow with use; frames show real losses.
         audit.kernel_heap_bytes = 0;
         Self { audit }
+    }
+
+    /// Counts again until it is the same as before, or will not be: what ended
+    /// last may still be on its way out.
+    pub fn settled(control: &DomainControl, before: &Self) -> Self {
+        let deadline = Instant::now() + SETTLE_TIME;
+        loop {
+            let now = Self::take(control);
+            if now.audit == before.audit || Instant::now() > deadline {
+                return now;
+            }
+            sleep(LOOK_TIME);
+        }
     }
 
     /// Says in the log whether `after` is the same.

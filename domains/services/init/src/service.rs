@@ -1,11 +1,12 @@
 //! The supervisor as administering programs see it.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use exchange::RpcResult;
 use interfaces::supervisor::{
-    AuditReport, CrashCause, DomainStatus, EdgeStatus, Injection, InjectionReport, Supervisor,
-    SupervisorError, TracedCall, UpgradeReport,
+    AuditReport, CrashCause, DomainStatus, EdgeStatus, Injection, InjectionReport, STATE_WAITING,
+    Supervisor, SupervisorError, TracedCall, UpgradeReport,
 };
 use runtime::time::{Duration, Instant};
 use runtime::{DeathCause, DomainInfo, DomainState, InjectedFault, ServiceError};
@@ -143,10 +144,18 @@ impl Supervisor for Service {
         let Ok(all) = self.system.control().list() else {
             return Ok(0);
         };
-        for (place, info) in list.iter_mut().zip(&all) {
-            *place = status(&self.system, info);
+        let running = all.iter().map(|info| status(&self.system, info));
+        let absent = self.system.absent();
+        let absent = absent.into_iter().map(|(index, restarts, is_given_up)| {
+            let plan = &self.system.plan.domains[index];
+            absent_status(&plan.name, restarts, is_given_up)
+        });
+        let absent = absent.filter(|one| all.iter().all(|info| info.name != one.name));
+        let everything: Vec<DomainStatus> = running.chain(absent).collect();
+        for (place, one) in list.iter_mut().zip(&everything) {
+            *place = *one;
         }
-        Ok(all.len() as u64)
+        Ok(everything.len() as u64)
     }
 
     fn crash(&self, name: &str, cause: CrashCause) -> RpcResult<Result<(), SupervisorError>> {
@@ -267,6 +276,29 @@ impl Supervisor for Service {
         self.system
             .power_off(i32::try_from(status).unwrap_or(i32::MAX));
         Ok(())
+    }
+}
+
+/// What is said of a domain of the plan that does not run.
+fn absent_status(name: &str, restarts: u32, is_given_up: bool) -> DomainStatus {
+    let mut text = [0; 32];
+    let length = name.len().min(text.len() - 1);
+    text[..length].copy_from_slice(&name.as_bytes()[..length]);
+    DomainStatus {
+        id: 0,
+        name: text,
+        state: if is_given_up {
+            DomainState::Dead as u32
+        } else {
+            STATE_WAITING
+        },
+        threads: 0,
+        private_bytes: 0,
+        exchange_bytes: 0,
+        calls: 0,
+        cpu_ns: 0,
+        restarts,
+        supervised: 1,
     }
 }
 

@@ -137,7 +137,7 @@ impl System {
         let before = Inventory::take(&self.control);
         self.start_all();
         let status = self.end_all();
-        before.compare(&Inventory::take(&self.control));
+        before.compare(&Inventory::settled(&self.control, &before));
         self.control.power_off(status)
     }
 
@@ -300,6 +300,19 @@ impl System {
         entry.map_or((0, false), |entry| (entry.restarts, true))
     }
 
+    /// Domains of the plan that do not run: index, restarts, and whether they stay
+    /// dead.
+    pub fn absent(&self) -> Vec<(usize, u32, bool)> {
+        let entries = self.entries.lock();
+        let absent = entries
+            .iter()
+            .enumerate()
+            .filter(|(_, entry)| !entry.is_alive && (entry.id != 0 || entry.is_given_up));
+        absent
+            .map(|(index, entry)| (index, entry.restarts, entry.is_given_up))
+            .collect()
+    }
+
     /// Asks for an orderly end of the system with an exit status; returns at
     /// once. The first status counts.
     pub fn power_off(&self, status: i32) {
@@ -316,19 +329,18 @@ impl System {
         }
         let status = stopping.unwrap_or_default();
         drop(stopping);
-        for index in (0..self.plan.domains.len()).rev() {
-            self.end(index);
-        }
+        let all = (0..self.plan.domains.len()).rev();
+        let ended: Vec<&str> = all.filter_map(|index| self.end(index)).collect();
+        log::info!("ended, dependants first: {}", ended.join(", "));
         self.entries.lock().clear();
         self.service.lock().take();
         status
     }
 
-    fn end(&self, index: usize) {
+    /// Ends a domain of the plan, if it runs; its name then.
+    fn end(&self, index: usize) -> Option<&str> {
         let name = &self.plan.domains[index].name;
-        let Some(id) = self.running(name) else {
-            return;
-        };
+        let id = self.running(name)?;
         if let Some(object) = self.entries.lock()[index].object.take() {
             write_back(name, object);
         }
@@ -338,6 +350,7 @@ impl System {
         if self.control.wait_death(Some(id), deadline).is_err() {
             log::error!("{name} does not end");
         }
+        Some(name)
     }
 }
 

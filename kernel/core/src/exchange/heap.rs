@@ -66,6 +66,14 @@ const fn payload_of(class: usize) -> usize {
     }
 }
 
+/// Bytes of memory that an object takes, header and rounding included.
+pub fn footprint(header: &ObjectHeader) -> usize {
+    match header.class {
+        LARGE => header.size.next_multiple_of(PAGE_SIZE) + PAGE_SIZE,
+        class => stride_of(class as usize),
+    }
+}
+
 /// Bytes from block to block.
 const fn stride_of(class: usize) -> usize {
     HEADER + payload_of(class)
