@@ -80,6 +80,27 @@ fn ends_of_lines_are_events() {
 }
 
 #[test]
+fn control_c_drops_the_line_in_every_state() {
+    let mut terminal = Terminal::new(40, "$ ", &["echo one"]);
+    let begun: [&[u8]; 6] = [
+        b"",
+        b"line",
+        b"\x12one",
+        b"a\x1b",
+        b"a\x1b[1;",
+        b"a\xe2\x82",
+    ];
+    for keys in begun {
+        assert_eq!(terminal.keys(keys), Event::Pending);
+        assert_eq!(terminal.keys(b"\x03"), Event::Interrupted, "{keys:?}");
+        assert_eq!(terminal.editor.line(), "", "{keys:?}");
+        terminal.begin("$ ");
+        assert_eq!(terminal.keys(b"on\r"), Event::Line("on".into()));
+        terminal.begin("$ ");
+    }
+}
+
+#[test]
 fn long_lines_wrap() {
     let mut terminal = Terminal::new(10, "> ", &[]);
     terminal.keys(b"12345678");

@@ -15,9 +15,6 @@ use crate::shell::{Flow, Shell};
 /// The words of a command, and the assignments before them.
 type Expanded = (Vec<String>, Vec<(String, String)>);
 
-/// How deeply functions may call each other, so that no stack overflows.
-const CALL_DEPTH_MAX: u32 = 100;
-
 impl Shell {
     /// Runs a list of commands.
     pub fn run_program(&mut self, program: &Program) -> Flow {
@@ -176,6 +173,11 @@ impl Shell {
     }
 
     fn run_command(&mut self, command: &Command) -> Flow {
+        if self.is_deep() {
+            self.complain("functions and commands are nested too deeply");
+            self.status = 2;
+            return self.give_up();
+        }
         match command {
             Command::Simple(simple) => self.run_simple(simple),
             Command::Compound(compound, redirections) => {
@@ -236,14 +238,25 @@ impl Shell {
         None
     }
 
+    /// After an error that ends a script, but only one line at the prompt.
+    const fn give_up(&self) -> Flow {
+        if self.is_interactive {
+            Flow::Interrupted
+        } else {
+            Flow::Exit
+        }
+    }
+
+    fn give_up_expansion(&mut self, error: &ExpandError) -> Flow {
+        self.complain(&error.to_string());
+        self.status = 1;
+        self.give_up()
+    }
+
     fn run_simple(&mut self, simple: &SimpleCommand) -> Flow {
         let Some((words, assignments)) = self.expand_simple(simple) else {
             self.status = 1;
-            return if self.is_interactive {
-                Flow::Interrupted
-            } else {
-                Flow::Exit
-            };
+            return self.give_up();
         };
         let Some(name) = words.first() else {
             let status = self.substitution_status.take().unwrap_or(0);
@@ -332,11 +345,6 @@ impl Shell {
     }
 
     fn call(&mut self, body: &Command, words: &[String]) -> Flow {
-        if self.call_depth >= CALL_DEPTH_MAX {
-            self.complain(&format!("{}: functions are nested too deeply", words[0]));
-            self.status = 2;
-            return Flow::Exit;
-        }
         let arguments = core::mem::replace(&mut self.arguments, words[1..].to_vec());
         let loops = core::mem::take(&mut self.loop_depth);
         self.call_depth += 1;
@@ -423,11 +431,7 @@ impl Shell {
             None => self.arguments.clone(),
             Some(words) => match expand_all(words, self) {
                 Ok(values) => values,
-                Err(error) => {
-                    self.complain(&error.to_string());
-                    self.status = 1;
-                    return Flow::Next;
-                }
+                Err(error) => return self.give_up_expansion(&error),
             },
         };
         self.status = 0;
@@ -465,11 +469,7 @@ impl Shell {
     fn run_case(&mut self, subject: &Word, arms: &[CaseArm]) -> Flow {
         let subject = match expand_to_string(subject, self) {
             Ok(subject) => subject,
-            Err(error) => {
-                self.complain(&error.to_string());
-                self.status = 1;
-                return Flow::Next;
-            }
+            Err(error) => return self.give_up_expansion(&error),
         };
         self.status = 0;
         for arm in arms {
@@ -477,7 +477,7 @@ impl Shell {
                 match expand_pattern(pattern, self) {
                     Ok(pattern) if pattern.matches(&subject) => return self.run_program(&arm.body),
                     Ok(_) => {}
-                    Err(error) => self.complain(&error.to_string()),
+                    Err(error) => return self.give_up_expansion(&error),
                 }
             }
         }

@@ -37,6 +37,10 @@ pub enum Flow {
     Interrupted,
 }
 
+/// Bytes of the stack that commands within commands may take, so that 72 KiB
+/// of the usual 256 are left to the innermost one and to the kernel.
+const NESTING_BYTES_MAX: usize = 160 * 1024;
+
 /// A running shell.
 pub struct Shell {
     /// Variables by name.
@@ -65,6 +69,8 @@ pub struct Shell {
     pub loop_depth: u32,
     /// Functions and sourced files around what runs.
     pub call_depth: u32,
+    /// Where the stack was when the shell began.
+    stack_start: usize,
     /// Descriptors that redirections of builtins have put aside.
     pub saved: Saved,
     /// Status of the last `$(…)` of the command being expanded.
@@ -108,6 +114,7 @@ impl Shell {
             tested_depth: 0,
             loop_depth: 0,
             call_depth: 0,
+            stack_start: stack_address(),
             saved: Saved::default(),
             substitution_status: None,
             history: Vec::new(),
@@ -135,6 +142,11 @@ impl Shell {
     pub fn complain(&self, message: &str) {
         let name = posix::path::file_name(&self.script_name);
         eprintln!("{name}: {message}");
+    }
+
+    /// Whether commands are nested so deeply that another might overflow the stack.
+    pub fn is_deep(&self) -> bool {
+        self.stack_start.saturating_sub(stack_address()) > NESTING_BYTES_MAX
     }
 
     /// The value of a variable.
@@ -175,4 +187,11 @@ impl Shell {
         env::remove_var(name);
         true
     }
+}
+
+/// About where the stack ends now.
+#[inline(never)]
+fn stack_address() -> usize {
+    let here = 0_u8;
+    (&raw const here).addr()
 }
