@@ -12,6 +12,8 @@ use abi::services::ExchangeRequest;
 use crate::{cpu, frames, limits, memory};
 
 mod heap;
+mod loans;
+
 pub use heap::footprint;
 
 /// Page frames of the direct map.

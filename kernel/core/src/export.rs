@@ -4,9 +4,10 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
-use abi::exchange::{HELD, ObjectHeader, ObjectKind, ProxyObject};
+use abi::exchange::{ObjectHeader, ObjectKind, ProxyObject};
 use abi::services::{DropExport, EdgeInfo, ExchangeRequest};
 use abi::status::ServiceError;
+use abi::target::{Target, TargetCell};
 use abi::thread::{CrossStatus, DomainSlot};
 
 use crate::sync::SpinLock;
@@ -100,10 +101,12 @@ pub unsafe fn export(
     });
     let export = Box::into_raw(export);
     let object = ProxyObject {
-        slot: owner.slot(),
-        generation: owner.generation(),
-        data,
-        vtable,
+        target: TargetCell::new(Target {
+            slot: owner.slot(),
+            generation: owner.generation(),
+            data,
+            vtable,
+        }),
         export: export.cast(),
         fingerprint,
         edge: 0,
@@ -128,7 +131,11 @@ pub unsafe fn clone(proxy: *const ProxyObject) -> *mut ProxyObject {
     let _changes = CHANGES.lock();
     // SAFETY: a live proxy refers to a live export.
     let (from, export) = unsafe { (&*proxy, &*(*proxy).export.cast::<Export>()) };
-    let object = ProxyObject { errors: 0, ..*from };
+    let object = ProxyObject {
+        target: TargetCell::new(from.target.read()),
+        errors: 0,
+        ..*from
+    };
     export.proxies.fetch_add(1, Ordering::Relaxed);
     let clone = new_proxy(object, domain::current().id());
     if clone.is_null() {
@@ -173,9 +180,10 @@ pub unsafe fn forsake(object: &ProxyObject) {
 /// Counts the calls of a proxy that goes as the callee's.
 fn retire(proxy: &ProxyObject) {
     let calls = statistics::release(proxy.edge);
+    let (generation, slot) = proxy.target.read_life();
     // SAFETY: slots come from the table of domains and are never freed.
-    let callee = unsafe { domain::of_slot(proxy.slot) };
-    if callee.generation() == proxy.generation {
+    let callee = unsafe { domain::of_slot(slot) };
+    if callee.generation() == generation {
         callee.add_past_calls(calls);
     }
 }
@@ -197,9 +205,10 @@ fn for_each_held(visit: &mut dyn FnMut(u64, &ProxyObject)) {
 
 /// Owner id of the domain that a proxy calls; 0: it is dead.
 fn callee_of(proxy: &ProxyObject) -> u64 {
+    let (generation, slot) = proxy.target.read_life();
     // SAFETY: slots are never freed.
-    let slot = unsafe { &*proxy.slot };
-    if slot.live.load(Ordering::Acquire) == proxy.generation {
+    let slot = unsafe { &*slot };
+    if slot.live.load(Ordering::Acquire) == generation {
         slot.id.load(Ordering::Relaxed)
     } else {
         0
@@ -251,9 +260,7 @@ unsafe fn drop_reference(export: *mut Export, count: u32) -> Option<Export> {
 /// Makes every proxy for the object of `from`, whoever holds it, one for the
 /// object of `to`; how many there were. `from` itself and `to` stay as they are.
 ///
-/// A crossing reads generation, slot, object in this order (x86 keeps it), and
-/// they are written in the opposite one: a caller that sees the new generation
-/// sees all of it, one that sees an old one calls nobody or the new object.
+/// What a caller sees meanwhile: [`abi::target`].
 ///
 /// # Errors
 /// `Invalid` unless the interfaces are the same and the old owner is dead.
@@ -267,20 +274,19 @@ pub unsafe fn redirect(
     let changes = CHANGES.lock();
     // SAFETY: the caller's contract.
     let (old, new) = unsafe { (&*from, &*to) };
+    let (generation, slot) = old.target.read_life();
     // SAFETY: slots are never freed.
-    let old_lives = unsafe { (*old.slot).live.load(Ordering::Acquire) == old.generation };
+    let old_lives = unsafe { (*slot).live.load(Ordering::Acquire) == generation };
+    let target = new.target.read();
     if old.fingerprint != new.fingerprint || old_lives || core::ptr::eq(old.export, new.export) {
         return Err(ServiceError::Invalid);
     }
     let (old_export, new_export) = (old.export, new.export);
     let mut moved = 0;
     for_each_proxy(old_export, from, &mut |payload| {
-        // SAFETY: a live proxy; calls read the fields one by one, see above.
+        // SAFETY: a live proxy, whose export only we look at.
         unsafe {
-            (&raw mut (*payload).data).write_volatile(new.data);
-            (&raw mut (*payload).vtable).write_volatile(new.vtable);
-            (&raw mut (*payload).slot).write_volatile(new.slot);
-            (&raw mut (*payload).generation).write_volatile(new.generation);
+            (*payload).target.write(&target);
             (*payload).export = new_export;
         }
         moved += 1;
@@ -328,8 +334,8 @@ pub unsafe fn hold(held: *mut ProxyObject) -> u64 {
     // SAFETY: the caller's contract.
     let export = unsafe { (*held).export };
     for_each_proxy(export, held, &mut |payload| {
-        // SAFETY: a live proxy; calls read the field in one piece.
-        unsafe { (&raw mut (*payload).generation).write_volatile(HELD) };
+        // SAFETY: a live proxy.
+        unsafe { (*payload).target.hold() };
         count += 1;
     });
     count
@@ -376,7 +382,8 @@ pub unsafe fn wait_for_successor(
             let _changes = CHANGES.lock();
             // SAFETY: the caller's contract; not redirected under our hands.
             let (now, export) = unsafe { (&*proxy, &*(*proxy).export.cast::<Export>()) };
-            if !core::ptr::eq(now.slot, slot) || now.generation != generation {
+            let (now_generation, now_slot) = now.target.read_life();
+            if !core::ptr::eq(now_slot, slot) || now_generation != generation {
                 // SAFETY: the caller's contract.
                 return Ok(unsafe { domain::of_slot(slot) }.died_ns());
             }

@@ -8,9 +8,11 @@
 
 extern crate alloc;
 
+mod atomic;
 pub mod audit;
 mod balance;
 pub mod boot;
+mod claim;
 pub mod console;
 pub mod context;
 pub mod cpu;

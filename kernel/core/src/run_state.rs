@@ -3,11 +3,7 @@
 //! Both change together, so that no wake-up is lost between the decision to
 //! block and the switch to another thread, whichever CPUs the two are on.
 
-#[cfg(loom)]
-use loom::sync::atomic::{AtomicU32, Ordering};
-
-#[cfg(not(loom))]
-use core::sync::atomic::{AtomicU32, Ordering};
+use crate::atomic::{AtomicU32, Ordering};
 
 /// Where a thread stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -114,7 +110,7 @@ impl RunState {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -9,6 +9,7 @@ use abi::note::Name;
 use abi::status::ServiceError;
 use abi::thread::{DomainSlot, ThreadControl};
 
+use crate::claim::Claim;
 use crate::memory::Stack;
 use crate::run_state::RunState;
 pub use crate::run_state::ThreadState;
@@ -67,7 +68,7 @@ pub struct Thread {
     pub(crate) saved_rsp: UnsafeCell<usize>,
     pub(crate) state: RunState,
     /// A CPU executes on its stack, or somebody looks at it while it rests.
-    on_cpu: AtomicBool,
+    on_cpu: Claim,
     /// CPU whose queue it goes to: where it ran last.
     pub(crate) cpu: AtomicUsize,
     /// CPUs it may run on, a bit each.
@@ -147,7 +148,7 @@ impl Thread {
             }),
             saved_rsp: UnsafeCell::new(0),
             state: RunState::new(ThreadState::Ready),
-            on_cpu: AtomicBool::new(false),
+            on_cpu: Claim::new(false),
             cpu: AtomicUsize::new(0),
             allowed: AtomicU64::new(u64::MAX),
             next: AtomicPtr::new(core::ptr::null_mut()),
@@ -193,7 +194,7 @@ impl Thread {
 
     /// Takes the thread's stack, unless somebody has it.
     pub(crate) fn try_claim(&self) -> bool {
-        !self.on_cpu.swap(true, Ordering::Acquire)
+        self.on_cpu.try_take()
     }
 
     /// Waits for the thread's stack and takes it. Whoever has it gives it back
@@ -204,12 +205,12 @@ impl Thread {
 
     /// Gives the thread's stack back.
     pub(crate) fn release(&self) {
-        self.on_cpu.store(false, Ordering::Release);
+        self.on_cpu.give_back();
     }
 
     /// Whether somebody has the thread's stack.
     pub(crate) fn is_claimed(&self) -> bool {
-        self.on_cpu.load(Ordering::Acquire)
+        self.on_cpu.is_taken()
     }
 
     /// Whether it may run on a CPU.

@@ -48,14 +48,8 @@ pub enum ObjectKind {
 /// Payload of a proxy: what a call through it needs, in one cache line.
 #[repr(C, align(64))]
 pub struct ProxyObject {
-    /// Domain that owns the object called.
-    pub slot: *const crate::thread::DomainSlot,
-    /// Generation the slot had when the object was exported.
-    pub generation: u64,
-    /// Data half of the `&dyn Interface` in the callee.
-    pub data: *const (),
-    /// Vtable half of the `&dyn Interface`, in the callee's image.
-    pub vtable: *const (),
+    /// Whom it calls.
+    pub target: crate::target::TargetCell,
     /// The kernel's record of the exported object.
     pub export: *const (),
     /// Fingerprint of the interface.

@@ -7,6 +7,7 @@
 //! needs a new [`ABI_VERSION`]: the loader refuses images of another one.
 #![no_std]
 
+pub(crate) mod atomic;
 pub mod death;
 pub mod device;
 pub mod exchange;
@@ -15,6 +16,7 @@ pub mod limits;
 pub mod note;
 pub mod services;
 pub mod status;
+pub mod target;
 pub mod thread;
 
 /// Version of every layout in this crate; an image of another one is refused.

@@ -11,11 +11,12 @@ use core::mem::{ManuallyDrop, MaybeUninit};
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use abi::exchange::HELD;
+use abi::target::Target;
 use abi::thread::{CrossFunction, CrossStatus, offset};
 
 use crate::error::{RpcError, RpcResult};
 use crate::layout::{Exchangeable, Plain};
-use crate::proxy::{Interface, Proxy, Target, join};
+use crate::proxy::{Interface, Proxy, join};
 use crate::thread;
 
 /// What one argument of a method does at a crossing.
@@ -240,7 +241,7 @@ where
     let (function, data) = (run::<I, A, R, F>, (&raw mut frame).cast());
     // SAFETY: slots live for ever; `run` gets the frame it expects, which lives
     // on this stack until the stub returns, and the halves of the object.
-    let (mut status, mut word) = unsafe { call_stub(&target, function, data) };
+    let (mut status, mut word) = unsafe { call_stub(&target, proxy.edge(), function, data) };
     if status != CrossStatus::Done as u32 {
         // SAFETY: as above.
         (status, word) = unsafe { call_if_released(proxy, status, function, data) };
@@ -293,7 +294,7 @@ unsafe fn call_if_released<I: ?Sized + Interface>(
         }
         let target = proxy.target();
         // SAFETY: the caller's contract.
-        answer = unsafe { call_stub(&target, function, data) };
+        answer = unsafe { call_stub(&target, proxy.edge(), function, data) };
         if target.generation != HELD {
             break;
         }
@@ -355,10 +356,11 @@ where
 ///
 /// # Safety
 /// As [`abi::thread::CrossStub`]: `function` may be called with `frame` and the
-/// halves of the target's object.
+/// halves of the target's object; `edge` is the proxy's.
 #[inline(always)]
 unsafe fn call_stub(
     target: &Target,
+    edge: u64,
     function: CrossFunction,
     frame: *mut (),
 ) -> (u32, MaybeUninit<u64>) {
@@ -377,7 +379,7 @@ unsafe fn call_stub(
             in("r11") function,
             in("rdi") frame,
             in("rsi") target.data,
-            in("r9") target.edge,
+            in("r9") edge,
             inlateout("rdx") target.vtable => status,
             lateout("r12") _,
             lateout("r13") _,

@@ -9,6 +9,7 @@ use core::sync::atomic::Ordering;
 use abi::exchange::{HELD, ProxyObject};
 use abi::note::{combine, hash};
 use abi::status::{ServiceError, check};
+use abi::target::Target;
 use abi::thread::DomainSlot;
 
 use crate::error::ExchangeFull;
@@ -131,29 +132,20 @@ impl<I: ?Sized + Interface> Proxy<I> {
         object
     }
 
-    /// What to call, read field by field: the kernel may redirect the proxy
-    /// from a dead domain to its successor at any time. It writes the fields in
-    /// the opposite order, so whoever sees the new generation sees the new
-    /// object; an old one belongs to a dead domain and calls nobody.
+    /// What to call: the kernel may lead the proxy from a dead domain to its
+    /// successor at any time.
     #[inline(always)]
     pub(crate) fn target(&self) -> Target {
-        let proxy = self.object.as_ptr();
-        // SAFETY: a proxy owns a live proxy object; each field is one word,
-        // written and read in one piece.
-        unsafe {
-            let generation = (&raw const (*proxy).generation).read_volatile();
-            let slot = (&raw const (*proxy).slot).read_volatile();
-            let data = (&raw const (*proxy).data).read_volatile();
-            let vtable = (&raw const (*proxy).vtable).read_volatile();
-            let edge = (*proxy).edge;
-            Target {
-                generation,
-                slot,
-                data,
-                vtable,
-                edge,
-            }
-        }
+        // SAFETY: a proxy owns a live proxy object, of which only the target is
+        // borrowed.
+        unsafe { (*self.object.as_ptr()).target.read() }
+    }
+
+    /// Where its calls are counted.
+    #[inline(always)]
+    pub(crate) fn edge(&self) -> u64 {
+        // SAFETY: as above; it never changes.
+        unsafe { (*self.object.as_ptr()).edge }
     }
 
     /// Waits while calls through the proxy are held; false: they will not go on.
@@ -182,15 +174,11 @@ impl<I: ?Sized + Interface> Proxy<I> {
     #[inline(always)]
     #[must_use]
     pub fn incarnation(proxy: &Self) -> Incarnation {
-        let object = proxy.object.as_ptr();
-        // SAFETY: as in `target`, whose order this is.
-        unsafe {
-            let generation = (&raw const (*object).generation).read_volatile();
-            let slot = (&raw const (*object).slot).read_volatile();
-            Incarnation {
-                slot: slot as usize,
-                generation,
-            }
+        // SAFETY: as in `target`.
+        let (generation, slot) = unsafe { (*proxy.object.as_ptr()).target.read_life() };
+        Incarnation {
+            slot: slot as usize,
+            generation,
         }
     }
 
@@ -239,20 +227,6 @@ impl Incarnation {
         // SAFETY: made from a proxy, which names a slot; those live for ever.
         unsafe { (*slot).live.load(Ordering::Acquire) == self.generation }
     }
-}
-
-/// What a call through a proxy needs.
-pub(crate) struct Target {
-    /// Generation the slot must have.
-    pub generation: u64,
-    /// Domain of the object.
-    pub slot: *const DomainSlot,
-    /// The halves of the callee's own pointer to the object, for [`join`].
-    pub data: *const (),
-    /// See `data`.
-    pub vtable: *const (),
-    /// Where the call is counted.
-    pub edge: u64,
 }
 
 /// The two halves of a pointer to a trait object.

@@ -14,9 +14,10 @@ use core::ptr;
 use core::sync::atomic::{AtomicI64, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 use abi::PAGE_SIZE;
-use abi::exchange::{ObjectHeader, ObjectKind, RETURNED};
+use abi::exchange::{ObjectHeader, ObjectKind};
 use abi::services::ExchangeRequest;
 
+use super::loans::Loans;
 use crate::cpu::MAX_CPUS;
 use crate::sync::{PreemptOff, SpinLock};
 
@@ -203,7 +204,7 @@ pub struct Heap<S> {
     chunks: AtomicPtr<Chunk>,
     pool: SpinLock<Pool>,
     /// Taken by whoever ends a loan other than by handing the object over.
-    loans: SpinLock<()>,
+    loans: Loans,
     /// Pages of chunks that hold blocks of a class.
     pages: AtomicU64,
 }
@@ -225,7 +226,7 @@ impl<S: Source> Heap<S> {
                 scans: 0,
                 retired: ptr::null_mut(),
             }),
-            loans: SpinLock::new(()),
+            loans: Loans::new(SpinLock::new(())),
             pages: AtomicU64::new(0),
         }
     }
@@ -340,14 +341,8 @@ impl<S: Source> Heap<S> {
     /// takes the lock once it is no longer alive, before it looks.
     #[cold]
     fn give_back(&self, header: &ObjectHeader, is_alive: &dyn Fn(u64) -> bool) -> bool {
-        let _loans = self.loans.lock();
-        let lender = header.lender.load(Ordering::Relaxed);
-        if lender == 0 || lender == RETURNED || !is_alive(lender) {
-            return false;
-        }
-        header.owner.store(lender, Ordering::Release);
-        header.lender.store(RETURNED, Ordering::Release);
-        true
+        self.loans
+            .give_back(&header.owner, &header.lender, is_alive)
     }
 
     /// Ends a loan whose object is not in the lender's hands; whether it came
@@ -357,15 +352,10 @@ impl<S: Source> Heap<S> {
     /// `payload` is the object of a loan of the current domain, which nobody
     /// else ends.
     pub unsafe fn end_loan(&self, payload: *mut u8, forgive: bool) -> bool {
-        let _loans = self.loans.lock();
         // SAFETY: an object is not freed while its lender is alive; the lender
         // is the domain that runs here.
         let header = unsafe { &*payload.cast::<ObjectHeader>().wrapping_sub(1) };
-        let came_back = header.lender.load(Ordering::Acquire) == RETURNED;
-        if came_back || forgive {
-            header.lender.store(0, Ordering::Release);
-        }
-        came_back
+        self.loans.end(&header.lender, forgive)
     }
 
     #[cold]
@@ -613,7 +603,7 @@ impl<S: Source> Heap<S> {
     ) -> (u64, u64) {
         let (mut freed, mut returned) = (0, 0);
         // Whoever still saw `owner` alive has given it back what it lent.
-        drop(self.loans.lock());
+        self.loans.settle();
         self.for_each(&mut |header| {
             if header.owner.load(Ordering::Acquire) != owner {
                 return;

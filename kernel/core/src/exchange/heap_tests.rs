@@ -5,6 +5,8 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::Mutex;
 
+use abi::exchange::RETURNED;
+
 use super::*;
 use proptest::prelude::*;
 

@@ -16,6 +16,7 @@ use abi::services::{
     ThreadFunction, TraceEvent,
 };
 use abi::status::{Answer, ServiceError};
+use abi::target::{Target, TargetCell};
 use abi::thread::DomainSlot;
 
 use super::control;
@@ -234,10 +235,12 @@ unsafe extern "sysv64" fn proxy_export(
     // SAFETY: this thread's own block.
     let slot = unsafe { &*(*control()).current };
     new_proxy(ProxyObject {
-        slot,
-        generation: slot.live.load(Ordering::SeqCst),
-        data,
-        vtable,
+        target: TargetCell::new(Target {
+            slot,
+            generation: slot.live.load(Ordering::SeqCst),
+            data,
+            vtable,
+        }),
         export: std::boxed::Box::into_raw(export) as *const (),
         fingerprint,
         edge: 0,
@@ -271,14 +274,13 @@ unsafe extern "sysv64" fn proxy_clone(proxy: *const ProxyObject) -> *mut ProxyOb
 unsafe extern "sysv64" fn proxy_drop(proxy: *mut ProxyObject) {
     // SAFETY: the caller's promise: a live proxy, hence a live export.
     unsafe {
-        let ProxyObject {
+        let ProxyObject { target, export, .. } = proxy.read();
+        let Target {
             slot,
             generation,
             data,
             vtable,
-            export,
-            ..
-        } = proxy.read();
+        } = target.read();
         exchange_free(proxy.cast());
         let export = export.cast_mut().cast::<Export>();
         if (*export).proxies.fetch_sub(1, Ordering::SeqCst) == 1 {
@@ -516,18 +518,14 @@ unsafe extern "sysv64" fn proxy_redirect(from: *mut ProxyObject, to: *const Prox
         let mut moved = 0;
         for payload in objects.keys() {
             let proxy = *payload as *mut ProxyObject;
-            // SAFETY: keys are live objects; the kind says what they are. The
-            // generation is written last, as the kernel does.
+            // SAFETY: keys are live objects; the kind says what they are.
             unsafe {
                 let kind = (*header(*payload)).kind.load(Ordering::SeqCst);
                 let is_other = kind != ObjectKind::Proxy as u32 || proxy == from;
                 if is_other || (*proxy).export != old_export {
                     continue;
                 }
-                (&raw mut (*proxy).data).write_volatile(new.data);
-                (&raw mut (*proxy).vtable).write_volatile(new.vtable);
-                (&raw mut (*proxy).slot).write_volatile(new.slot);
-                (&raw mut (*proxy).generation).write_volatile(new.generation);
+                (*proxy).target.write(&new.target.read());
                 (*proxy).export = new.export;
             }
             moved += 1;
@@ -567,14 +565,11 @@ unsafe extern "sysv64" fn proxy_wait(
         // SAFETY: the caller's promise: a live proxy, hence a live export.
         let (now, export) = unsafe {
             (
-                (
-                    (&raw const (*proxy).slot).read_volatile(),
-                    (&raw const (*proxy).generation).read_volatile(),
-                ),
+                (*proxy).target.read_life(),
                 &*(*proxy).export.cast::<Export>(),
             )
         };
-        if now != (slot, generation) {
+        if now != (generation, slot) {
             return Answer::try_from(clock_ns()).unwrap_or(Answer::MAX);
         }
         if export.is_abandoned.load(Ordering::SeqCst) {
