@@ -2,6 +2,23 @@
 
 use core::fmt;
 
+/// First bytes of a public key: enough to tell who signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyId(pub [u8; 8]);
+
+impl KeyId {
+    pub(crate) fn of(key: &[u8; 32]) -> Self {
+        let (id, _) = key.split_first_chunk().expect("a key is longer than 8");
+        Self(*id)
+    }
+}
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
 /// Why an image is refused; the text says which check failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ImageError {
@@ -14,7 +31,17 @@ pub enum ImageError {
         /// Bytes it has.
         found: u64,
     },
-    /// The signature is not one of these bytes by the build's key.
+    /// It is not what was signed, nor does it pretend to be.
+    Damaged,
+    /// It says that another key signed it.
+    ForeignKey {
+        /// The build's key.
+        expected: KeyId,
+        /// The key that the image names.
+        found: KeyId,
+    },
+    /// The signature is not one of these bytes by the build's key, although the
+    /// image says so and its checksum is right.
     SignatureMismatch,
     /// The public key is not a key.
     BadKey,
@@ -83,8 +110,15 @@ impl fmt::Display for ImageError {
             Self::Truncated { expected, found } => {
                 write!(f, "the image is cut off: {found} of {expected} bytes")
             }
+            Self::Damaged => {
+                f.write_str("the image is damaged: its contents have another checksum")
+            }
+            Self::ForeignKey { expected, found } => write!(
+                f,
+                "the image is signed by another build: key {found}, expected {expected}"
+            ),
             Self::SignatureMismatch => f.write_str(
-                "the signature does not match the image: it was altered or signed by another build",
+                "the image is forged: its checksum is right, but this build did not sign it",
             ),
             Self::BadKey => f.write_str("the public key is not an Ed25519 key"),
             Self::NotElf => f.write_str("not an x86-64 ELF file"),

@@ -3,7 +3,9 @@
 //! An image file is an ELF file and a trailer:
 //!
 //! ```text
-//! ELF bytes ‖ Ed25519 signature over them (64) ‖ their number, u64 LE (8) ‖ "RLSIGN01"
+//! ELF bytes ‖ their FNV-1a hash, u64 LE (8) ‖ first bytes of the public key (8)
+//!   ‖ number of ELF bytes, u64 LE (8)
+//! ‖ Ed25519 signature over all of that (64) ‖ "RLSIGN02"
 //! ```
 //!
 //! [`SignedImage::check`] is the one way from bytes of unknown origin to an
@@ -18,13 +20,15 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+extern crate alloc;
+
 mod error;
 mod layout;
 mod note;
 mod signature;
 mod symbols;
 
-pub use error::ImageError;
+pub use error::{ImageError, KeyId};
 pub use layout::{Layout, MAX_SEGMENTS, PAGE_SIZE, Permissions, Relocation, Segment};
 pub use note::{MAX_PARAMETERS, NOTE_SECTION, Note, Parameter};
 pub use signature::{PublicKey, SEED_SIZE, SignedImage, TRAILER_SIZE, public_key, trailer};

@@ -1,17 +1,23 @@
 //! The signature at the end of an image file.
+//!
+//! Only the signature decides. What the trailer says beside it is read when it
+//! does not hold, to tell a damaged image from another build's and a forged one.
+
+use alloc::vec::Vec;
 
 use ed25519_compact as ed25519;
 
 use crate::ImageError;
+use crate::error::KeyId;
 
 /// Last bytes of a signed image.
-const MAGIC: [u8; 8] = *b"RLSIGN01";
+const MAGIC: [u8; 8] = *b"RLSIGN02";
 
 /// Bytes of an Ed25519 signature.
 const SIGNATURE_SIZE: usize = 64;
 
 /// Bytes the signature adds to an ELF file.
-pub const TRAILER_SIZE: usize = SIGNATURE_SIZE + 8 + MAGIC.len();
+pub const TRAILER_SIZE: usize = Record::SIZE + SIGNATURE_SIZE + MAGIC.len();
 
 /// Bytes of the secret a key pair is made from.
 pub const SEED_SIZE: usize = 32;
@@ -62,31 +68,34 @@ impl<'a> SignedImage<'a> {
     /// Checks the signature of an image file.
     ///
     /// # Errors
-    /// [`ImageError::Unsigned`], [`ImageError::Truncated`],
-    /// [`ImageError::SignatureMismatch`] or [`ImageError::BadKey`].
+    /// [`ImageError::Unsigned`], [`ImageError::Truncated`], [`ImageError::Damaged`],
+    /// [`ImageError::ForeignKey`], [`ImageError::SignatureMismatch`] or
+    /// [`ImageError::BadKey`].
     pub fn check(file: &'a [u8], key: &PublicKey) -> Result<Self, ImageError> {
         let (rest, magic) = file.split_last_chunk::<8>().ok_or(ImageError::Unsigned)?;
         if *magic != MAGIC {
             return Err(missing_trailer(file));
         }
-        let (rest, length) = rest.split_last_chunk::<8>().ok_or(ImageError::Unsigned)?;
-        let (elf, signature) = rest
+        let (signed, signature) = rest
             .split_last_chunk::<SIGNATURE_SIZE>()
             .ok_or(ImageError::Unsigned)?;
-        let (expected, found) = (u64::from_le_bytes(*length), elf.len() as u64);
-        if expected > found {
-            return Err(ImageError::Truncated { expected, found });
+        let (elf, record) = Record::split(signed).ok_or(ImageError::Unsigned)?;
+        let found = elf.len() as u64;
+        if record.length > found {
+            return Err(ImageError::Truncated {
+                expected: record.length,
+                found,
+            });
         }
-        if expected < found {
-            return Err(ImageError::SignatureMismatch);
+        let verdict =
+            ed25519::PublicKey::new(key.0).verify(signed, &ed25519::Signature::new(*signature));
+        match verdict {
+            Ok(()) if record.length == found => Ok(Self { elf }),
+            Err(ed25519::Error::InvalidPublicKey | ed25519::Error::WeakPublicKey) => {
+                Err(ImageError::BadKey)
+            }
+            _ => Err(record.accuse(elf, key)),
         }
-        let key = ed25519::PublicKey::new(key.0);
-        let signature = ed25519::Signature::new(*signature);
-        key.verify(elf, &signature).map_err(|error| match error {
-            ed25519::Error::InvalidPublicKey | ed25519::Error::WeakPublicKey => ImageError::BadKey,
-            _ => ImageError::SignatureMismatch,
-        })?;
-        Ok(Self { elf })
     }
 
     /// The ELF bytes that were signed.
@@ -96,18 +105,93 @@ impl<'a> SignedImage<'a> {
     }
 }
 
+/// What stands between the ELF file and the signature, and is signed with it.
+struct Record {
+    /// Hash of the ELF file.
+    checksum: u64,
+    /// Of the key that signed.
+    key: KeyId,
+    /// Bytes of the ELF file.
+    length: u64,
+}
+
+impl Record {
+    const SIZE: usize = 24;
+
+    fn of(elf: &[u8], key: &[u8; 32]) -> Self {
+        Self {
+            checksum: hash(elf),
+            key: KeyId::of(key),
+            length: elf.len() as u64,
+        }
+    }
+
+    fn emit(&self) -> [u8; Self::SIZE] {
+        let mut bytes = [0; Self::SIZE];
+        let fields = [
+            self.checksum.to_le_bytes(),
+            self.key.0,
+            self.length.to_le_bytes(),
+        ];
+        for (place, field) in bytes.chunks_exact_mut(8).zip(fields) {
+            place.copy_from_slice(&field);
+        }
+        bytes
+    }
+
+    /// The ELF file and its record.
+    fn split(signed: &[u8]) -> Option<(&[u8], Self)> {
+        let (rest, length) = signed.split_last_chunk::<8>()?;
+        let (rest, key) = rest.split_last_chunk::<8>()?;
+        let (elf, checksum) = rest.split_last_chunk::<8>()?;
+        let record = Self {
+            checksum: u64::from_le_bytes(*checksum),
+            key: KeyId(*key),
+            length: u64::from_le_bytes(*length),
+        };
+        Some((elf, record))
+    }
+
+    /// Why the signature of `elf` by `key` does not hold.
+    fn accuse(&self, elf: &[u8], key: &PublicKey) -> ImageError {
+        let expected = KeyId::of(&key.0);
+        if self.checksum != hash(elf) || self.length != elf.len() as u64 {
+            ImageError::Damaged
+        } else if self.key != expected {
+            ImageError::ForeignKey {
+                expected,
+                found: self.key,
+            }
+        } else {
+            ImageError::SignatureMismatch
+        }
+    }
+}
+
+/// FNV-1a, 64 bit: no two files that differ in one byte have the same.
+fn hash(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
+
 /// The trailer that makes a signed image of `elf`, signed with the key made
 /// from `seed`. Only the build calls it.
 ///
 /// # Errors
 /// [`ImageError::BadKey`] for a seed that makes no key (none is known).
 pub fn trailer(elf: &[u8], seed: &[u8; SEED_SIZE]) -> Result<[u8; TRAILER_SIZE], ImageError> {
-    let signature = key_pair(seed)?.sk.sign(elf, None);
+    let pair = key_pair(seed)?;
+    let record = Record::of(elf, &pair.pk).emit();
+    let mut signed = Vec::with_capacity(elf.len() + record.len());
+    signed.extend_from_slice(elf);
+    signed.extend_from_slice(&record);
+    let signature = pair.sk.sign(&signed, None);
     let mut trailer = [0; TRAILER_SIZE];
-    let (head, magic) = trailer.split_at_mut(SIGNATURE_SIZE + 8);
-    let (place, length) = head.split_at_mut(SIGNATURE_SIZE);
+    let (place, rest) = trailer.split_at_mut(Record::SIZE);
+    place.copy_from_slice(&record);
+    let (place, magic) = rest.split_at_mut(SIGNATURE_SIZE);
     place.copy_from_slice(signature.as_ref());
-    length.copy_from_slice(&(elf.len() as u64).to_le_bytes());
     magic.copy_from_slice(&MAGIC);
     Ok(trailer)
 }
@@ -130,6 +214,8 @@ fn missing_trailer(file: &[u8]) -> ImageError {
     const SECTION_OFFSET: usize = 0x28;
     const SECTION_COUNT: usize = 0x3c;
     const SECTION_SIZE: u64 = 64;
+    /// A header that says more is no header.
+    const MAX_ELF_SIZE: u64 = 1 << 32;
 
     let elf_end = || {
         let header = file.strip_prefix(b"\x7fELF").and(file.get(..0x40))?;
@@ -139,12 +225,15 @@ fn missing_trailer(file: &[u8]) -> ImageError {
         u64::from_le_bytes(*start).checked_add(size)
     };
     let found = file.len() as u64;
-    match elf_end() {
-        Some(end) if end != 0 && end != found => ImageError::Truncated {
-            expected: end.saturating_add(TRAILER_SIZE as u64),
-            found,
-        },
-        _ => ImageError::Unsigned,
+    let is_plausible = |end: &u64| (1..MAX_ELF_SIZE).contains(end) && *end != found;
+    let Some(end) = elf_end().filter(is_plausible) else {
+        return ImageError::Unsigned;
+    };
+    let expected = end + TRAILER_SIZE as u64;
+    if found < expected {
+        ImageError::Truncated { expected, found }
+    } else {
+        ImageError::Damaged
     }
 }
 

@@ -4,6 +4,8 @@
 //! check it must fail is the one it fails. Those whose note was changed are
 //! signed again with the checkout's key: the signature is not what stops them.
 
+use std::ops::Range;
+
 use domain_image::{ImageError, SEED_SIZE, TRAILER_SIZE, trailer};
 use serde::Deserialize;
 
@@ -15,6 +17,9 @@ const ABI_VERSION: usize = 8;
 const COMPILER: usize = 48;
 const PROVIDES: usize = 56;
 
+/// Place of the signature in the trailer, as lib/image/src/lib.rs draws it.
+const SIGNATURE: Range<usize> = TRAILER_SIZE - 72..TRAILER_SIZE - 8;
+
 /// What is wrong with a forged image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -23,6 +28,8 @@ pub enum Change {
     Unsigned,
     /// One bit in the middle is another.
     FlippedBit,
+    /// So it is, and the trailer was made to fit, but for the signature.
+    Forged,
     /// It is signed with the key of another checkout.
     ForeignKey,
     /// The last byte is missing.
@@ -80,6 +87,13 @@ pub fn forge(signed: &[u8], change: Change, seed: &[u8; SEED_SIZE]) -> Result<Ve
             image[length / 2] ^= 1;
             return Ok(image);
         }
+        Change::Forged => {
+            elf[length / 2] ^= 1;
+            let mut fitting = trailer(&elf, seed)?;
+            fitting[SIGNATURE].copy_from_slice(&signed[length..][SIGNATURE]);
+            elf.extend_from_slice(&fitting);
+            return Ok(elf);
+        }
         Change::ForeignKey => {
             let mut foreign = *seed;
             foreign[0] ^= 1;
@@ -134,17 +148,14 @@ mod tests {
     #[test]
     fn changes_of_the_file_spoil_the_signature() {
         assert_eq!(verdict(&signed()), Ok(()));
-        let forged = |change| verdict(&forge(&signed(), change, &SEED).unwrap());
-        assert_eq!(forged(Change::Unsigned), Err(ImageError::Unsigned));
-        assert_eq!(
-            forged(Change::FlippedBit),
-            Err(ImageError::SignatureMismatch)
-        );
-        assert_eq!(
+        let forged = |change| verdict(&forge(&signed(), change, &SEED).unwrap()).unwrap_err();
+        assert_eq!(forged(Change::Unsigned), ImageError::Unsigned);
+        assert_eq!(forged(Change::FlippedBit), ImageError::Damaged);
+        assert_eq!(forged(Change::Forged), ImageError::SignatureMismatch);
+        assert!(matches!(
             forged(Change::ForeignKey),
-            Err(ImageError::SignatureMismatch)
-        );
-        assert!(forged(Change::Shortened).is_err());
+            ImageError::ForeignKey { .. }
+        ));
     }
 
     #[test]
