@@ -1,0 +1,103 @@
+//! Bounds on what one image may take: time, while it runs, and memory.
+
+use std::cell::Cell;
+use std::fs;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Time for one image; a debug build takes some ten milliseconds.
+const TIME_MAX: Duration = Duration::from_secs(10);
+
+/// Memory that one image may add: its copies, a cache of 256 KiB, names.
+const KIB_MAX: u64 = 32 * 1024;
+
+/// The image that is at work, and since when.
+type Current = Arc<Mutex<Option<(String, Instant)>>>;
+
+/// Ends the process when an image takes too long; a thread cannot be ended.
+pub struct Watch {
+    current: Current,
+    slowest: Cell<Duration>,
+    largest_kib: Cell<u64>,
+}
+
+impl Watch {
+    pub fn new() -> Self {
+        let current = Current::default();
+        let watched = Arc::downgrade(&current);
+        std::thread::spawn(move || {
+            while let Some(current) = watched.upgrade() {
+                let current = current.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some((what, start)) = &*current
+                    && start.elapsed() > TIME_MAX
+                {
+                    eprintln!("still running after {TIME_MAX:?}: {what}");
+                    std::process::abort();
+                }
+                drop(current);
+                std::thread::sleep(Duration::from_millis(200));
+            }
+        });
+        Self {
+            current,
+            slowest: Cell::default(),
+            largest_kib: Cell::default(),
+        }
+    }
+
+    /// Runs the work on one image within the bounds.
+    pub fn over(&self, what: &str, work: impl FnOnce() -> bool) -> bool {
+        let before = start_of_peak();
+        let start = Instant::now();
+        *self.lock() = Some((what.to_owned(), start));
+        let named = Named(what);
+        let result = work();
+        *self.lock() = None;
+        let grown = peak_kib().saturating_sub(before);
+        assert!(grown < KIB_MAX, "{grown} KiB more");
+        drop(named);
+        self.slowest.set(self.slowest.get().max(start.elapsed()));
+        self.largest_kib.set(self.largest_kib.get().max(grown));
+        result
+    }
+
+    /// Says how near the bounds it came.
+    pub fn report(&self) {
+        println!(
+            "slowest {:?}, largest {} KiB",
+            self.slowest.get(),
+            self.largest_kib.get()
+        );
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<(String, Instant)>> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Names the image when the work on it fails.
+struct Named<'a>(&'a str);
+
+impl Drop for Named<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("failed: {}", self.0);
+        }
+    }
+}
+
+/// Makes the peak what is in use now; in KiB.
+fn start_of_peak() -> u64 {
+    // 5: resets the peak of the resident set, see proc(5).
+    fs::write("/proc/self/clear_refs", "5").expect("Linux lets a process reset its peak");
+    peak_kib()
+}
+
+fn peak_kib() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").expect("/proc is mounted");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let number = line.and_then(|line| line.trim().split(' ').next());
+    number
+        .and_then(|number| number.parse().ok())
+        .expect("VmHWM is a number of KiB")
+}
