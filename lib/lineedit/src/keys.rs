@@ -59,6 +59,7 @@ impl KeyDecoder {
             State::Ground if byte == b'\n' && is_after_return => None,
             State::Ground => self.ground(byte),
             State::Escape => self.escape(byte),
+            State::SingleShift if byte.is_ascii_control() => self.ground(byte),
             State::SingleShift => Self::letter(byte, false),
             State::Sequence { first, latest } => self.sequence(byte, first, latest),
             State::Utf8 {

@@ -13,6 +13,9 @@ const SWITCHES: Switches = Switches::new("s:c:", "audit [--save FILE | --compare
 #[posix::main]
 fn main() -> ExitCode {
     let options = Options::parse(&SWITCHES);
+    if !options.operands().is_empty() {
+        options.usage();
+    }
     let report = match posix::supervisor().map(|supervisor| supervisor.audit()) {
         Ok(Ok(report)) => report,
         Ok(Err(_)) => {

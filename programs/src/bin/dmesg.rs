@@ -3,7 +3,6 @@
 #![cfg_attr(redleaf_image, no_main)]
 #![forbid(unsafe_code)]
 
-use posix::io;
 use posix::prelude::*;
 use posix::supervisor::Supervisor;
 
@@ -12,6 +11,9 @@ const SWITCHES: Switches = Switches::new("c", "dmesg [-c]").long(&[("crashes", '
 #[posix::main]
 fn main() -> ExitCode {
     let options = Options::parse(&SWITCHES);
+    if !options.operands().is_empty() {
+        options.usage();
+    }
     let supervisor = match posix::supervisor() {
         Ok(supervisor) => supervisor,
         Err(error) => {
@@ -34,9 +36,7 @@ fn main() -> ExitCode {
         if length == 0 {
             return ExitCode::SUCCESS;
         }
-        if io::stdout().write_all(&buffer[..length]).is_err() {
-            posix::process::exit(141);
-        }
+        posix::print_bytes(&buffer[..length]);
         position += if options.has('c') { 1 } else { count };
     }
 }

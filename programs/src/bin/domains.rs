@@ -38,6 +38,9 @@ const DEAD: u32 = 4;
 #[posix::main]
 fn main() -> io::Result<ExitCode> {
     let options = Options::parse(&SWITCHES);
+    if !options.operands().is_empty() {
+        options.usage();
+    }
     let system = Administration::new()?;
     if let Some(one_in) = options.number('s') {
         return set_sampling(&system, one_in);

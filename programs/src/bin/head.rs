@@ -6,6 +6,7 @@
 use posix::fs::File;
 use posix::io::{self, BufReader};
 use posix::prelude::*;
+use posix::print_bytes;
 
 const SWITCHES: Switches = Switches::new("n:c:q", "head [-q] [-n LINES | -c BYTES] [FILE...]")
     .long(&[("lines", 'n'), ("bytes", 'c')])
@@ -61,10 +62,4 @@ fn print_head(file: &str, options: &Options) -> io::Result<()> {
         print_bytes(&piece);
     }
     Ok(())
-}
-
-fn print_bytes(bytes: &[u8]) {
-    if io::stdout().write_all(bytes).is_err() {
-        posix::process::exit(141);
-    }
 }

@@ -41,7 +41,7 @@ fn main() -> ExitCode {
             false => fs::hard_link(target, &new_name),
         };
         if let Err(error) = linked {
-            complain!("{new_name}: {error}");
+            complain!("{new_name} to {target}: {error}");
             all_went_well = false;
         }
     }

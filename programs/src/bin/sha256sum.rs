@@ -65,11 +65,13 @@ fn sum(file: &str) -> io::Result<String> {
 /// Compares files with the sums in a list.
 fn check(list: &str) -> io::Result<bool> {
     let mut all_match = true;
+    let mut sums = 0;
     for line in BufReader::new(open(list)?).lines() {
         let line = line?;
         let Some((expected, file)) = line.split_once("  ") else {
             continue;
         };
+        sums += 1;
         let file = file.trim_start_matches('*');
         let verdict = match sum(file) {
             Ok(found) if found == expected.to_ascii_lowercase() => "OK",
@@ -82,5 +84,8 @@ fn check(list: &str) -> io::Result<bool> {
         all_match &= verdict == "OK";
         println!("{file}: {verdict}");
     }
-    Ok(all_match)
+    if sums == 0 {
+        complain!("{list}: no line is a sum, two blanks and a file");
+    }
+    Ok(all_match && sums > 0)
 }

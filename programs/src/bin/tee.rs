@@ -37,9 +37,7 @@ fn main() -> ExitCode {
                 return ExitCode::FAILURE;
             }
         };
-        if io::stdout().write_all(&buffer[..count]).is_err() {
-            posix::process::exit(141);
-        }
+        posix::print_bytes(&buffer[..count]);
         files.retain_mut(|(name, file)| match file.write_all(&buffer[..count]) {
             Ok(()) => true,
             Err(error) => {

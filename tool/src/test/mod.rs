@@ -96,7 +96,8 @@ pub fn command(tree: &Tree, options: &TestOptions) -> Result<u8, ToolError> {
         }
     }
     if counts == Counts::default() {
-        eprintln!("redleaf: no test matches");
+        let filter = options.filter.as_deref().unwrap_or_default();
+        eprintln!("redleaf: no test has {filter:?} in its name");
     }
     println!("{} passed, {} failed", counts.passed, counts.failed);
     Ok(u8::from(counts.failed > 0 || counts == Counts::default()))

@@ -37,7 +37,7 @@ pub use interfaces::supervisor;
 pub use macros::main;
 pub use options::{Options, Switches};
 #[doc(hidden)]
-pub use print::{print_error, print_out};
+pub use print::{print_bytes, print_error, print_out};
 #[doc(hidden)]
 pub use start::start;
 pub use system::{supervisor, system};

@@ -43,6 +43,13 @@ macro_rules! complain {
     };
 }
 
+/// Writes bytes to standard output, where `print!` writes text.
+pub fn print_bytes(bytes: &[u8]) {
+    if let Err(error) = io::stdout().write_all(bytes) {
+        process::end_for_output(&error);
+    }
+}
+
 /// What `print!` calls. A program whose output goes nowhere ends.
 pub fn print_out(text: fmt::Arguments<'_>) {
     if let Err(error) = io::stdout().write_fmt(text) {

@@ -82,11 +82,12 @@ fn ends_of_lines_are_events() {
 #[test]
 fn control_c_drops_the_line_in_every_state() {
     let mut terminal = Terminal::new(40, "$ ", &["echo one"]);
-    let begun: [&[u8]; 6] = [
+    let begun: [&[u8]; 7] = [
         b"",
         b"line",
         b"\x12one",
         b"a\x1b",
+        b"a\x1bO",
         b"a\x1b[1;",
         b"a\xe2\x82",
     ];

@@ -14,7 +14,7 @@ const STATUS_NOT_FOUND: i32 = 127;
 const STATUS_NOT_STARTED: i32 = 126;
 
 /// Bytes of a file that tell a script from something else.
-const PROBE_BYTES: usize = 128;
+const PROBE_BYTES: usize = 4096;
 
 impl Shell {
     /// Starts a program; its process number, or the status if there is none.
