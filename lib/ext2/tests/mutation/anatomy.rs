@@ -84,7 +84,8 @@ impl Anatomy {
 
     /// All places where metadata lies.
     pub fn regions(&self) -> Vec<Range<usize>> {
-        let mut regions = vec![1024..1024 + 240];
+        let mut regions = Vec::new();
+        regions.push(1024..1024 + 240);
         let last = self.descriptors[self.descriptors.len() - 1];
         regions.push(self.descriptors[0]..last + 32);
         regions.extend(self.bitmaps.iter().map(|at| *at..at + 64));

@@ -12,7 +12,7 @@ mod wounds;
 use ext2::{Ext2, MountOptions};
 
 use anatomy::Anatomy;
-use operations::{change_things, read_everything, try_mount};
+use operations::{change_things, read_everything, remove_everything, try_mount};
 use support::*;
 use watch::Watch;
 use wounds::{WOUNDS, Wound};
@@ -61,7 +61,8 @@ fn live(store: &MemoryStore, random: &mut Random) -> bool {
         let _ = fs.unmount();
     }
     if let Some(mut fs) = try_mount(store, false) {
-        read_everything(&mut fs);
+        let names = read_everything(&mut fs);
+        remove_everything(&mut fs, &names);
         let _ = fs.unmount();
     }
     true

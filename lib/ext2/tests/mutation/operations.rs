@@ -129,6 +129,19 @@ fn change_one(fs: &mut Mounted, names: &Names, random: &mut Random) {
     }
 }
 
+/// Shortens and removes whatever has a name, the directories last.
+pub fn remove_everything(fs: &mut Mounted, names: &Names) {
+    for (directory, name) in names.iter().rev() {
+        if let Ok(inode) = fs.lookup(*directory, name) {
+            let _ = fs.truncate(inode, 15_000);
+            let _ = fs.truncate(inode, 0);
+        }
+        if fs.unlink(*directory, name).is_err() {
+            let _ = fs.rmdir(*directory, name);
+        }
+    }
+}
+
 /// What a keeper would have.
 #[derive(Default)]
 pub struct Kept(Vec<(Piece, Vec<u8>)>);
