@@ -2,8 +2,8 @@
 
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
+use crate::question::Question;
 use crate::run_queue::RunQueue;
-use crate::scan::Question;
 use crate::sync::SpinLock;
 use crate::thread::Thread;
 use crate::timers::Timers;
@@ -48,7 +48,7 @@ static CPUS: [Cpu; MAX_CPUS] = {
             waiting: AtomicUsize::new(0),
             timers: Timers::new(),
             balance_ns: AtomicU64::new(u64::MAX),
-            question: Question::new(),
+            question: Question::new(AtomicUsize::new(0)),
             idle: AtomicPtr::new(core::ptr::null_mut()),
             switched_from: AtomicPtr::new(core::ptr::null_mut()),
             timer_fired: AtomicBool::new(false),

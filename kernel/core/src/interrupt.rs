@@ -54,7 +54,7 @@ use abi::death::DeathCause;
 
 use crate::context::{self, Disturbed};
 use crate::thread::{self, Thread, control};
-use crate::{cpu, crossing, death, fault, scheduler, watchdog};
+use crate::{cpu, crossing, death, fault, scan, scheduler, watchdog};
 
 /// Most device vectors a machine may offer.
 pub const MAX_VECTORS: usize = 256;
@@ -93,7 +93,7 @@ pub unsafe fn on_interrupt(event: Event, context: &mut Interrupted) {
     let is_in_stub = crossing::is_in_stub(context.rip);
     if !is_in_stub {
         // SAFETY: in the handler, outside of the stub.
-        unsafe { cpu.question.answer() };
+        unsafe { scan::answer(cpu) };
     }
     if is_held || is_in_stub {
         // Whoever turned pre-emption off may be a domain's trusted code, which

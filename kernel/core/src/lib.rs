@@ -35,6 +35,7 @@ pub mod memory;
 pub mod page_table;
 pub mod panic;
 pub mod pci;
+mod question;
 pub mod record;
 pub mod run_queue;
 pub mod run_state;

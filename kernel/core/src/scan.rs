@@ -16,7 +16,7 @@
 //! mention the domain.
 
 use core::ptr;
-use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use abi::thread::DomainSlot;
 
@@ -38,63 +38,25 @@ static ASKING: SpinLock<()> = SpinLock::new(());
 
 static TICKETS: AtomicU64 = AtomicU64::new(0);
 
-/// What a CPU is asked: is the thread you run clear of this domain?
-#[derive(Debug)]
-pub struct Question {
-    /// The dying domain's slot; null: nothing is asked.
-    slot: AtomicPtr<DomainSlot>,
-    ticket: AtomicU64,
-}
-
-impl Default for Question {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl Question {
-    /// Nothing.
-    pub const fn new() -> Self {
-        Self {
-            slot: AtomicPtr::new(ptr::null_mut()),
-            ticket: AtomicU64::new(0),
+/// Answers for the thread that was interrupted on this CPU.
+///
+/// # Safety
+/// Called from the interrupt handler of that CPU, with the thread's `gs`, not
+/// interrupted inside the crossing stub.
+pub(crate) unsafe fn answer(cpu: &Cpu) {
+    let thread = thread::current();
+    let control = thread.control();
+    cpu.question.answer(|slot| {
+        let slot = slot as *const DomainSlot;
+        // SAFETY: the thread is interrupted, so its chain rests, and is complete
+        // outside of the stub; who asks names a slot of the table's.
+        unsafe {
+            if !crossing::chain_holds((*control).current, (*control).chain, slot) {
+                let ticket = crate::domain::of_slot(slot).death_ticket();
+                thread.clear_of.store(ticket, Ordering::Release);
+            }
         }
-    }
-
-    fn ask(&self, slot: &'static DomainSlot, ticket: u64) {
-        self.ticket.store(ticket, Ordering::Relaxed);
-        self.slot
-            .store(ptr::from_ref(slot).cast_mut(), Ordering::Release);
-    }
-
-    fn withdraw(&self) {
-        self.slot.store(ptr::null_mut(), Ordering::Release);
-    }
-
-    fn is_answered(&self) -> bool {
-        self.slot.load(Ordering::Acquire).is_null()
-    }
-
-    /// Answers for the thread that was interrupted on this CPU.
-    ///
-    /// # Safety
-    /// Called from an interrupt handler of that CPU, with the thread's `gs`,
-    /// not interrupted inside the crossing stub.
-    pub(crate) unsafe fn answer(&self) {
-        let slot = self.slot.load(Ordering::Acquire);
-        if slot.is_null() {
-            return;
-        }
-        let thread = thread::current();
-        let control = thread.control();
-        // SAFETY: the thread is interrupted, so its chain rests, and is
-        // complete outside of the stub.
-        if unsafe { !crossing::chain_holds((*control).current, (*control).chain, slot) } {
-            let ticket = self.ticket.load(Ordering::Relaxed);
-            thread.clear_of.store(ticket, Ordering::Release);
-        }
-        self.withdraw();
-    }
+    });
 }
 
 /// Number of a death, for [`is_held`].
@@ -106,7 +68,7 @@ pub fn new_ticket() -> u64 {
 /// asked again later if so.
 pub fn is_held(domain: &'static Domain, ticket: u64) -> bool {
     let asking = ASKING.lock();
-    ask_others(domain.slot(), ticket);
+    ask_others(domain.slot());
     let mut is_held = false;
     // The list is locked meanwhile: no thread is made by one seen clear later.
     thread::for_each(|thread| is_held = is_held || !is_clear(thread, domain, ticket));
@@ -175,13 +137,13 @@ fn may_be_inside(thread: &'static Thread, domain: &'static Domain) -> bool {
     is_inside
 }
 
-fn ask_others(slot: &'static DomainSlot, ticket: u64) {
+fn ask_others(slot: &'static DomainSlot) {
     let preempt = PreemptOff::new();
     let this = cpu::current();
     // An idle thread never enters a domain.
     let is_busy = |cpu: &Cpu| cpu::idle_mask() & 1 << cpu.index == 0;
     for cpu in cpu::others(this).filter(|cpu| is_busy(cpu)) {
-        cpu.question.ask(slot, ticket);
+        cpu.question.ask(ptr::from_ref(slot).addr());
     }
     let give_up_ns = machine::get().now_ns() + ANSWER_NS;
     let mut ask_ns = 0;

@@ -22,7 +22,9 @@ pub fn check(model: impl Fn() + Sync + Send + 'static) {
 
 /// What the sources call `crate::atomic`.
 pub mod atomic {
-    pub use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
+    pub use loom::sync::atomic::{
+        AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering,
+    };
 }
 
 /// What the sources call `crate::exchange`.
@@ -97,6 +99,8 @@ pub mod claim;
 pub mod loans;
 #[path = "../../../kernel/core/src/page_table.rs"]
 pub mod page_table;
+#[path = "../../../kernel/core/src/question.rs"]
+pub mod question;
 #[path = "../../../kernel/core/src/run_state.rs"]
 pub mod run_state;
 #[path = "../../../trusted/abi/src/target.rs"]
