@@ -71,8 +71,9 @@ impl RunState {
         );
         if blocked.is_err() {
             // Only the notification can be in the way: nobody but the running
-            // thread leaves `Running`.
-            self.0.store(running, Ordering::SeqCst);
+            // thread leaves `Running`. A swap, so that the thread sees what was
+            // done before every wake-up it uses up, not the first alone.
+            self.0.swap(running, Ordering::SeqCst);
         }
         blocked.is_ok()
     }

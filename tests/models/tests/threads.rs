@@ -135,3 +135,33 @@ fn a_look_at_the_stack_and_a_run_exclude_each_other() {
         looker.join().unwrap();
     });
 }
+
+#[test]
+fn who_uses_up_two_wake_ups_sees_what_both_are_about() {
+    models::check(|| {
+        let state = Arc::new(RunState::new(ThreadState::Running));
+        let queued = Arc::new(AtomicUsize::new(0));
+        // Relaxed: nothing but the thread's state puts them in order.
+        let events = Arc::new([(); 2].map(|()| AtomicBool::new(false)));
+        let wakers = [0, 1].map(|event| {
+            let shared = (Arc::clone(&state), Arc::clone(&queued), Arc::clone(&events));
+            thread::spawn(move || {
+                let (state, queued, events) = shared;
+                events[event].store(true, Ordering::Relaxed);
+                if state.wake() {
+                    queued.fetch_add(1, Ordering::SeqCst);
+                }
+            })
+        });
+        let is_due = || !events.iter().all(|event| event.load(Ordering::Relaxed));
+        let mut has_left = false;
+        while !has_left && is_due() {
+            has_left = state.try_block();
+        }
+        for waker in wakers {
+            waker.join().unwrap();
+        }
+        let queued = queued.load(Ordering::SeqCst);
+        assert_eq!(queued, usize::from(has_left), "it blocks for ever");
+    });
+}
