@@ -388,8 +388,11 @@ pub fn find(id: u64) -> Option<&'static Domain> {
 /// Whether the domain with an owner id can be called: neither dying nor dead.
 #[must_use]
 pub fn is_live(id: u64) -> bool {
-    slot_of(id)
-        .is_some_and(|domain| domain.id() == id && domain.slot.live.load(Ordering::SeqCst) != 0)
+    // One word says whether the slot has a domain and which: of two, the second
+    // may be read when the slot has its next domain.
+    let generation = id >> 16;
+    generation != 0
+        && slot_of(id).is_some_and(|domain| domain.slot.live.load(Ordering::SeqCst) == generation)
 }
 
 /// The slot an owner id belongs to, whoever is in it now.
