@@ -11,7 +11,7 @@ use abi::target::{Target, TargetCell};
 use abi::thread::{CrossStatus, DomainSlot};
 
 use crate::sync::SpinLock;
-use crate::{domain, exchange, limits, statistics, wait};
+use crate::{domain, exchange, frames, limits, statistics, wait};
 
 /// One object a domain lets others call.
 struct Export {
@@ -88,6 +88,9 @@ pub unsafe fn export(
     drop_export: DropExport,
     fingerprint: u64,
 ) -> *mut ProxyObject {
+    if frames::is_low() {
+        return core::ptr::null_mut();
+    }
     let owner = domain::current();
     owner.share();
     let export = Box::new(Export {

@@ -56,10 +56,36 @@ pub unsafe fn init(direct_map_base: usize, free: &[PhysicalRange]) {
 }
 
 /// Allocates `pages` physically contiguous pages, aligned to the next power of
-/// two of their number; contents are undefined. `None`: no such run is free.
+/// two of their number; contents are undefined. `None`: no such run is free, or
+/// only what the kernel needs to go on (see [`allocate_reserved`]).
 #[must_use]
 pub fn allocate(pages: usize) -> Option<u64> {
+    let mut frames = FRAMES.lock();
+    let frames = frames.as_mut()?;
+    let left = (frames.total - frames.used).checked_sub(pages as u64)?;
+    (left >= reserve(frames.total)).then(|| frames.allocate(pages))?
+}
+
+/// As [`allocate`], for what the kernel cannot do without: its own small objects
+/// and page tables. Whatever makes these grow takes frames by [`allocate`] as well,
+/// or looks at [`is_low`], and so fails before the reserve is used up.
+#[must_use]
+pub fn allocate_reserved(pages: usize) -> Option<u64> {
     FRAMES.lock().as_mut()?.allocate(pages)
+}
+
+/// Whether only the reserve is left.
+#[must_use]
+pub fn is_low() -> bool {
+    let frames = FRAMES.lock();
+    let frames = frames.as_ref();
+    frames.is_some_and(|frames| frames.total - frames.used <= reserve(frames.total))
+}
+
+/// Frames that domains do not get: one in 64, at most 4 MiB.
+const fn reserve(total: u64) -> u64 {
+    let part = total / 64;
+    if part < 1024 { part } else { 1024 }
 }
 
 /// Frees `pages` pages from physical address `address` on; they may be part of
@@ -75,10 +101,10 @@ pub fn free(address: u64, pages: usize) {
         .free(address, pages);
 }
 
-/// Allocates one frame.
+/// Allocates one frame, as [`allocate_reserved`].
 #[must_use]
 pub fn allocate_frame() -> Option<u64> {
-    allocate(1)
+    allocate_reserved(1)
 }
 
 /// Frees one frame; see [`free`].

@@ -16,6 +16,9 @@ use crate::{frames, memory};
 const SMALLEST: usize = 16;
 const CLASSES: usize = 8;
 
+/// Most pages that come from the kernel's reserve at a time.
+const RESERVED_PAGES: usize = 64;
+
 /// The kernel's global allocator; a machine's crate declares it.
 #[derive(Debug, Default)]
 pub struct KernelHeap;
@@ -64,7 +67,7 @@ fn pages_of(layout: Layout) -> usize {
 }
 
 fn refill(class: &mut Class, block_bytes: usize) -> bool {
-    let Some(frame) = frames::allocate(1) else {
+    let Some(frame) = frames::allocate_reserved(1) else {
         return false;
     };
     PAGES.fetch_add(1, Ordering::Relaxed);
@@ -98,7 +101,13 @@ fn allocate_large(layout: Layout) -> *mut u8 {
         return null_mut();
     }
     let pages = pages_of(layout);
-    let Some(frame) = frames::allocate(pages) else {
+    let frame = frames::allocate(pages);
+    // A list that grows gets what is left; an image has to do without.
+    let frame = frame.or_else(|| match pages {
+        ..=RESERVED_PAGES => frames::allocate_reserved(pages),
+        _ => None,
+    });
+    let Some(frame) = frame else {
         return null_mut();
     };
     PAGES.fetch_add(pages as u64, Ordering::Relaxed);

@@ -181,14 +181,17 @@ fn open_segment(
         Permissions::ReadWrite => Permission::ReadWrite,
         Permissions::ReadExecute => Permission::ReadExecute,
     };
-    let relocations: Vec<(usize, u64)> = layout
-        .relocations()
-        .filter(|relocation| {
-            relocation.offset >= segment.address
-                && relocation.offset < segment.address + segment.memory_size
-        })
-        .map(|relocation| (to_usize(relocation.offset - first), relocation.addend))
-        .collect();
+    let inside = layout.relocations().filter(|relocation| {
+        relocation.offset >= segment.address
+            && relocation.offset < segment.address + segment.memory_size
+    });
+    let mut relocations = Vec::new();
+    for relocation in inside {
+        relocations
+            .try_reserve(1)
+            .map_err(|_| OpenError::NoMemory)?;
+        relocations.push((to_usize(relocation.offset - first), relocation.addend));
+    }
     let shared = if permission == Permission::ReadWrite {
         None
     } else {
