@@ -3,9 +3,8 @@
 #![cfg_attr(redleaf_image, no_main)]
 #![forbid(unsafe_code)]
 
-use posix::fs;
-use posix::path;
 use posix::prelude::*;
+use posix::{fs, io, path};
 
 const SWITCHES: Switches =
     Switches::new("sfn", "ln [-fns] TARGET... NAME").long(&[("symbolic", 's'), ("force", 'f')]);
@@ -32,13 +31,15 @@ fn main() -> ExitCode {
             true => path::join(name, path::file_name(target)),
             false => name.into(),
         };
-        if options.has('f') {
-            // If there is none, there is none to remove.
-            let _ = fs::remove_file(&new_name);
+        let is_symbolic = options.has('s');
+        if !is_symbolic && is_same(target, &new_name) {
+            complain!("{new_name}: is the same file as {target}");
+            all_went_well = false;
+            continue;
         }
-        let linked = match options.has('s') {
-            true => fs::symlink(target, &new_name),
-            false => fs::hard_link(target, &new_name),
+        let linked = match options.has('f') && fs::symlink_metadata(&new_name).is_ok() {
+            true => replace(target, &new_name, is_symbolic),
+            false => link(target, &new_name, is_symbolic),
         };
         if let Err(error) = linked {
             complain!("{new_name} to {target}: {error}");
@@ -46,4 +47,31 @@ fn main() -> ExitCode {
         }
     }
     ExitCode::from(all_went_well)
+}
+
+fn link(target: &str, name: &str, is_symbolic: bool) -> io::Result<()> {
+    match is_symbolic {
+        true => fs::symlink(target, name),
+        false => fs::hard_link(target, name),
+    }
+}
+
+/// Makes the link beside what stands at its name, and then puts it there: if it
+/// cannot be made, nothing is lost.
+fn replace(target: &str, name: &str, is_symbolic: bool) -> io::Result<()> {
+    let beside = format!("{name}.ln{}", posix::process::id());
+    link(target, &beside, is_symbolic)?;
+    fs::rename(&beside, name).inspect_err(|_| {
+        // What was just made; there is nothing to do about a second failure.
+        let _ = fs::remove_file(&beside);
+    })
+}
+
+/// Whether two names are of one file already.
+fn is_same(one: &str, other: &str) -> bool {
+    let inode = |path: &str| {
+        let found = fs::symlink_metadata(path).ok()?;
+        Some(found.attributes().inode)
+    };
+    inode(one).is_some() && inode(one) == inode(other)
 }

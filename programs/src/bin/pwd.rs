@@ -8,7 +8,10 @@ use posix::prelude::*;
 
 #[posix::main]
 fn main() -> io::Result<()> {
-    let _ = Options::parse(&Switches::new("LP", "pwd"));
+    let options = Options::parse(&Switches::new("LP", "pwd"));
+    if !options.operands().is_empty() {
+        options.usage()
+    }
     println!("{}", posix::env::current_dir()?);
     Ok(())
 }

@@ -30,7 +30,9 @@ fn main() -> ExitCode {
                 complain!("refusing to remove {operand}");
                 remover.all_went_well = false;
             }
-            _ => remover.remove(operand),
+            _ => {
+                remover.remove(operand);
+            }
         }
     }
     ExitCode::from(remover.all_went_well)
@@ -42,19 +44,27 @@ struct Remover<'a> {
 }
 
 impl Remover<'_> {
-    fn remove(&mut self, file: &str) {
+    /// Removes a file; whether nothing was complained of.
+    fn remove(&mut self, file: &str) -> bool {
+        let went_well = core::mem::replace(&mut self.all_went_well, true);
         if let Err(error) = self.try_remove(file)
             && !(self.options.has('f') && error.kind() == ErrorKind::NotFound)
         {
             complain!("{file}: {error}");
             self.all_went_well = false;
         }
+        let is_removed = self.all_went_well;
+        self.all_went_well &= went_well;
+        is_removed
     }
 
     fn try_remove(&mut self, file: &str) -> io::Result<()> {
         let is_directory = fs::symlink_metadata(file)?.is_dir();
         if is_directory && (self.options.has('r') || self.options.has('R')) {
-            self.empty(file)?;
+            if !self.empty(file)? {
+                // It was said why.
+                return Ok(());
+            }
             fs::remove_dir(file)?;
         } else if is_directory && self.options.has('d') {
             fs::remove_dir(file)?;
@@ -67,15 +77,17 @@ impl Remover<'_> {
         Ok(())
     }
 
-    fn empty(&mut self, directory: &str) -> io::Result<()> {
+    /// Removes all that is in a directory; whether that went well.
+    fn empty(&mut self, directory: &str) -> io::Result<bool> {
         // The names are collected first: removing entries moves positions.
         let mut names = Vec::new();
         for entry in fs::read_dir(directory)? {
             names.push(String::from(entry?.file_name()));
         }
+        let mut is_empty = true;
         for name in names {
-            self.remove(&path::join(directory, &name));
+            is_empty &= self.remove(&path::join(directory, &name));
         }
-        Ok(())
+        Ok(is_empty)
     }
 }

@@ -20,13 +20,16 @@ const SWITCHES: Switches = Switches::new(
     ("key", 'k'),
 ]);
 
+/// A line without its end: any bytes, which come out as they went in.
+type Line = Vec<u8>;
+
 /// How lines are compared.
 struct Order {
     is_numeric: bool,
     is_reversed: bool,
     folds_case: bool,
     skips_blanks: bool,
-    separator: Option<char>,
+    separator: Option<u8>,
     /// First and last field, from 1; 0 as the last: to the end.
     key: Option<(usize, usize)>,
 }
@@ -50,7 +53,7 @@ fn main() -> ExitCode {
         }
     }
     // Equal keys are put in the order of the whole lines, as POSIX wants.
-    let whole = |one: &String, other: &String| match (options.has('u'), order.is_reversed) {
+    let whole = |one: &Line, other: &Line| match (options.has('u'), order.is_reversed) {
         (true, _) => Ordering::Equal,
         (false, false) => one.cmp(other),
         (false, true) => other.cmp(one),
@@ -61,8 +64,9 @@ fn main() -> ExitCode {
     }
     match write(&options, &lines) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(141),
         Err(error) => {
-            complain!("{error}");
+            complain!("{}: {error}", options.value('o').unwrap_or("output"));
             ExitCode::from(2)
         }
     }
@@ -89,18 +93,26 @@ fn order(options: &Options) -> Order {
         is_reversed: options.has('r') || has_letter('r'),
         folds_case: options.has('f') || has_letter('f'),
         skips_blanks: options.has('b') || has_letter('b'),
-        separator: options.value('t').and_then(|text| text.chars().next()),
+        separator: options.value('t').map(separator),
         key,
     }
 }
 
+fn separator(text: &str) -> u8 {
+    let [separator] = text.as_bytes() else {
+        complain!("-t needs one byte, not {text:?}");
+        posix::process::exit(2);
+    };
+    *separator
+}
+
 impl Order {
-    fn compare(&self, one: &str, other: &str) -> Ordering {
+    fn compare(&self, one: &[u8], other: &[u8]) -> Ordering {
         let (one, other) = (self.key_of(one), self.key_of(other));
         let order = if self.is_numeric {
             number(one).total_cmp(&number(other))
         } else if self.folds_case {
-            one.to_uppercase().cmp(&other.to_uppercase())
+            one.to_ascii_uppercase().cmp(&other.to_ascii_uppercase())
         } else {
             one.cmp(other)
         };
@@ -111,7 +123,7 @@ impl Order {
         }
     }
 
-    fn key_of<'a>(&self, line: &'a str) -> &'a str {
+    fn key_of<'a>(&self, line: &'a [u8]) -> &'a [u8] {
         let key = match self.key {
             None => line,
             Some((first, last)) => {
@@ -124,71 +136,100 @@ impl Order {
             }
         };
         if self.skips_blanks {
-            key.trim_start()
+            &key[blanks(key)..]
         } else {
             key
         }
     }
 
     /// Where a field begins; without a separator, with the blanks before it.
-    fn field_start(&self, line: &str, field: usize) -> usize {
+    fn field_start(&self, line: &[u8], field: usize) -> usize {
         match field {
             1 => 0,
             _ => match (self.field_end(line, field - 1), self.separator) {
-                (end, Some(separator)) if end < line.len() => end + separator.len_utf8(),
+                (end, Some(_)) if end < line.len() => end + 1,
                 (end, _) => end,
             },
         }
     }
 
-    fn field_end(&self, line: &str, field: usize) -> usize {
-        if let Some(separator) = self.separator {
-            let found = line.match_indices(separator).nth(field - 1);
-            return found.map_or(line.len(), |(at, _)| at);
-        }
+    fn field_end(&self, line: &[u8], field: usize) -> usize {
         let mut end = 0;
-        for _ in 0..field {
-            let rest = &line[end..];
-            let blanks = rest.len() - rest.trim_start_matches([' ', '\t']).len();
-            let word = &rest[blanks..];
-            end += blanks + word.find([' ', '\t']).unwrap_or(word.len());
+        for number in 1..=field {
+            let rest = line[end..].iter();
+            let length = match self.separator {
+                Some(separator) => {
+                    let skipped = usize::from(number > 1);
+                    let next = rest.skip(skipped).position(|byte| *byte == separator);
+                    next.map(|length| skipped + length)
+                }
+                None => {
+                    let blanks = blanks(&line[end..]);
+                    let next = rest.skip(blanks).position(is_blank);
+                    next.map(|length| blanks + length)
+                }
+            };
+            match length {
+                Some(length) => end += length,
+                None => return line.len(),
+            }
         }
         end
     }
 }
 
-/// The number a text begins with; 0 if there is none.
-fn number(text: &str) -> f64 {
-    let text = text.trim_start();
-    let is_part = |(index, character): (usize, char)| {
-        character.is_ascii_digit() || character == '.' || (index == 0 && character == '-')
-    };
-    let end = text
-        .char_indices()
-        .find(|part| !is_part(*part))
-        .map_or(text.len(), |(at, _)| at);
-    text[..end].parse().unwrap_or(0.0)
+fn is_blank(byte: &u8) -> bool {
+    matches!(byte, b' ' | b'\t')
 }
 
-fn read(file: &str, lines: &mut Vec<String>) -> io::Result<()> {
+/// How many blanks a text begins with.
+fn blanks(text: &[u8]) -> usize {
+    let word = text.iter().position(|byte| !is_blank(byte));
+    word.unwrap_or(text.len())
+}
+
+/// The number a text begins with; 0 if there is none.
+fn number(text: &[u8]) -> f64 {
+    let text = text.trim_ascii_start();
+    let is_part = |(index, byte): (usize, &u8)| {
+        byte.is_ascii_digit() || *byte == b'.' || (index == 0 && *byte == b'-')
+    };
+    let end = text.iter().enumerate().take_while(|part| is_part(*part));
+    let digits = core::str::from_utf8(&text[..end.count()]);
+    digits
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(0.0)
+}
+
+fn read(file: &str, lines: &mut Vec<Line>) -> io::Result<()> {
     let input: Box<dyn Read> = match file {
         "-" => Box::new(io::stdin()),
         _ => Box::new(File::open(file)?),
     };
-    for line in BufReader::new(input).lines() {
-        lines.push(line?);
+    let mut input = BufReader::new(input);
+    loop {
+        let mut line = Line::new();
+        if input.read_until(b'\n', &mut line)? == 0 {
+            return Ok(());
+        }
+        line.pop_if(|byte| *byte == b'\n');
+        lines.push(line);
     }
-    Ok(())
 }
 
-fn write(options: &Options, lines: &[String]) -> io::Result<()> {
-    let Some(file) = options.value('o') else {
-        lines.iter().for_each(|line| println!("{line}"));
-        return Ok(());
-    };
-    let mut output = BufWriter::new(File::create(file)?);
+fn write(options: &Options, lines: &[Line]) -> io::Result<()> {
+    match options.value('o') {
+        None => write_to(io::stdout(), lines),
+        Some(file) => write_to(File::create(file)?, lines),
+    }
+}
+
+fn write_to(output: impl Write, lines: &[Line]) -> io::Result<()> {
+    let mut output = BufWriter::new(output);
     for line in lines {
-        writeln!(output, "{line}")?;
+        output.write_all(line)?;
+        output.write_all(b"\n")?;
     }
     output.flush()
 }

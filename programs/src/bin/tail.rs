@@ -91,7 +91,9 @@ fn print_tail(file: &str, part: Part) -> io::Result<()> {
         Part::FromLine(first) => {
             let mut skipped = Vec::new();
             for _ in 1..first {
-                input.read_until(b'\n', &mut skipped)?;
+                if input.read_until(b'\n', &mut skipped)? == 0 {
+                    break;
+                }
                 skipped.clear();
             }
             io::copy(&mut input, &mut io::stdout()).map(drop)

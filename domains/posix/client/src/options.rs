@@ -89,7 +89,7 @@ enum Wrong {
 
 impl Options {
     /// Reads the program's own command line. A wrong one ends the program with
-    /// status 2, `--help` with status 0, both after the usage line.
+    /// status 2 and one message, `--help` with status 0 and the usage.
     #[must_use]
     pub fn parse(switches: &Switches) -> Self {
         let arguments: Vec<String> = crate::env::args().skip(1).collect();
@@ -100,11 +100,13 @@ impl Options {
         match Self::read(switches, arguments) {
             Ok(options) => options,
             Err(wrong) => {
+                let usage = switches.usage;
                 match wrong {
-                    Wrong::Unknown(option) => complain!("unknown option {option}"),
-                    Wrong::NeedsValue(option) => complain!("option {option} needs a value"),
+                    Wrong::Unknown(option) => complain!("unknown option {option}; usage: {usage}"),
+                    Wrong::NeedsValue(option) => {
+                        complain!("option {option} needs a value; usage: {usage}");
+                    }
                 }
-                eprintln!("usage: {}", switches.usage);
                 process::exit(2);
             }
         }
