@@ -79,23 +79,31 @@ impl<S: BlockStore, C: Clock> Ext2<S, C> {
     fn read_table(&mut self, table: u32, levels: u32, keep: u64, left: &mut u32) -> Outcome<(), S> {
         check_block(table, &self.superblock.geometry)?;
         self.read_bitmap_of(table, left)?;
-        let below = reach(levels - 1, &self.superblock.geometry);
-        let bytes = self.cache.get(table)?;
-        let pointers: Vec<u32> = bytes
-            .chunks_exact(4)
-            .map(|bytes| u32_at(bytes, 0))
-            .collect();
-        for (index, pointer) in pointers.into_iter().enumerate() {
-            let keep_below = keep.saturating_sub(index as u64 * below);
-            if pointer == 0 || keep_below >= below {
-                continue;
-            }
+        for (pointer, keep_below) in self.dropped_pointers(table, levels, keep)? {
             match levels {
                 1 => self.read_bitmap_of(pointer, left)?,
                 _ => self.read_table(pointer, levels - 1, keep_below, left)?,
             }
         }
         Ok(())
+    }
+
+    /// Where an indirect block leads to beyond its first `keep` blocks, and how
+    /// many of each way's blocks are kept.
+    fn dropped_pointers(
+        &mut self,
+        table: u32,
+        levels: u32,
+        keep: u64,
+    ) -> Outcome<Vec<(u32, u64)>, S> {
+        let below = reach(levels - 1, &self.superblock.geometry);
+        let pointers = self.cache.get(table)?.chunks_exact(4);
+        let ways = pointers.enumerate().map(|(index, bytes)| {
+            let keep_below = keep.saturating_sub(index as u64 * below);
+            (u32_at(bytes, 0), keep_below)
+        });
+        let is_dropped = |way: &(u32, u64)| way.0 != 0 && way.1 < below;
+        Ok(ways.filter(is_dropped).collect())
     }
 
     fn read_bitmap_of(&mut self, block: u32, left: &mut u32) -> Outcome<(), S> {
@@ -158,24 +166,16 @@ impl<S: BlockStore, C: Clock> Ext2<S, C> {
         freed: &mut Freed,
     ) -> Outcome<(), S> {
         check_block(table, &self.superblock.geometry)?;
-        let below = reach(levels - 1, &self.superblock.geometry);
-        let bytes = self.cache.get(table)?;
-        let pointers: Vec<u32> = bytes
-            .chunks_exact(4)
-            .map(|bytes| u32_at(bytes, 0))
-            .collect();
+        let dropped = self.dropped_pointers(table, levels, keep)?;
         if keep > 0 {
+            let below = reach(levels - 1, &self.superblock.geometry);
             let first_dropped = keep.div_ceil(below) as usize;
             let bytes = self.cache.get_mut(table, Content::Metadata)?;
-            for index in first_dropped..pointers.len() {
+            for index in first_dropped..bytes.len() / 4 {
                 put_u32(bytes, index * 4, 0);
             }
         }
-        for (index, pointer) in pointers.into_iter().enumerate() {
-            let keep_below = keep.saturating_sub(index as u64 * below);
-            if pointer == 0 || keep_below >= below {
-                continue;
-            }
+        for (pointer, keep_below) in dropped {
             match levels {
                 1 => self.free_one(pointer, freed)?,
                 _ => self.free_table(pointer, levels - 1, keep_below, freed)?,

@@ -78,9 +78,7 @@ impl Service {
             runtime::thread::sleep(LOOP_TIME);
             control.kill(id, DeathCause::Watchdog).map_err(refusal)?;
         }
-        self.wait_death(id)?;
-        let notice = control.wait_death(Some(id), Instant::now());
-        notice.map(Some).map_err(refusal)
+        self.wait_death(id).map(Some)
     }
 
     /// Whether a domain has a watchdog, which ends it without our help.

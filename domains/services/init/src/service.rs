@@ -9,7 +9,7 @@ use interfaces::supervisor::{
     Supervisor, SupervisorError, TracedCall, UpgradeReport,
 };
 use runtime::time::{Duration, Instant};
-use runtime::{DeathCause, DomainInfo, DomainState, InjectedFault, ServiceError};
+use runtime::{DeathCause, DeathNotice, DomainInfo, DomainState, InjectedFault, ServiceError};
 
 use crate::system::System;
 use crate::tracing::Tracing;
@@ -88,16 +88,13 @@ impl Service {
         Ok(())
     }
 
-    pub(crate) fn wait_death(&self, id: u64) -> Result<(), SupervisorError> {
+    pub(crate) fn wait_death(&self, id: u64) -> Result<DeathNotice, SupervisorError> {
         let control = self.system.control();
         let deadline = Instant::now() + DEATH_TIME;
         let mut dying_since = None;
         while Instant::now() < deadline {
-            if control
-                .wait_death(Some(id), Instant::now() + LOOK_TIME)
-                .is_ok()
-            {
-                return Ok(());
+            if let Ok(notice) = control.wait_death(Some(id), Instant::now() + LOOK_TIME) {
+                return Ok(notice);
             }
             let all = control.list().unwrap_or_default();
             let is_dying = all
