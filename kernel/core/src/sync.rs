@@ -121,7 +121,8 @@ impl<T> SpinLock<T> {
     /// Takes the lock if it is free.
     pub fn try_lock(&self) -> Option<SpinGuard<'_, T>> {
         let preempt = PreemptOff::new();
-        self.take().then_some(SpinGuard {
+        // Not `then_some`: a guard that is made is dropped, and opens the lock.
+        self.take().then(|| SpinGuard {
             lock: self,
             _preempt: preempt,
         })
@@ -171,5 +172,20 @@ impl<T> Drop for SpinGuard<'_, T> {
     #[inline]
     fn drop(&mut self) {
         self.lock.locked.store(false, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_does_not_get_it_leaves_it_as_it_is() {
+        let lock = SpinLock::new(0);
+        let guard = lock.lock();
+        assert!(lock.try_lock().is_none());
+        assert!(lock.try_lock().is_none(), "the first try opened it");
+        drop(guard);
+        assert!(lock.try_lock().is_some());
     }
 }
