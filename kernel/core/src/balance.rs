@@ -14,6 +14,7 @@ use core::sync::atomic::Ordering;
 
 use crate::cpu::{self, Cpu};
 use crate::machine;
+use crate::ready;
 use crate::scheduler::{arm_timer, request_work};
 use crate::thread::Thread;
 
@@ -45,12 +46,7 @@ pub(crate) fn leave(thread: &'static Thread) {
 
 fn put(thread: &'static Thread, target: &'static Cpu, here: &'static Cpu) {
     thread.cpu.store(target.index, Ordering::Relaxed);
-    let is_urgent = {
-        let mut queue = target.queue.lock();
-        let is_urgent = queue.push(thread);
-        target.waiting.store(queue.count(), Ordering::Relaxed);
-        is_urgent
-    };
+    let is_urgent = target.ready.add(thread);
     if core::ptr::eq(target, here) {
         request_work();
         note_waiting(here);
@@ -83,14 +79,14 @@ pub(crate) fn balance(cpu: &'static Cpu, now_ns: u64) {
         idle &= idle - 1;
         hand_out(cpu, target);
     }
-    if cpu.waiting.load(Ordering::Relaxed) != 0 {
+    if cpu.ready.has_waiting() {
         note_waiting(cpu);
     }
 }
 
 fn hand_out(from: &'static Cpu, target: &'static Cpu) {
-    let waiting = take(from, |thread| thread.may_run_on(target.index));
-    if let Some(thread) = waiting {
+    let is_wanted = |thread: &Thread| thread.may_run_on(target.index);
+    if let Some(thread) = from.ready.take_waiting(is_wanted) {
         put(thread, target, from);
     }
 }
@@ -99,22 +95,7 @@ fn hand_out(from: &'static Cpu, target: &'static Cpu) {
 pub(crate) fn steal(thief: &'static Cpu) -> Option<&'static Thread> {
     let online = cpu::online();
     let victims = (1..online).map(|step| cpu::get((thief.index + step) % online));
-    let is_movable = |thread: &Thread| thread.may_run_on(thief.index) && thread.try_claim();
-    let thread = victims
-        .filter(|victim| victim.waiting.load(Ordering::Relaxed) != 0)
-        .find_map(|victim| take(victim, is_movable))?;
-    thread.cpu.store(thief.index, Ordering::Relaxed);
-    Some(thread)
-}
-
-/// Takes a thread from a busy CPU's queue; an idle one is about to run what it
-/// has.
-fn take(from: &Cpu, is_wanted: impl Fn(&Thread) -> bool) -> Option<&'static Thread> {
-    let mut queue = from.queue.lock();
-    queue.running()?;
-    let thread = queue.take(is_wanted);
-    from.waiting.store(queue.count(), Ordering::Relaxed);
-    thread
+    ready::steal(thief.index, victims.map(|victim| &victim.ready))
 }
 
 fn idle_for(thread: &Thread) -> Option<&'static Cpu> {

@@ -3,8 +3,7 @@
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
 use crate::question::Question;
-use crate::run_queue::RunQueue;
-use crate::sync::SpinLock;
+use crate::ready::Ready;
 use crate::thread::Thread;
 use crate::timers::Timers;
 
@@ -17,9 +16,7 @@ pub struct Cpu {
     /// Number of the CPU.
     pub index: usize,
     /// Threads ready to run here.
-    pub queue: SpinLock<RunQueue>,
-    /// Threads in `queue`, for others to look at without its lock.
-    pub(crate) waiting: AtomicUsize,
+    pub(crate) ready: Ready,
     /// Threads that wait for a moment.
     pub(crate) timers: Timers,
     /// Runs when nothing else does.
@@ -44,11 +41,10 @@ static CPUS: [Cpu; MAX_CPUS] = {
     let mut cpus = [const {
         Cpu {
             index: 0,
-            queue: SpinLock::new(RunQueue::new()),
-            waiting: AtomicUsize::new(0),
+            ready: Ready::new(),
             timers: Timers::new(),
             balance_ns: AtomicU64::new(u64::MAX),
-            question: Question::new(AtomicUsize::new(0)),
+            question: Question::new(),
             idle: AtomicPtr::new(core::ptr::null_mut()),
             switched_from: AtomicPtr::new(core::ptr::null_mut()),
             timer_fired: AtomicBool::new(false),

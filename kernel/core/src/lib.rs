@@ -36,12 +36,17 @@ pub mod page_table;
 pub mod panic;
 pub mod pci;
 mod question;
+mod ready;
 pub mod record;
-pub mod run_queue;
+mod run_queue;
+// Not in the file, which tests/models compiles without threads to make.
+#[cfg(test)]
+mod run_queue_tests;
 pub mod run_state;
 pub mod scan;
 pub mod scheduler;
 pub mod services;
+pub mod spin_lock;
 pub mod start;
 pub mod statistics;
 pub mod sync;

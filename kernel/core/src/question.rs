@@ -6,17 +6,19 @@
 //! is one word, and the number of the death that a thread is marked with is not in
 //! it but with the domain: the number of another question's would be a lie.
 
-use crate::atomic::{AtomicUsize, Ordering};
+use crate::atomic::{AtomicUsize, Ordering, const_fn};
 
 /// A question to one CPU: about the domain at an address; 0: none is asked.
 #[derive(Debug)]
 pub struct Question(AtomicUsize);
 
 impl Question {
-    /// None; `word` is 0.
-    #[must_use]
-    pub const fn new(word: AtomicUsize) -> Self {
-        Self(word)
+    const_fn! {
+        /// None.
+        #[must_use]
+        pub fn new() -> Self {
+            Self(AtomicUsize::new(0))
+        }
     }
 
     /// Asks about a domain that has been marked dying and numbered. Who answers

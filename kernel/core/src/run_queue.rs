@@ -1,8 +1,8 @@
 //! Ready threads of one CPU, by priority, and what runs there.
 
 use core::ptr;
-use core::sync::atomic::Ordering;
 
+use crate::atomic::Ordering;
 use crate::thread::{PRIORITIES, Thread};
 
 /// Threads in the order they came, linked through themselves: queueing one
@@ -70,12 +70,6 @@ pub struct RunQueue {
     running: Option<u32>,
 }
 
-impl Default for RunQueue {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl RunQueue {
     /// An empty queue of an idle CPU.
     #[must_use]
@@ -93,11 +87,6 @@ impl RunQueue {
         self.ready[thread.priority as usize].push(thread);
         self.count += 1;
         self.running.is_none_or(|running| running < thread.priority)
-    }
-
-    /// Takes the first thread of the highest priority.
-    pub fn pop(&mut self) -> Option<&'static Thread> {
-        self.take(|_| true)
     }
 
     /// Takes the first of the highest priority among the threads that `is_wanted`.
@@ -137,7 +126,3 @@ impl RunQueue {
         self.running = priority;
     }
 }
-
-#[cfg(test)]
-#[path = "run_queue_tests.rs"]
-mod tests;

@@ -5,7 +5,8 @@ use std::vec::Vec;
 
 use proptest::prelude::*;
 
-use super::*;
+use crate::run_queue::RunQueue;
+use crate::thread::{PRIORITIES, Thread};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -51,7 +52,7 @@ proptest! {
                     model.0[priority as usize].push_back(thread.number);
                 }
                 Step::Pop => {
-                    prop_assert_eq!(queue.pop().map(|thread| thread.number), model.take(|_| true));
+                    prop_assert_eq!(queue.take(|_| true).map(|thread| thread.number), model.take(|_| true));
                 }
                 Step::TakeMultiple(of) => {
                     let taken = queue.take(|thread| thread.number.is_multiple_of(of));

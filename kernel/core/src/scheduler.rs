@@ -123,7 +123,7 @@ pub fn yield_now() {
     let preempt = PreemptOff::new();
     let thread = thread::current();
     let cpu = cpu::current();
-    if cpu.queue.lock().has(thread.priority) {
+    if cpu.ready.has(thread.priority) {
         requeue_and_switch(thread);
     }
     drop(preempt);
@@ -135,11 +135,7 @@ fn requeue_and_switch(thread: &'static Thread) {
         return switch_away();
     }
     thread.state.make_ready();
-    {
-        let mut queue = cpu.queue.lock();
-        queue.push(thread);
-        cpu.waiting.store(queue.count(), Ordering::Relaxed);
-    }
+    cpu.ready.add(thread);
     balance::note_waiting(cpu);
     switch_away();
 }
@@ -179,19 +175,8 @@ pub(crate) fn switch_away() {
 /// The thread to run on this CPU from now on, claimed for it.
 fn take_next(cpu: &'static Cpu, from: &'static Thread) -> &'static Thread {
     let was_idle = is_idle_thread(cpu, from);
-    let own = {
-        let mut queue = cpu.queue.lock();
-        // What another CPU is still switching away from has to wait.
-        let own = queue.take(|thread| core::ptr::eq(thread, from) || thread.try_claim());
-        queue.set_running(own.map(|thread| thread.priority));
-        cpu.waiting.store(queue.count(), Ordering::Relaxed);
-        own
-    };
-    let stolen = || {
-        let next = balance::steal(cpu)?;
-        cpu.queue.lock().set_running(Some(next.priority));
-        Some(next)
-    };
+    let own = cpu.ready.take_next(from);
+    let stolen = || balance::steal(cpu).inspect(|next| cpu.ready.note_running(next));
     if let Some(next) = own.or_else(stolen) {
         if was_idle {
             cpu::set_idle(cpu, false);
@@ -280,7 +265,7 @@ pub fn deferred_work() {
         let thread = thread::current();
         let is_idle = is_idle_thread(cpu, thread);
         let least = if is_idle { 0 } else { thread.priority };
-        if cpu.queue.lock().has(least) {
+        if cpu.ready.has(least) {
             requeue_and_switch(thread);
         }
         // Not through `drop`, which would come back here.
@@ -296,7 +281,7 @@ fn rearm(cpu: &Cpu) {
     let first = cpu.timers.first_ns().min(balance);
     cpu.timer_ns.store(u64::MAX, Ordering::Relaxed);
     let is_idle = is_idle_thread(cpu, thread::current());
-    let next = if is_idle && !cpu.queue.lock().has(0) {
+    let next = if is_idle && !cpu.ready.has(0) {
         first
     } else {
         first.min(slice)
@@ -313,7 +298,7 @@ pub fn idle_loop() -> ! {
         {
             let preempt = PreemptOff::new();
             let cpu = cpu::current();
-            if cpu.queue.lock().has(0) {
+            if cpu.ready.has(0) {
                 switch_away();
             }
             drop(preempt);
@@ -322,7 +307,7 @@ pub fn idle_loop() -> ! {
         let cpu = cpu::current();
         // SAFETY: the control block is the running thread's own.
         let pending = unsafe { &(*control()).work_pending };
-        let work = || pending.load(Ordering::Acquire) != 0 || cpu.queue.lock().has(0);
+        let work = || pending.load(Ordering::Acquire) != 0 || cpu.ready.has(0);
         let before = machine::get().now_ns();
         machine::get().idle(&work);
         cpu.idle_ns.fetch_add(

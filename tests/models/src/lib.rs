@@ -2,8 +2,13 @@
 //!
 //! The modules below [`sync`] are the kernel's own source files. They take their
 //! atomics and locks by the names of modules, which are the model checker's here;
-//! tests/ runs them in every interleaving.
-#![forbid(unsafe_code)]
+//! tests/ runs them in every interleaving. What `unsafe` there is lies in those
+//! files, each excused by name below.
+#![deny(unsafe_code)]
+#![expect(
+    clippy::new_without_default,
+    reason = "only here are the kernel's own types public"
+)]
 
 /// Most times that a thread is interrupted where it would not have waited. Faults
 /// that need more are rare (Musuvathi, Qadeer: Iterative context bounding, 2007),
@@ -25,6 +30,16 @@ pub mod atomic {
     pub use loom::sync::atomic::{
         AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering,
     };
+
+    pub use loom::cell::UnsafeCell;
+
+    /// Leaves the function as it is.
+    macro_rules! const_fn {
+        ($($function:tt)*) => {
+            $($function)*
+        };
+    }
+    pub(crate) use const_fn;
 }
 
 /// What the sources call `crate::exchange`.
@@ -34,7 +49,37 @@ pub mod exchange {
 
 /// What the sources call `crate::thread`.
 pub mod thread {
-    use crate::atomic::AtomicU64;
+    use crate::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+    use crate::claim::Claim;
+
+    /// Scheduling priorities.
+    pub const PRIORITIES: usize = 4;
+
+    /// The part of a thread that run queues look at.
+    pub struct Thread {
+        /// Somebody has its stack.
+        pub on_cpu: Claim,
+        /// CPU it ran on last.
+        pub cpu: AtomicUsize,
+        /// CPUs it may run on, a bit each.
+        pub allowed: AtomicU64,
+        /// Next in its queue.
+        pub next: AtomicPtr<Thread>,
+        /// Below [`PRIORITIES`].
+        pub priority: u32,
+    }
+
+    impl Thread {
+        /// Takes its stack, unless somebody has it.
+        pub fn try_claim(&self) -> bool {
+            self.on_cpu.try_take()
+        }
+
+        /// Whether it may run on a CPU.
+        pub fn may_run_on(&self, cpu: usize) -> bool {
+            self.allowed.load(Ordering::Relaxed) & 1 << cpu != 0
+        }
+    }
 
     /// The part of a domain that crossings read.
     #[derive(Debug)]
@@ -71,24 +116,33 @@ pub mod machine {
 
 /// What the sources call `crate::sync`.
 pub mod sync {
-    use loom::sync::{Mutex, MutexGuard};
+    pub use crate::spin_lock::{SpinGuard, SpinLock};
 
-    /// A lock that the model checker knows.
+    /// Nothing: the model's CPUs are not interrupted by their own.
     #[derive(Debug)]
-    pub struct SpinLock<T>(Mutex<T>);
+    pub struct PreemptOff(());
 
-    impl<T> SpinLock<T> {
-        /// Unlocked.
-        pub fn new(value: T) -> Self {
-            Self(Mutex::new(value))
+    impl PreemptOff {
+        /// Nothing to turn off.
+        #[must_use]
+        pub fn new() -> Self {
+            Self(())
         }
+    }
 
-        /// Waits for it.
-        ///
-        /// # Panics
-        /// When a thread has panicked with it, which ends the model anyway.
-        pub fn lock(&self) -> MutexGuard<'_, T> {
-            self.0.lock().expect("no thread has panicked")
+    /// Looks in vain after which the others are let on: who waits longer does no
+    /// more than who came later, and two who wait would show each other for ever.
+    const LOOKS: usize = 2;
+
+    /// Lets the others run until `is_done`.
+    pub fn spin_until(is_done: impl Fn() -> bool) {
+        let mut looks = 0;
+        while !is_done() {
+            looks += 1;
+            if looks > LOOKS {
+                loom::skip_branch();
+            }
+            loom::hint::spin_loop();
         }
     }
 }
@@ -101,7 +155,15 @@ pub mod loans;
 pub mod page_table;
 #[path = "../../../kernel/core/src/question.rs"]
 pub mod question;
+#[path = "../../../kernel/core/src/ready.rs"]
+pub mod ready;
+#[expect(unsafe_code, reason = "the kernel's, with its reasons there")]
+#[path = "../../../kernel/core/src/run_queue.rs"]
+pub mod run_queue;
 #[path = "../../../kernel/core/src/run_state.rs"]
 pub mod run_state;
+#[expect(unsafe_code, reason = "the kernel's, with its reasons there")]
+#[path = "../../../kernel/core/src/spin_lock.rs"]
+pub mod spin_lock;
 #[path = "../../../trusted/abi/src/target.rs"]
 pub mod target;

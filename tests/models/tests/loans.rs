@@ -5,7 +5,6 @@ use loom::sync::Arc;
 use loom::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use loom::thread;
 use models::loans::Loans;
-use models::sync::SpinLock;
 
 const LENDER: u64 = 1;
 const BORROWER: u64 = 2;
@@ -22,7 +21,7 @@ struct Shared {
 impl Shared {
     fn new() -> Arc<Self> {
         Arc::new(Self {
-            loans: Loans::new(SpinLock::new(())),
+            loans: Loans::new(),
             owner: AtomicU64::new(BORROWER),
             lender: AtomicU64::new(LENDER),
             lender_lives: AtomicBool::new(true),

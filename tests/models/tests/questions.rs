@@ -3,7 +3,7 @@
 
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
-use loom::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use loom::sync::atomic::{AtomicU64, Ordering};
 use loom::thread;
 use models::question::Question;
 
@@ -43,7 +43,7 @@ struct Machine {
 impl Machine {
     fn new() -> Arc<Self> {
         Arc::new(Self {
-            question: Question::new(AtomicUsize::new(0)),
+            question: Question::new(),
             victims: [Victim::new(), Victim::new()],
             clear_of: AtomicU64::new(0),
         })

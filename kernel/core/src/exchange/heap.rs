@@ -226,7 +226,7 @@ impl<S: Source> Heap<S> {
                 scans: 0,
                 retired: ptr::null_mut(),
             }),
-            loans: Loans::new(SpinLock::new(())),
+            loans: Loans::new(),
             pages: AtomicU64::new(0),
         }
     }

@@ -8,7 +8,7 @@
 
 use abi::exchange::RETURNED;
 
-use crate::atomic::{AtomicU64, Ordering};
+use crate::atomic::{AtomicU64, Ordering, const_fn};
 use crate::sync::SpinLock;
 
 /// The order of loans' ends.
@@ -18,9 +18,13 @@ pub struct Loans {
 }
 
 impl Loans {
-    /// No end under way; `order` is one lock, its own.
-    pub const fn new(order: SpinLock<()>) -> Self {
-        Self { order }
+    const_fn! {
+        /// No end under way.
+        pub fn new() -> Self {
+            Self {
+                order: SpinLock::new(()),
+            }
+        }
     }
 
     /// Gives an object back to who lent it, the words of whose header these are;
