@@ -55,6 +55,7 @@ pub fn start(machine: &'static dyn Machine, info: BootInfo) -> ! {
     start_others(machine);
     pci::init(machine, !info.has_option("pci=nomsi"));
     spawn_kernel_thread("reaper", PRIORITY_KERNEL, death::reap);
+    spawn_kernel_thread("log", PRIORITY_NORMAL, crate::log::show);
     spawn_kernel_thread("janitor", PRIORITY_NORMAL, start_supervisor);
     // SAFETY: the boot context is now the idle thread, which holds nothing.
     unsafe { (*thread::control()).preempt_off = 0 };

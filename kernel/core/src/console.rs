@@ -26,8 +26,7 @@ pub fn write(text: &[u8]) {
 /// Writes to the outlet of the log, which is beside the console.
 pub fn write_error(text: &[u8]) {
     for chunk in text.chunks(WRITE_CHUNK) {
-        let _guard = OUTPUT.lock();
-        machine::get().log_write(chunk);
+        crate::log::write_outlet(chunk);
     }
 }
 

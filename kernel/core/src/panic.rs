@@ -77,6 +77,7 @@ fn stop(message: Arguments<'_>, crash: &RawCrash) -> ! {
     }
     core::mem::forget(crate::sync::PreemptOff::new());
     crate::log::break_open();
+    crate::log::flush();
     let mut out = Outlet;
     // The outlet cannot fail.
     let _ = writeln!(out, "kernel panic: {message}");

@@ -291,6 +291,10 @@ unsafe extern "sysv64" fn log(level: u32, text: *const u8, length: usize) {
     });
 }
 
+extern "sysv64" fn log_flush() {
+    service(crate::log::flush);
+}
+
 unsafe extern "sysv64" fn log_read(
     from: u64,
     start: *mut u8,
@@ -485,6 +489,7 @@ unsafe extern "sysv64" fn audit(into: *mut Audit) -> Answer {
 extern "sysv64" fn power_off(status: i32) -> ! {
     service(|| {
         log::info!("redleaf: exit status {status}");
+        crate::log::flush();
         machine::get().power_off(status)
     })
 }
@@ -634,6 +639,7 @@ static TABLE: Services = Services {
     wall_clock_ns,
     random,
     log,
+    log_flush,
     log_read,
     console_write,
     console_write_error,

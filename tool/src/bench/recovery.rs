@@ -81,7 +81,7 @@ fn write(tree: &Tree, machine: Machine, curves: Vec<Line>) -> Result<(), ToolErr
     let path = path.with_extension("svg");
     let plot = Lines {
         title: format!("Requests of 64 KiB per second, {}", machine.name()),
-        across: "seconds; the driver is killed at 0.5 and 1.5".to_owned(),
+        across: "seconds; the driver is killed at 0.5".to_owned(),
         has_ideal: false,
         lines: curves,
     };

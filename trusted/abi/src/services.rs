@@ -299,6 +299,8 @@ pub struct Services {
     // Log and console
     /// Adds a line to the kernel log. `level`: 1 error … 5 trace.
     pub log: unsafe extern "sysv64" fn(level: u32, text: *const u8, length: usize),
+    /// Shows what the log has so far at its outlet, if it waits for that.
+    pub log_flush: extern "sysv64" fn(),
     /// Copies log bytes from position `from` on; how many. `next` gets the
     /// position after them (older bytes may have been overwritten).
     pub log_read: unsafe extern "sysv64" fn(

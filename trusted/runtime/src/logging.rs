@@ -19,7 +19,10 @@ impl Log for KernelLog {
         unsafe { (services().log)(record.level() as u32, line.as_ptr(), line.len()) }
     }
 
-    fn flush(&self) {}
+    fn flush(&self) {
+        // SAFETY: every domain may have the log shown.
+        unsafe { (services().log_flush)() }
+    }
 }
 
 /// Sends what the `log` macros write to the kernel log.

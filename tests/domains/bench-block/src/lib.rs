@@ -182,7 +182,7 @@ impl<T: Target> Bench<T> {
             // A batch has room for every depth measured.
             let _ = batch.push_back(request(tag, operation, buffer));
         }
-        runtime::log::info!("{PHASE_MARK}0");
+        mark(format_args!("0"));
         let (mut times, mut costs) = (Samples::with_room(rounds), Samples::with_room(rounds));
         for _ in 0..rounds {
             let before = Instant::now();
@@ -196,11 +196,10 @@ impl<T: Target> Bench<T> {
             costs.add(cost as f64 / ROUND as f64);
         }
         let name = alloc::format!("{verb} 4 KiB{place}, depth {depth}");
+        mark(format_args!("{} {name}, doorbells", rounds * ROUND));
         runtime::log::info!("{}", times.rate(&name, Some(baseline)));
-        let name = alloc::format!("{verb} 4 KiB{place}, depth {depth}, per request");
+        let name = alloc::format!("{name}, per request");
         runtime::log::info!("{}", costs.row(&name, "cycles", None));
-        let name = alloc::format!("{verb} 4 KiB{place}, depth {depth}, doorbells");
-        runtime::log::info!("{PHASE_MARK}{} {name}", rounds * ROUND);
         Ok(())
     }
 
@@ -266,6 +265,13 @@ const fn request(tag: u64, operation: BlockOperation, buffer: RRefSlice<u8>) -> 
         reserved: 0,
         buffer: Some(buffer),
     }
+}
+
+/// Begins or ends a phase that the machine's own trace is looked at for: the line
+/// stands among what is traced where it belongs.
+fn mark(phase: core::fmt::Arguments<'_>) {
+    runtime::log::info!("{PHASE_MARK}{phase}");
+    runtime::log::logger().flush();
 }
 
 /// A failure of the device, as one of the benchmark.

@@ -12,6 +12,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::ops::Range;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use exchange::Proxy;
@@ -28,15 +29,21 @@ const REQUEST_BYTES: usize = 64 << 10;
 /// Part of the device that is used, from its start.
 const AREA_BYTES: u64 = 64 << 20;
 /// Time between two points of the curve.
-const POINT: Duration = Duration::from_millis(100);
-/// Points of one stretch: two seconds.
+const POINT: Duration = Duration::from_millis(50);
+/// Points of one stretch: a second, the time from death to death. Longer ones
+/// would take turns too seldom to share the machine's good and bad moments.
 const POINTS: usize = 20;
-/// Points from death to death: one second.
-const POINTS_PER_DEATH: usize = 10;
+/// Point after which the driver is killed.
+const DEATH: usize = POINTS / 2;
 
 /// Reads or writes all the time.
 struct Worker {
     requests: AtomicU64,
+    /// When the driver was last killed, in nanoseconds since boot, until the next
+    /// answer; then 0.
+    killed_ns: AtomicU64,
+    /// How long that answer took.
+    recovery_ns: AtomicU64,
     is_over: AtomicBool,
     has_ended: AtomicBool,
     has_failed: AtomicBool,
@@ -51,7 +58,7 @@ struct Curve {
     points: [u64; POINTS],
 }
 
-/// Option: `rounds`, stretches of each kind, 3 unless given; `driver`, name of
+/// Option: `rounds`, stretches of each kind, 10 unless given; `driver`, name of
 /// the domain to end.
 #[domain]
 fn bench_recovery(
@@ -59,7 +66,7 @@ fn bench_recovery(
     control: DomainControl,
     options: Options,
 ) -> Result<(), StartError> {
-    let rounds = options.number("rounds", 3)?;
+    let rounds = options.number("rounds", 10)?;
     let driver = String::from(options.text("driver").unwrap_or("disk"));
     spawn("bench", Priority::High, move || {
         let mut samples = Samples::new();
@@ -103,10 +110,10 @@ fn measure(
     let (mut calm, mut killed) = (Curve::default(), Curve::default());
     let mut stretch_killed = |killed: &mut Curve| {
         killed.stretch(&worker, || {
-            if let Some(time_ns) = kill(&worker, control, driver) {
-                samples.add(time_ns);
-            }
+            worker.take_recovery(samples);
+            kill(&worker, control, driver);
         });
+        worker.take_recovery(samples);
     };
     // The first stretch warms caches up; then each kind goes first in turn.
     Curve::default().stretch(&worker, || {});
@@ -130,30 +137,27 @@ fn measure(
     !worker.has_failed.load(Ordering::Relaxed)
 }
 
-/// Ends the driver; nanoseconds until the worker has its next answer. `None`:
-/// it is still being restarted, or the worker has failed.
-fn kill(worker: &Worker, control: &DomainControl, driver: &str) -> Option<f64> {
+/// Ends the driver, if it runs. The worker notes when it has its next answer: to
+/// look for it would take the CPU from those who are to give it.
+fn kill(worker: &Worker, control: &DomainControl, driver: &str) {
     let domains = control.list().unwrap_or_default();
     let running = domains.iter().find(|domain| {
         name_text(&domain.name) == driver && domain.state == DomainState::Running as u32
-    })?;
-    let before = Instant::now();
-    // It lived just now; should it have died, that is the death.
-    let _ = control.kill(running.id, DeathCause::Killed);
-    let seen = worker.requests.load(Ordering::Relaxed);
-    while worker.requests.load(Ordering::Relaxed) == seen {
-        if worker.has_ended.load(Ordering::Relaxed) {
-            return None;
-        }
-        sleep(Duration::from_micros(20));
+    });
+    if let Some(running) = running {
+        let began_ns = Instant::now().nanoseconds();
+        // It lived just now; should it have died, that is the death.
+        let _ = control.kill(running.id, DeathCause::Killed);
+        worker.killed_ns.store(began_ns, Ordering::Relaxed);
     }
-    Some(before.elapsed().as_nanos() as f64)
 }
 
 impl Worker {
     fn start(device: Proxy<dyn BlockDevice>, is_write: bool) -> Option<Arc<Self>> {
         let worker = Arc::new(Self {
             requests: AtomicU64::new(0),
+            killed_ns: AtomicU64::new(0),
+            recovery_ns: AtomicU64::new(0),
             is_over: AtomicBool::new(false),
             has_ended: AtomicBool::new(false),
             has_failed: AtomicBool::new(false),
@@ -165,6 +169,24 @@ impl Worker {
         };
         spawn("worker", Priority::Normal, run).ok()?;
         Some(worker)
+    }
+
+    /// After an answer: if it was the first since a death, how long that took.
+    fn note_recovery(&self) {
+        let killed_ns = self.killed_ns.load(Ordering::Relaxed);
+        if killed_ns != 0 {
+            let took_ns = Instant::now().nanoseconds() - killed_ns;
+            self.recovery_ns.store(took_ns, Ordering::Relaxed);
+            self.killed_ns.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Adds the nanoseconds from the last death to the next answer, if known.
+    fn take_recovery(&self, samples: &mut Samples) {
+        let took_ns = self.recovery_ns.swap(0, Ordering::Relaxed);
+        if took_ns != 0 {
+            samples.add(took_ns as f64);
+        }
     }
 
     fn work(&self, device: &Proxy<dyn BlockDevice>, is_write: bool) {
@@ -189,27 +211,39 @@ impl Worker {
                 return;
             }
             self.requests.fetch_add(1, Ordering::Relaxed);
+            self.note_recovery();
         }
     }
 }
 
 impl Curve {
-    /// Watches the worker for one stretch; `disturb` is called each second.
-    fn stretch(&mut self, worker: &Worker, mut disturb: impl FnMut()) {
+    /// Watches the worker for one stretch; `disturb` is called in its middle.
+    fn stretch(&mut self, worker: &Worker, disturb: impl FnOnce()) {
         let began = Instant::now();
-        let first = worker.requests.load(Ordering::Relaxed);
-        let mut before = first;
-        for point in 0..POINTS {
-            if point % POINTS_PER_DEATH == POINTS_PER_DEATH / 2 {
-                disturb();
-            }
+        let before = worker.requests.load(Ordering::Relaxed);
+        let before = self.watch(worker, before, began, 0..DEATH);
+        disturb();
+        self.watch(worker, before, began, DEATH..POINTS);
+        self.time += began.elapsed();
+    }
+
+    /// Counts the worker's requests from `before` up to each of some points; how
+    /// many it has made by then.
+    fn watch(
+        &mut self,
+        worker: &Worker,
+        mut before: u64,
+        began: Instant,
+        points: Range<usize>,
+    ) -> u64 {
+        for point in points {
             sleep_until(began + POINT * (point as u32 + 1));
             let now = worker.requests.load(Ordering::Relaxed);
             self.points[point] += now - before;
+            self.requests += now - before;
             before = now;
         }
-        self.requests += before - first;
-        self.time += began.elapsed();
+        before
     }
 
     fn report(&self, name: &str, baseline: Option<&str>) {

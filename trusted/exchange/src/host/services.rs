@@ -413,6 +413,8 @@ unsafe extern "sysv64" fn log(level: u32, text: *const u8, length: usize) {
     eprintln!("[{level}] {}", String::from_utf8_lossy(text));
 }
 
+extern "sysv64" fn log_flush() {}
+
 unsafe extern "sysv64" fn log_read(_: u64, _: *mut u8, _: usize, _: *mut u64) -> Answer {
     UNSUPPORTED
 }
@@ -623,6 +625,7 @@ pub fn table() -> &'static Services {
         wall_clock_ns,
         random,
         log,
+        log_flush,
         log_read,
         console_write,
         console_write_error: console_write,
