@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use abi::PAGE_SIZE;
 use abi::death::DeathCause;
@@ -14,12 +14,10 @@ use abi::services::{DomainInfo, DomainState};
 use abi::thread::DomainSlot;
 
 use crate::image::{Image, LoadedImage};
+use crate::life::{Life, Table};
 use crate::limits::Usage;
 use crate::memory::Frames;
 use crate::sync::SpinLock;
-
-/// Most domains at once.
-pub const MAX_DOMAINS: usize = 16_384;
 
 /// Pages of private memory a domain may have when nothing else is said.
 const DEFAULT_QUOTA_PAGES: usize = (64 << 20) / PAGE_SIZE;
@@ -28,18 +26,12 @@ const DEFAULT_QUOTA_PAGES: usize = (64 << 20) / PAGE_SIZE;
 /// its address is the domain's.
 #[repr(C)]
 pub struct Domain {
-    slot: DomainSlot,
-    state: AtomicU32,
-    generation: AtomicU64,
+    life: Life,
     cpu_ns: AtomicU64,
     /// Calls into it through proxies that are gone.
     past_calls: AtomicU64,
     /// A thread other than the one that started it may enter or have entered it.
     is_shared: AtomicBool,
-    /// The slot is not reused before its starter has read how it ended.
-    is_kept: AtomicBool,
-    /// Its devices are silent; false only while it begins to die.
-    is_quiet: AtomicBool,
     /// When its last death began, nanoseconds since boot.
     died_ns: AtomicU64,
     /// What [`crate::scan`] marks threads with that are clear of its death.
@@ -72,8 +64,8 @@ pub struct Body {
     pub last_exit: Option<(u64, i32)>,
 }
 
-static KERNEL: Domain = Domain::vacant(0, 1);
-static TABLE: SpinLock<Vec<&'static Domain>> = SpinLock::new(Vec::new());
+static KERNEL: Domain = Domain::new(0, 1, DomainState::Running);
+static TABLE: Table<Domain> = Table::new();
 
 /// What to make a domain of.
 pub struct Creation<'a> {
@@ -99,24 +91,12 @@ pub enum PagesError {
 }
 
 impl Domain {
-    const fn vacant(index: u32, generation: u64) -> Self {
+    const fn new(index: u32, generation: u64, state: DomainState) -> Self {
         Self {
-            slot: DomainSlot {
-                live: AtomicU64::new(generation),
-                id: AtomicU64::new(id_of(index, generation)),
-                index,
-            },
-            state: AtomicU32::new(if generation == 0 {
-                DomainState::Dead
-            } else {
-                DomainState::Running
-            } as u32),
-            generation: AtomicU64::new(generation),
+            life: Life::new(index, generation, state),
             cpu_ns: AtomicU64::new(0),
             past_calls: AtomicU64::new(0),
             is_shared: AtomicBool::new(false),
-            is_kept: AtomicBool::new(false),
-            is_quiet: AtomicBool::new(true),
             died_ns: AtomicU64::new(0),
             death_ticket: AtomicU64::new(0),
             held_look: AtomicU64::new(0),
@@ -139,42 +119,37 @@ impl Domain {
     /// What crossings look at.
     #[must_use]
     pub const fn slot(&'static self) -> &'static DomainSlot {
-        &self.slot
+        self.life.slot()
     }
 
     /// Owner id of the domain now in the slot.
     #[must_use]
     pub fn id(&self) -> u64 {
-        self.slot.id.load(Ordering::Acquire)
+        self.life.id()
     }
 
     /// Generation of the domain now in the slot.
     #[must_use]
     pub fn generation(&self) -> u64 {
-        self.generation.load(Ordering::Acquire)
+        self.life.generation()
     }
 
     /// Where in its life it is.
     #[must_use]
     pub fn state(&self) -> DomainState {
-        match self.state.load(Ordering::Acquire) {
-            1 => DomainState::Starting,
-            2 => DomainState::Running,
-            3 => DomainState::Dying,
-            _ => DomainState::Dead,
-        }
+        self.life.state()
     }
 
     /// Whether it is the kernel itself, which never dies.
     #[must_use]
     pub const fn is_kernel(&self) -> bool {
-        self.slot.index == 0
+        self.life.slot().index == 0
     }
 
     /// Lets the slot be reused once the domain is dead: its starter has learned
     /// what it wants to know.
     pub(crate) fn let_go(&self) {
-        self.is_kept.store(false, Ordering::SeqCst);
+        self.life.let_go();
     }
 
     /// Notes that threads other than the one that started it may enter it.
@@ -204,22 +179,13 @@ impl Domain {
 
     /// Its entry returned: it can be called.
     pub fn set_running(&self) {
-        self.change_state(DomainState::Starting, DomainState::Running);
-    }
-
-    fn change_state(&self, from: DomainState, to: DomainState) -> bool {
-        self.state
-            .compare_exchange(from as u32, to as u32, Ordering::AcqRel, Ordering::Acquire)
-            .is_ok()
+        self.life.run();
     }
 
     /// Marks it dying, so that new crossings fail; false if it was before.
     pub fn set_dying(&self) -> bool {
-        let was_alive = self.change_state(DomainState::Running, DomainState::Dying)
-            || self.change_state(DomainState::Starting, DomainState::Dying);
+        let was_alive = self.life.end();
         if was_alive {
-            self.is_quiet.store(false, Ordering::SeqCst);
-            self.slot.live.store(0, Ordering::SeqCst);
             self.died_ns
                 .store(crate::machine::get().now_ns(), Ordering::Release);
             self.death_ticket
@@ -230,12 +196,12 @@ impl Domain {
 
     /// Notes that its devices are silent.
     pub(crate) fn set_quiet(&self) {
-        self.is_quiet.store(true, Ordering::Release);
+        self.life.set_quiet();
     }
 
     /// Whether its devices are silent, once it is dying.
     pub(crate) fn is_quiet(&self) -> bool {
-        self.is_quiet.load(Ordering::Acquire)
+        self.life.is_quiet()
     }
 
     /// When the last death in this slot began, nanoseconds since boot.
@@ -261,8 +227,7 @@ impl Domain {
         };
         drop(image);
         drop(heap);
-        self.state
-            .store(DomainState::Dead as u32, Ordering::Release);
+        self.life.set_dead();
     }
 
     /// Runs `access` on what lies under the domain's lock.
@@ -334,8 +299,10 @@ impl Domain {
     }
 }
 
-const fn id_of(index: u32, generation: u64) -> u64 {
-    generation << 16 | index as u64
+impl AsRef<Life> for Domain {
+    fn as_ref(&self) -> &Life {
+        &self.life
+    }
 }
 
 /// The kernel as a domain: slot 0.
@@ -347,7 +314,7 @@ pub fn kernel() -> &'static Domain {
 /// The kernel's slot.
 #[must_use]
 pub fn kernel_slot() -> *const DomainSlot {
-    &raw const KERNEL.slot
+    KERNEL.slot()
 }
 
 /// The domain a slot belongs to.
@@ -378,42 +345,25 @@ pub(crate) fn account_cpu(slot: &DomainSlot, now_ns: u64, ran_ns: u64) -> bool {
 /// The domain with an owner id, unless it is dead.
 #[must_use]
 pub fn find(id: u64) -> Option<&'static Domain> {
-    let domain = slot_of(id)?;
-    // In this order: whoever sees that the slot's next domain is alive sees the
-    // next id, too. Otherwise a reused slot would look like the old domain, and
-    // who waits for that one's death would miss it.
-    (domain.state() != DomainState::Dead && domain.id() == id).then_some(domain)
+    TABLE.find(id)
 }
 
 /// Whether the domain with an owner id can be called: neither dying nor dead.
 #[must_use]
 pub fn is_live(id: u64) -> bool {
-    // One word says whether the slot has a domain and which: of two, the second
-    // may be read when the slot has its next domain.
-    let generation = id >> 16;
-    generation != 0
-        && slot_of(id).is_some_and(|domain| domain.slot.live.load(Ordering::SeqCst) == generation)
+    TABLE.is_live(id)
 }
 
 /// The slot an owner id belongs to, whoever is in it now.
 #[must_use]
 pub fn slot_of(id: u64) -> Option<&'static Domain> {
-    let index = usize::try_from(id & 0xffff).ok()?;
-    if index == 0 {
-        return None;
-    }
-    TABLE.lock().get(index - 1).copied()
+    TABLE.slot_of(id)
 }
 
 /// Domains that are not dead.
 #[must_use]
 pub fn living() -> Vec<&'static Domain> {
-    let table = TABLE.lock();
-    table
-        .iter()
-        .copied()
-        .filter(|domain| domain.state() != DomainState::Dead)
-        .collect()
+    TABLE.living()
 }
 
 /// What listings say of all domains that are not dead.
@@ -448,7 +398,8 @@ pub fn list() -> Vec<DomainInfo> {
 #[must_use]
 pub fn create(creation: &Creation<'_>) -> Option<&'static Domain> {
     let image = creation.image.load()?;
-    let (domain, generation) = take_slot()?;
+    let domain =
+        TABLE.take_slot(|index| Box::leak(Box::new(Domain::new(index, 0, DomainState::Dead))))?;
     {
         let mut body = domain.body.lock();
         body.name = creation.name;
@@ -465,35 +416,7 @@ pub fn create(creation: &Creation<'_>) -> Option<&'static Domain> {
     domain.cpu_ns.store(0, Ordering::Relaxed);
     domain.past_calls.store(0, Ordering::Relaxed);
     domain.is_shared.store(false, Ordering::SeqCst);
-    domain.is_kept.store(true, Ordering::SeqCst);
     domain.usage.begin(&creation.limits);
-    domain.slot.live.store(generation, Ordering::Release);
+    domain.life.begin();
     Some(domain)
-}
-
-/// A dead slot, marked `Starting`, and the generation its next domain has.
-///
-/// The slot has its new id before it is seen to be alive, see [`find`].
-fn take_slot() -> Option<(&'static Domain, u64)> {
-    let mut table = TABLE.lock();
-    let free = table.iter().find(|domain| {
-        !domain.is_kept.load(Ordering::SeqCst) && domain.state() == DomainState::Dead
-    });
-    let domain = match free {
-        Some(&domain) => domain,
-        None if table.len() < MAX_DOMAINS => {
-            let index = u32::try_from(table.len() + 1).ok()?;
-            let domain: &'static Domain = Box::leak(Box::new(Domain::vacant(index, 0)));
-            table.push(domain);
-            domain
-        }
-        None => return None,
-    };
-    let generation = domain.generation.fetch_add(1, Ordering::AcqRel) + 1;
-    domain
-        .slot
-        .id
-        .store(id_of(domain.slot.index, generation), Ordering::Release);
-    domain.change_state(DomainState::Dead, DomainState::Starting);
-    Some((domain, generation))
 }

@@ -28,6 +28,7 @@ pub mod heap;
 pub mod image;
 pub mod inject;
 pub mod interrupt;
+mod life;
 mod limits;
 pub mod log;
 pub mod machine;

@@ -7,7 +7,8 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsiz
 
 use abi::note::Name;
 use abi::status::ServiceError;
-use abi::thread::{DomainSlot, ThreadControl};
+pub(crate) use abi::thread::DomainSlot;
+use abi::thread::ThreadControl;
 
 use crate::claim::Claim;
 use crate::memory::Stack;

@@ -10,6 +10,10 @@
     reason = "only here are the kernel's own types public"
 )]
 
+extern crate alloc;
+
+pub use abi;
+
 /// Most times that a thread is interrupted where it would not have waited. Faults
 /// that need more are rare (Musuvathi, Qadeer: Iterative context bounding, 2007),
 /// and without a bound three threads take minutes.
@@ -86,6 +90,10 @@ pub mod thread {
     pub struct DomainSlot {
         /// Generation while the domain lives, 0 while it is dying or dead.
         pub live: AtomicU64,
+        /// Owner id.
+        pub id: AtomicU64,
+        /// Index in the table.
+        pub index: u32,
     }
 }
 
@@ -149,6 +157,8 @@ pub mod sync {
 
 #[path = "../../../kernel/core/src/claim.rs"]
 pub mod claim;
+#[path = "../../../kernel/core/src/life.rs"]
+pub mod life;
 #[path = "../../../kernel/core/src/exchange/loans.rs"]
 pub mod loans;
 #[path = "../../../kernel/core/src/page_table.rs"]

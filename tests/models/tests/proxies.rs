@@ -25,6 +25,8 @@ impl Shared {
     fn new() -> Arc<Self> {
         let slot = || DomainSlot {
             live: AtomicU64::new(0),
+            id: AtomicU64::new(0),
+            index: 0,
         };
         let shared = Arc::new(Self {
             proxy: TargetCell::new(Target {

@@ -1,0 +1,221 @@
+//! A domain's life: whether a slot has one and which, and the table of slots.
+//!
+//! Who starts a domain, ends it, reclaims it and takes its slot next may be four
+//! CPUs; crossings and look-ups read meanwhile, without a lock.
+//!
+//! **Invariant:** a domain is found and can be called from when it is complete, and
+//! is called no more once it is dying.
+//! **Invariant:** a slot is taken again when its domain is reclaimed and its starter
+//! has let go of it.
+
+use alloc::vec::Vec;
+
+use abi::services::DomainState;
+
+use crate::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, const_fn};
+use crate::sync::SpinLock;
+use crate::thread::DomainSlot;
+
+/// Most domains at once.
+pub const MAX_DOMAINS: usize = 16_384;
+
+/// The words of a slot that are read without a lock. What crossings look at comes
+/// first, so its address is the domain's.
+#[repr(C)]
+pub struct Life {
+    slot: DomainSlot,
+    state: AtomicU32,
+    generation: AtomicU64,
+    /// The slot is taken, and not reused before its starter has read how it ended.
+    is_kept: AtomicBool,
+    /// Its devices are silent; false only while it begins to die.
+    is_quiet: AtomicBool,
+}
+
+impl Life {
+    const_fn! {
+        /// Of a slot in which no domain has been, or the kernel.
+        pub fn new(index: u32, generation: u64, state: DomainState) -> Self {
+            Self {
+                slot: DomainSlot {
+                    live: AtomicU64::new(generation),
+                    id: AtomicU64::new(id_of(index, generation)),
+                    index,
+                },
+                state: AtomicU32::new(state as u32),
+                generation: AtomicU64::new(generation),
+                is_kept: AtomicBool::new(false),
+                is_quiet: AtomicBool::new(true),
+            }
+        }
+    }
+
+    /// What crossings look at.
+    pub const fn slot(&self) -> &DomainSlot {
+        &self.slot
+    }
+
+    /// Owner id of the domain now in the slot.
+    pub fn id(&self) -> u64 {
+        self.slot.id.load(Ordering::Acquire)
+    }
+
+    /// Generation of the domain now in the slot.
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// Where in its life the domain is.
+    pub fn state(&self) -> DomainState {
+        match self.state.load(Ordering::Acquire) {
+            1 => DomainState::Starting,
+            2 => DomainState::Running,
+            3 => DomainState::Dying,
+            _ => DomainState::Dead,
+        }
+    }
+
+    /// The domain that [`Table::take_slot`] was called for is complete: from here on
+    /// it is found, called and ended.
+    pub fn begin(&self) {
+        self.slot.live.store(self.generation(), Ordering::Release);
+        // Last: who finds it may end it at once, and that must not be undone.
+        self.state
+            .store(DomainState::Starting as u32, Ordering::Release);
+    }
+
+    /// Its entry is about to be called.
+    pub fn run(&self) {
+        // Fails when it is dying.
+        let _ = self.state.compare_exchange(
+            DomainState::Starting as u32,
+            DomainState::Running as u32,
+            Ordering::AcqRel,
+            Ordering::Acquire,
+        );
+    }
+
+    /// Marks it dying, so that new crossings fail; false if it was before.
+    pub fn end(&self) -> bool {
+        let lives =
+            |state| state == DomainState::Starting as u32 || state == DomainState::Running as u32;
+        let to_dying = |state| lives(state).then_some(DomainState::Dying as u32);
+        let before = self
+            .state
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, to_dying);
+        if before.is_ok() {
+            // In this order: who sees that it is dying waits for its devices.
+            self.is_quiet.store(false, Ordering::SeqCst);
+            self.slot.live.store(0, Ordering::SeqCst);
+        }
+        before.is_ok()
+    }
+
+    /// Notes that its devices are silent.
+    pub fn set_quiet(&self) {
+        self.is_quiet.store(true, Ordering::Release);
+    }
+
+    /// Whether its devices are silent, once it is dying.
+    pub fn is_quiet(&self) -> bool {
+        self.is_quiet.load(Ordering::Acquire)
+    }
+
+    /// Everything it had is freed.
+    pub fn set_dead(&self) {
+        self.state
+            .store(DomainState::Dead as u32, Ordering::Release);
+    }
+
+    /// Lets the slot be taken again once the domain is dead: its starter has learned
+    /// what it wants to know.
+    pub fn let_go(&self) {
+        self.is_kept.store(false, Ordering::SeqCst);
+    }
+
+    fn is_free(&self) -> bool {
+        !self.is_kept.load(Ordering::SeqCst) && self.state() == DomainState::Dead
+    }
+
+    /// Takes a free slot. It stays dead, but has the id of its next domain, before
+    /// that one is seen to be alive: see [`Table::find`].
+    fn take(&self) {
+        self.is_kept.store(true, Ordering::SeqCst);
+        let generation = self.generation.fetch_add(1, Ordering::AcqRel) + 1;
+        let id = id_of(self.slot.index, generation);
+        self.slot.id.store(id, Ordering::Release);
+    }
+}
+
+const fn id_of(index: u32, generation: u64) -> u64 {
+    generation << 16 | index as u64
+}
+
+/// All slots but the kernel's. They are added, and never removed.
+pub struct Table<T: 'static> {
+    slots: SpinLock<Vec<&'static T>>,
+}
+
+impl<T: AsRef<Life>> Table<T> {
+    const_fn! {
+        /// No slot.
+        pub fn new() -> Self {
+            Self {
+                slots: SpinLock::new(Vec::new()),
+            }
+        }
+    }
+
+    /// A slot for a new domain, which nobody finds before [`Life::begin`]; `add` makes
+    /// one with an index if none is free.
+    pub fn take_slot(&self, add: impl FnOnce(u32) -> &'static T) -> Option<&'static T> {
+        let mut slots = self.slots.lock();
+        let free = slots.iter().find(|slot| slot.as_ref().is_free());
+        let slot = match free {
+            Some(&slot) => slot,
+            None if slots.len() < MAX_DOMAINS => {
+                let slot = add(u32::try_from(slots.len() + 1).ok()?);
+                slots.push(slot);
+                slot
+            }
+            None => return None,
+        };
+        slot.as_ref().take();
+        Some(slot)
+    }
+
+    /// The domain with an owner id, unless it is dead.
+    pub fn find(&self, id: u64) -> Option<&'static T> {
+        let slot = self.slot_of(id)?;
+        let life = slot.as_ref();
+        // In this order: whoever sees that the slot's next domain is alive sees the
+        // next id, too. Otherwise a reused slot would look like the old domain, and
+        // who waits for that one's death would miss it.
+        (life.state() != DomainState::Dead && life.id() == id).then_some(slot)
+    }
+
+    /// Whether the domain with an owner id can be called: neither dying nor dead.
+    pub fn is_live(&self, id: u64) -> bool {
+        // One word says whether the slot has a domain and which: of two, the second
+        // may be read when the slot has its next domain.
+        let generation = id >> 16;
+        let live = |slot: &T| slot.as_ref().slot.live.load(Ordering::SeqCst);
+        generation != 0
+            && self
+                .slot_of(id)
+                .is_some_and(|slot| live(slot) == generation)
+    }
+
+    /// The slot an owner id belongs to, whoever is in it now.
+    pub fn slot_of(&self, id: u64) -> Option<&'static T> {
+        let index = usize::try_from(id & 0xffff).ok()?;
+        self.slots.lock().get(index.checked_sub(1)?).copied()
+    }
+
+    /// Domains that are not dead.
+    pub fn living(&self) -> Vec<&'static T> {
+        let slots = self.slots.lock();
+        let lives = |slot: &&T| slot.as_ref().state() != DomainState::Dead;
+        slots.iter().copied().filter(lives).collect()
+    }
+}
