@@ -13,6 +13,10 @@ use abi::thread::{CrossStatus, DomainSlot};
 use crate::sync::SpinLock;
 use crate::{domain, exchange, frames, limits, statistics, wait};
 
+mod references;
+
+use references::{Change, Changes, References};
+
 /// One object a domain lets others call.
 struct Export {
     slot: &'static DomainSlot,
@@ -20,7 +24,7 @@ struct Export {
     data: *const (),
     vtable: *const (),
     drop_export: DropExport,
-    proxies: AtomicU32,
+    references: References,
     /// Its domain is dead and there will be no successor.
     is_abandoned: AtomicBool,
 }
@@ -35,7 +39,7 @@ static FORLORN: SpinLock<Vec<Export>> = SpinLock::new(Vec::new());
 
 /// Taken by whoever frees, copies or redirects proxies: none of them sees a
 /// proxy half redirected or freed under its hands. Calls do not take it.
-static CHANGES: SpinLock<()> = SpinLock::new(());
+static CHANGES: Changes = Changes::new();
 
 /// Counts redirections; who waits for a successor waits on it.
 static REDIRECTED: AtomicU32 = AtomicU32::new(0);
@@ -99,7 +103,7 @@ pub unsafe fn export(
         data,
         vtable,
         drop_export,
-        proxies: AtomicU32::new(1),
+        references: References::new(),
         is_abandoned: AtomicBool::new(false),
     });
     let export = Box::into_raw(export);
@@ -131,7 +135,7 @@ pub unsafe fn export(
 /// # Safety
 /// `proxy` must be a live proxy.
 pub unsafe fn clone(proxy: *const ProxyObject) -> *mut ProxyObject {
-    let _changes = CHANGES.lock();
+    let change = CHANGES.begin();
     // SAFETY: a live proxy refers to a live export.
     let (from, export) = unsafe { (&*proxy, &*(*proxy).export.cast::<Export>()) };
     let object = ProxyObject {
@@ -139,10 +143,9 @@ pub unsafe fn clone(proxy: *const ProxyObject) -> *mut ProxyObject {
         errors: 0,
         ..*from
     };
-    export.proxies.fetch_add(1, Ordering::Relaxed);
     let clone = new_proxy(object, domain::current().id());
-    if clone.is_null() {
-        export.proxies.fetch_sub(1, Ordering::Relaxed);
+    if !clone.is_null() {
+        change.add(&export.references);
     }
     clone
 }
@@ -153,13 +156,12 @@ pub unsafe fn clone(proxy: *const ProxyObject) -> *mut ProxyObject {
 /// `proxy` must be a live proxy that nobody uses any more.
 pub unsafe fn release(proxy: *mut ProxyObject) {
     let last = {
-        let _changes = CHANGES.lock();
-        // SAFETY: the caller's contract; the last proxy owns the export.
+        let change = CHANGES.begin();
+        // SAFETY: the caller's contract.
         unsafe {
-            let export = (*proxy).export.cast_mut().cast::<Export>();
-            retire(&*proxy);
+            let last = take_away(&change, &*proxy);
             exchange::free(proxy.cast());
-            drop_reference(export, 1)
+            last
         }
     };
     if let Some(export) = last {
@@ -170,12 +172,11 @@ pub unsafe fn release(proxy: *mut ProxyObject) {
 /// Drops a proxy of a dead domain, without calling anybody.
 ///
 /// # Safety
-/// As for [`release`]; the object itself was freed by the caller.
+/// As for [`release`]; the object itself is freed by the caller.
 pub unsafe fn forsake(object: &ProxyObject) {
-    let _changes = CHANGES.lock();
-    retire(object);
-    // SAFETY: a proxy refers to a live export; the last one owns it.
-    if let Some(export) = unsafe { drop_reference(object.export.cast_mut().cast(), 1) } {
+    let change = CHANGES.begin();
+    // SAFETY: the caller's contract.
+    if let Some(export) = unsafe { take_away(&change, object) } {
         FORLORN.lock().push(export);
     }
 }
@@ -193,7 +194,7 @@ fn retire(proxy: &ProxyObject) {
 
 /// Calls `visit` with every proxy and its owner.
 fn for_each_held(visit: &mut dyn FnMut(u64, &ProxyObject)) {
-    let _changes = CHANGES.lock();
+    let _changes = CHANGES.begin();
     exchange::for_each(&mut |header| {
         if header.kind.load(Ordering::Acquire) != ObjectKind::Proxy as u32 {
             return;
@@ -241,14 +242,18 @@ pub fn for_each_edge(visit: &mut dyn FnMut(EdgeInfo)) {
     });
 }
 
-/// Takes `count` proxies from an export; the export if those were the last.
+/// Takes a proxy from its export; the export if that was the last.
 ///
 /// # Safety
-/// The export must be live and have as many proxies that refer to it no more.
-unsafe fn drop_reference(export: *mut Export, count: u32) -> Option<Export> {
-    // SAFETY: the caller's contract; without proxies the export is ours.
+/// `proxy` must be a live proxy that nobody uses any more.
+unsafe fn take_away(change: &Change<'_>, proxy: &ProxyObject) -> Option<Export> {
+    retire(proxy);
+    let export = proxy.export.cast_mut().cast::<Export>();
+    // SAFETY: a live proxy has its header in front and refers to a live export;
+    // without proxies that is ours.
     unsafe {
-        let was_last = (*export).proxies.fetch_sub(count, Ordering::AcqRel) == count;
+        let kind = &(*header(core::ptr::from_ref(proxy).cast_mut())).kind;
+        let was_last = change.take_away(kind, &(*export).references);
         was_last.then(|| {
             let export = *Box::from_raw(export);
             let owner = domain::of_slot(export.slot);
@@ -274,7 +279,7 @@ pub unsafe fn redirect(
     from: *mut ProxyObject,
     to: *const ProxyObject,
 ) -> Result<u64, ServiceError> {
-    let changes = CHANGES.lock();
+    let change = CHANGES.begin();
     // SAFETY: the caller's contract.
     let (old, new) = unsafe { (&*from, &*to) };
     let (generation, slot) = old.target.read_life();
@@ -295,13 +300,10 @@ pub unsafe fn redirect(
         moved += 1;
     });
     // SAFETY: `to` keeps the new export, `from` the old one.
-    unsafe {
-        (*new_export.cast::<Export>())
-            .proxies
-            .fetch_add(moved, Ordering::AcqRel);
-        drop_reference(old_export.cast_mut().cast(), moved);
-    }
-    drop(changes);
+    let exports = unsafe { [old_export, new_export].map(|export| &*export.cast::<Export>()) };
+    let [old, new] = exports.map(|export| &export.references);
+    change.redirect(moved, old, new);
+    drop(change);
     notify_waiters();
     Ok(u64::from(moved))
 }
@@ -332,7 +334,7 @@ fn for_each_proxy(
 /// # Safety
 /// `held` must be a live proxy held by the caller.
 pub unsafe fn hold(held: *mut ProxyObject) -> u64 {
-    let _changes = CHANGES.lock();
+    let _changes = CHANGES.begin();
     let mut count = 0;
     // SAFETY: the caller's contract.
     let export = unsafe { (*held).export };
@@ -350,7 +352,7 @@ pub unsafe fn hold(held: *mut ProxyObject) -> u64 {
 /// `from` must be a live proxy held by the caller.
 pub unsafe fn abandon(from: *const ProxyObject) {
     {
-        let _changes = CHANGES.lock();
+        let _changes = CHANGES.begin();
         // SAFETY: a live proxy refers to a live export.
         let export = unsafe { &*(*from).export.cast::<Export>() };
         export.is_abandoned.store(true, Ordering::Release);
@@ -382,7 +384,7 @@ pub unsafe fn wait_for_successor(
     let mut seen = REDIRECTED.load(Ordering::SeqCst);
     loop {
         let is_abandoned = {
-            let _changes = CHANGES.lock();
+            let _changes = CHANGES.begin();
             // SAFETY: the caller's contract; not redirected under our hands.
             let (now, export) = unsafe { (&*proxy, &*(*proxy).export.cast::<Export>()) };
             let (now_generation, now_slot) = now.target.read_life();

@@ -167,6 +167,8 @@ pub mod page_table;
 pub mod question;
 #[path = "../../../kernel/core/src/ready.rs"]
 pub mod ready;
+#[path = "../../../kernel/core/src/export/references.rs"]
+pub mod references;
 #[expect(unsafe_code, reason = "the kernel's, with its reasons there")]
 #[path = "../../../kernel/core/src/run_queue.rs"]
 pub mod run_queue;
