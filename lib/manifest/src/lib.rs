@@ -225,7 +225,13 @@ impl SystemPlan {
     /// The domain with this name.
     #[must_use]
     pub fn domain(&self, name: &str) -> Option<&DomainPlan> {
-        self.domains.iter().find(|domain| domain.name == name)
+        self.index_of(name).map(|index| &self.domains[index])
+    }
+
+    /// Where the domain with this name stands in the start order.
+    #[must_use]
+    pub fn index_of(&self, name: &str) -> Option<usize> {
+        self.domains.iter().position(|domain| domain.name == name)
     }
 
     /// Checks that every domain stands after what it is handed.

@@ -83,8 +83,8 @@ impl Service {
 
     /// Whether a domain has a watchdog, which ends it without our help.
     fn is_watched(&self, name: &str) -> bool {
-        let mut domains = self.system.plan.domains.iter();
-        domains.any(|domain| domain.name == name && domain.limits.watchdog_ns != 0)
+        let plan = self.system.plan.domain(name);
+        plan.is_some_and(|plan| plan.limits.watchdog_ns != 0)
     }
 
     /// What is left of a dead domain. Its threads, which are out of it when it is
@@ -102,8 +102,7 @@ impl Service {
 
     /// Waits for the successor; how long after the death callers reached it.
     fn see_successor(&self, name: &str, notice: &DeathNotice) -> Option<u64> {
-        let mut domains = self.system.plan.domains.iter();
-        let index = domains.position(|domain| domain.name == name)?;
+        let index = self.system.plan.index_of(name)?;
         let comes_back = self.system.plan.domains[index].on_death != DeathPolicy::Stop;
         if !comes_back || !self.system.wait_running(name, SUCCESSOR_TIME) {
             return None;

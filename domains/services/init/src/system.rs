@@ -262,23 +262,14 @@ impl System {
 
     /// Id of a domain of the plan that runs.
     pub fn running(&self, name: &str) -> Option<u64> {
-        let index = self
-            .plan
-            .domains
-            .iter()
-            .position(|domain| domain.name == name)?;
+        let index = self.plan.index_of(name)?;
         let entries = self.entries.lock();
         entries[index].is_alive.then_some(entries[index].id)
     }
 
     /// Waits until a domain of the plan runs; whether it does.
     pub fn wait_running(&self, name: &str, limit: Duration) -> bool {
-        let Some(index) = self
-            .plan
-            .domains
-            .iter()
-            .position(|domain| domain.name == name)
-        else {
+        let Some(index) = self.plan.index_of(name) else {
             return false;
         };
         let mut entries = self.entries.lock();

@@ -40,12 +40,7 @@ impl System {
         name: &str,
         file: &[u8],
     ) -> Result<UpgradeReport, SupervisorError> {
-        let plans = self.plan.domains.iter();
-        let index = plans
-            .enumerate()
-            .find(|(_, plan)| plan.name == name)
-            .map(|(index, _)| index)
-            .ok_or(SupervisorError::NotFound)?;
+        let index = self.plan.index_of(name).ok_or(SupervisorError::NotFound)?;
         let new = Arc::new(self.control().open_image(file).map_err(|error| {
             log::error!("upgrade of {name}: {error}");
             SupervisorError::BadImage
