@@ -7,6 +7,26 @@ mod support;
 use ext2::{Error, Ext2, MountError, MountOptions};
 use support::*;
 
+/// No cache to speak of: every transfer reaches the store.
+const UNCACHED: MountOptions = MountOptions {
+    read_only: false,
+    cache_bytes: 1,
+};
+
+/// An image of so many KiB with files in its root, each of so many bytes.
+fn image_with(kib: u32, files: &[(&[u8], usize)]) -> Vec<u8> {
+    let store = MemoryStore::new(empty_image(1024, kib));
+    let mut fs = mount(&store);
+    let root = fs.root();
+    for (name, bytes) in files {
+        let inode = fs.create(root, name, PLAIN).expect("create");
+        fs.write(inode, 0, &pattern(*bytes, 1)).expect("write");
+    }
+    fs.sync().expect("sync");
+    drop(fs);
+    store.bytes.take()
+}
+
 /// A bit of everything; ends at the first error.
 fn exercise(fs: &mut Mounted) -> Result<(), Error<StoreError>> {
     let root = fs.root();
@@ -41,14 +61,8 @@ fn failing_transfers_are_errors_and_repairable() {
     for (reads, writes) in [(true, false), (false, true), (true, true)] {
         for every in (1..150).step_by(steps) {
             let store = MemoryStore::new(empty_image(1024, 2048));
-            let options = MountOptions {
-                read_only: false,
-                cache_bytes: 1,
-            };
-            let mut fs = mount_with(&store, options);
-            store.control.fail_reads.set(reads);
-            store.control.fail_writes.set(writes);
-            store.control.fail_every.set(every);
+            let mut fs = mount_with(&store, UNCACHED);
+            store.control.fail(reads, writes, every);
             // The same again after each failure, on the same mount.
             let mut failures = 0;
             for _ in 0..5 {
@@ -62,7 +76,7 @@ fn failing_transfers_are_errors_and_repairable() {
                 failures > 0 || every > 20,
                 "transfers failed unnoticed: every {every}"
             );
-            store.control.fail_every.set(0);
+            store.control.recover();
             let synced = fs.sync();
             assert!(synced.is_ok(), "{synced:?}");
             let (status, text) = e2fsck(&store, "-fy");
@@ -76,8 +90,7 @@ fn failing_transfers_are_errors_and_repairable() {
 fn a_failing_mount_is_an_error() {
     for every in 1..4 {
         let store = MemoryStore::new(empty_image(1024, 2048));
-        store.control.fail_reads.set(true);
-        store.control.fail_every.set(every);
+        store.control.fail_reads(every);
         let mounted = Ext2::mount(store, clock(), MountOptions::default()).map(|_| ());
         match every {
             1 | 2 => assert_eq!(mounted, Err(MountError::Io(StoreError))),
@@ -93,10 +106,9 @@ fn a_failed_sync_can_be_repeated() {
     let root = fs.root();
     let inode = fs.create(root, b"f", PLAIN).expect("create");
     fs.write(inode, 0, &pattern(10_000, 1)).expect("write");
-    store.control.fail_writes.set(true);
-    store.control.fail_every.set(1);
+    store.control.fail_writes(1);
     assert_eq!(fs.sync(), Err(Error::Io(StoreError)));
-    store.control.fail_every.set(0);
+    store.control.recover();
     fs.sync().expect("sync");
     check(&store);
     assert!(debugfs(&store, "cat f") == pattern(10_000, 1));
@@ -104,25 +116,13 @@ fn a_failed_sync_can_be_repeated() {
 
 #[test]
 fn a_crash_between_any_two_writes_loses_nothing_that_was_synced() {
-    let base = MemoryStore::new(empty_image(1024, 2048));
-    let mut fs = mount(&base);
-    let root = fs.root();
-    let kept = fs.create(root, b"kept", PLAIN).expect("create");
-    fs.write(kept, 0, &pattern(100_000, 1)).expect("write");
-    fs.sync().expect("sync");
-    drop(fs);
-    let image = base.bytes.borrow().clone();
+    let image = image_with(2048, &[(b"kept", 100_000)]);
     let mut stop_after = 1;
     loop {
         let store = MemoryStore::new(image.clone());
-        let options = MountOptions {
-            read_only: false,
-            cache_bytes: 1,
-        };
-        let mut fs = mount_with(&store, options);
+        let mut fs = mount_with(&store, UNCACHED);
         // Nothing more is tried after the n-th write failed: as if the power went.
-        store.control.fail_writes.set(true);
-        store.control.fail_every.set(stop_after);
+        store.control.fail_writes(stop_after);
         match exercise(&mut fs) {
             Ok(()) => break,
             Err(error) => assert_eq!(error, Error::Io(StoreError)),
@@ -145,26 +145,17 @@ const BIG_BYTES: usize = 400_000;
 
 #[test]
 fn a_removal_that_cannot_read_the_map_leaves_nothing_to_repair() {
-    let base = MemoryStore::new(empty_image(1024, 2048));
-    let mut fs = mount(&base);
-    let root = fs.root();
-    for name in [b"removed", b"cut off"] {
-        let inode = fs.create(root, name, PLAIN).expect("create");
-        fs.write(inode, 0, &pattern(BIG_BYTES, 1)).expect("write");
-    }
-    fs.sync().expect("sync");
-    drop(fs);
-    let image = base.bytes.borrow().clone();
+    let image = image_with(2048, &[(b"removed", BIG_BYTES), (b"cut off", BIG_BYTES)]);
     let mut failures = 0;
     for every in 1..12 {
         let store = MemoryStore::new(image.clone());
         let mut fs = mount(&store);
+        let root = fs.root();
         let cut = fs.lookup(root, b"cut off").expect("lookup");
-        store.control.fail_reads.set(true);
-        store.control.fail_every.set(every);
+        store.control.fail_reads(every);
         let answers = [fs.unlink(root, b"removed"), fs.truncate(cut, 5_000)];
         failures += answers.iter().filter(|answer| answer.is_err()).count();
-        store.control.fail_every.set(0);
+        store.control.recover();
         fs.finish().expect("finish");
         check(&store);
     }
@@ -189,24 +180,16 @@ fn what_is_still_retained_at_the_end_is_deleted() {
 
 #[test]
 fn a_write_that_fails_leaves_nothing_to_repair() {
-    let base = MemoryStore::new(empty_image(1024, 4096));
-    let mut fs = mount(&base);
-    let root = fs.root();
-    let inode = fs.create(root, b"grows", PLAIN).expect("create");
-    fs.write(inode, 0, &pattern(30_000, 1)).expect("write");
-    fs.sync().expect("sync");
-    drop(fs);
-    let image = base.bytes.borrow().clone();
+    let image = image_with(4096, &[(b"grows", 30_000)]);
     let mut failures = 0;
     for every in 1..12 {
         let store = MemoryStore::new(image.clone());
         let mut fs = mount(&store);
-        let inode = fs.lookup(root, b"grows").expect("lookup");
-        store.control.fail_writes.set(true);
-        store.control.fail_every.set(every);
+        let inode = fs.lookup(fs.root(), b"grows").expect("lookup");
+        store.control.fail_writes(every);
         let answer = fs.write(inode, 30_000, &pattern(1_000_000, 2));
         failures += u32::from(answer.is_err());
-        store.control.fail_every.set(0);
+        store.control.recover();
         fs.finish().expect("finish");
         check(&store);
     }

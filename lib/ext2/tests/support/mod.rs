@@ -36,6 +36,30 @@ pub struct Control {
     pub writes: Cell<u64>,
 }
 
+impl Control {
+    /// From now on every so many reads one fails; 0: none.
+    pub fn fail_reads(&self, every: u32) {
+        self.fail(true, false, every);
+    }
+
+    /// From now on every so many writes one fails; 0: none.
+    pub fn fail_writes(&self, every: u32) {
+        self.fail(false, true, every);
+    }
+
+    /// From now on every so many of these transfers one fails; 0: none.
+    pub fn fail(&self, reads: bool, writes: bool, every: u32) {
+        self.fail_reads.set(reads);
+        self.fail_writes.set(writes);
+        self.fail_every.set(every);
+    }
+
+    /// From now on all transfers work.
+    pub fn recover(&self) {
+        self.fail_every.set(0);
+    }
+}
+
 /// An image in memory.
 #[derive(Clone)]
 pub struct MemoryStore {
