@@ -130,27 +130,6 @@ pub enum CrashCause {
 }
 
 impl CrashCause {
-    /// Every cause and what it is called on a command line.
-    pub const NAMES: [(Self, &str); 10] = [
-        (Self::Kill, "kill"),
-        (Self::Panic, "panic"),
-        (Self::NullDereference, "null"),
-        (Self::StackOverflow, "stack"),
-        (Self::EndlessLoop, "loop"),
-        (Self::IllegalInstruction, "illegal"),
-        (Self::WildWrite, "write"),
-        (Self::AllocationFailure, "memory"),
-        (Self::WrongCompletion, "completion"),
-        (Self::LostInterrupt, "interrupt"),
-    ];
-
-    /// The cause with this name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        let found = Self::NAMES.iter().find(|(_, known)| *known == name);
-        found.map(|(cause, _)| *cause)
-    }
-
     /// Whether the domain goes on where its driver copes with it.
     #[must_use]
     pub const fn is_of_device(self) -> bool {

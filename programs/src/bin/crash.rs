@@ -4,7 +4,10 @@
 #![forbid(unsafe_code)]
 
 use posix::prelude::*;
-use posix::supervisor::{CrashCause, DomainStatus, Supervisor, SupervisorError};
+use posix::supervisor::{DomainStatus, Supervisor, SupervisorError};
+
+#[path = "../cause.rs"]
+mod cause;
 
 const SWITCHES: Switches = Switches::new(
     "c:w:",
@@ -22,11 +25,12 @@ fn main() -> ExitCode {
     let [name] = options.operands() else {
         options.usage()
     };
-    let cause = options.value('c').unwrap_or("panic");
-    let Some(cause) = CrashCause::from_name(cause) else {
-        let names = CrashCause::NAMES.map(|(_, name)| name).join(", ");
-        complain!("{cause}: not a cause ({names})");
-        return ExitCode::from(2);
+    let cause = match cause::parse(options.value('c').unwrap_or("panic")) {
+        Ok(cause) => cause::crash_cause(cause),
+        Err(wrong) => {
+            complain!("{wrong}");
+            return ExitCode::from(2);
+        }
     };
     let supervisor = match posix::supervisor() {
         Ok(supervisor) => supervisor,

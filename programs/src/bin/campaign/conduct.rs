@@ -6,9 +6,10 @@ use posix::fs::{self, File};
 use posix::io::{self, BufReader};
 use posix::prelude::*;
 use posix::process::{self, Child, Command};
-use posix::supervisor::{CrashCause, Injection, InjectionReport, Supervisor, SupervisorError};
+use posix::supervisor::{Injection, InjectionReport, Supervisor, SupervisorError};
 use posix::time::{self, Duration, Instant};
 
+use crate::cause::crash_cause;
 use crate::report::{Report, Tally};
 use crate::{DIRECTORY, PROGRAM, victim, work};
 
@@ -200,22 +201,6 @@ impl Campaign {
         }
         println!("done");
         Ok(())
-    }
-}
-
-/// The supervisor's name for a cause.
-const fn crash_cause(cause: Cause) -> CrashCause {
-    match cause {
-        Cause::Kill => CrashCause::Kill,
-        Cause::Panic => CrashCause::Panic,
-        Cause::NullDereference => CrashCause::NullDereference,
-        Cause::StackOverflow => CrashCause::StackOverflow,
-        Cause::EndlessLoop => CrashCause::EndlessLoop,
-        Cause::IllegalInstruction => CrashCause::IllegalInstruction,
-        Cause::WildWrite => CrashCause::WildWrite,
-        Cause::AllocationFailure => CrashCause::AllocationFailure,
-        Cause::WrongCompletion => CrashCause::WrongCompletion,
-        Cause::LostInterrupt => CrashCause::LostInterrupt,
     }
 }
 

@@ -11,6 +11,8 @@
 
 extern crate alloc;
 
+#[path = "../../cause.rs"]
+mod cause;
 mod conduct;
 mod files;
 mod names;
@@ -71,7 +73,7 @@ fn order(options: &Options) -> Result<Order, String> {
         None => Cause::ALL.to_vec(),
         Some(names) => names
             .split(',')
-            .map(|name| Cause::from_name(name).ok_or_else(|| unknown_cause(name)))
+            .map(cause::parse)
             .collect::<Result<_, _>>()?,
     };
     let targets: Vec<Target> = options
@@ -89,11 +91,6 @@ fn order(options: &Options) -> Result<Order, String> {
         faults: usize::try_from(faults).unwrap_or(usize::MAX),
         seed: options.number('s').unwrap_or(1),
     })
-}
-
-fn unknown_cause(name: &str) -> String {
-    let names = Cause::ALL.map(Cause::name).join(", ");
-    format!("{name}: not a cause ({names})")
 }
 
 fn target(word: &str) -> Result<Target, String> {
