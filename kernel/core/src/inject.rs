@@ -11,6 +11,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use abi::death::InjectedFault;
 use abi::services::DomainState;
 use abi::status::ServiceError;
+use chance::Chance;
 
 use crate::domain::Domain;
 use crate::fault::{self, word};
@@ -42,13 +43,15 @@ pub fn inject(
     if domain.state() != DomainState::Running {
         return Err(ServiceError::Dead);
     }
-    let mut chance = Chance(seed);
+    let mut chance = Chance::new(seed);
     match fault {
         InjectedFault::Kill => {
             crate::death::begin(domain, abi::death::DeathCause::Killed, None);
             return Ok(true);
         }
-        InjectedFault::WrongCompletion if device::scribble(domain.id(), &mut || chance.next()) => {
+        InjectedFault::WrongCompletion
+            if device::scribble(domain.id(), &mut || chance.number()) =>
+        {
             return Ok(true);
         }
         InjectedFault::WrongCompletion => {
@@ -85,7 +88,7 @@ fn lie_in_wait(
         && ARMED.load(Ordering::Relaxed) == armed
         && machine::get().now_ns() < deadline_ns
     {
-        let pause_ns = LEAST_PAUSE_NS + chance.next() % PAUSE_SPREAD_NS;
+        let pause_ns = LEAST_PAUSE_NS + chance.number() % PAUSE_SPREAD_NS;
         slept = scheduler::sleep_until(machine::get().now_ns() + pause_ns);
         crate::cpu::disturb_others();
     }
@@ -128,17 +131,4 @@ fn take(armed: u64) -> bool {
 
 const fn is_of_device(number: u32) -> bool {
     number == InjectedFault::WrongCompletion as u32 || number == InjectedFault::LostInterrupt as u32
-}
-
-/// Pseudo-random numbers: SplitMix64 (Steele, Lea, Flood: Fast splittable
-/// pseudorandom number generators, 2014).
-struct Chance(u64);
-
-impl Chance {
-    const fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ mixed >> 31
-    }
 }

@@ -2,6 +2,8 @@
 
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use chance::Chance;
+
 use crate::cpu;
 
 static HAS_GENERATOR: AtomicBool = AtomicBool::new(false);
@@ -38,16 +40,8 @@ fn jitter() -> u64 {
             core::hint::spin_loop();
         }
         let old = POOL.load(Ordering::Relaxed);
-        let mixed = mix(old ^ cpu::time_stamp().rotate_left(17) ^ stamp);
+        let mixed = Chance::new(old ^ cpu::time_stamp().rotate_left(17) ^ stamp).number();
         POOL.store(mixed, Ordering::Relaxed);
         mixed
     })
-}
-
-/// The finaliser of SplitMix64 (Steele, Lea, Flood 2014).
-fn mix(mut value: u64) -> u64 {
-    value = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    value = (value ^ value >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    value = (value ^ value >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    value ^ value >> 31
 }

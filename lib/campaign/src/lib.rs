@@ -9,7 +9,6 @@
 extern crate alloc;
 
 mod cause;
-mod chance;
 mod outcome;
 mod plan;
 

@@ -35,6 +35,7 @@ const fn layer(room: &'static str, may_import: &'static [&'static str]) -> Layer
 /// refused as well: the table says what is, not what might be.
 const LAYERS: &[Layer] = &[
     layer("lib", &[]),
+    layer("lib/campaign", &["lib/chance"]),
     layer("lib/shell", &["lib/glob"]),
     layer("trusted/abi", &[]),
     layer("trusted/mem", &[]),
@@ -64,9 +65,12 @@ const LAYERS: &[Layer] = &[
         &["trusted/abi", "trusted/exchange", "trusted/runtime"],
     ),
     layer("interfaces", &["trusted/exchange", "trusted/macros"]),
-    layer("kernel/core", &["trusted/abi", "lib/image"]),
+    layer("kernel/core", &["trusted/abi", "lib/chance", "lib/image"]),
     layer("kernel/hosted", &["kernel/core", "trusted/abi"]),
-    layer("kernel/pc", &["kernel/core", "trusted/abi", "trusted/mem"]),
+    layer(
+        "kernel/pc",
+        &["kernel/core", "trusted/abi", "trusted/mem", "lib/chance"],
+    ),
     layer(
         "domains/drivers",
         &[

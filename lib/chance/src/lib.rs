@@ -1,4 +1,6 @@
 //! Pseudo-random numbers: the same seed gives the same ones everywhere.
+#![no_std]
+#![forbid(unsafe_code)]
 
 /// SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number
 /// generators, 2014).
@@ -26,5 +28,26 @@ impl Chance {
             Some(rest) => rest,
             None => 0,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_those_of_the_reference() {
+        // The authors' splitmix64.c, seeded with 0.
+        let mut chance = Chance::new(0);
+        assert_eq!(chance.number(), 0xe220_a839_7b1d_cdaf);
+        assert_eq!(chance.number(), 0x6e78_9e6a_a1b9_65f4);
+        assert_eq!(chance.number(), 0x06c4_5d18_8009_454f);
+    }
+
+    #[test]
+    fn nothing_is_below_nothing() {
+        let mut chance = Chance::new(1);
+        assert_eq!(chance.below(0), 0);
+        assert!((0..100).all(|_| chance.below(7) < 7));
     }
 }
