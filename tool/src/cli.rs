@@ -94,18 +94,9 @@ impl Machine {
     }
 }
 
-/// Options of `run`.
+/// A system and the machine it runs on.
 #[derive(Args, Clone, Debug)]
-#[command(after_help = "\
-Examples:
-  ./redleaf run --disk my.img          work on an ext2 image of your own
-  ./redleaf run --exec 'sha256sum /bin/sh' --timeout 60
-  ./redleaf run --gdb                  wait for gdb on port 1234
-
-With --exec, standard output carries only what the commands print, the log goes
-to standard error, and the exit status is the last command's: 124 on time-out,
-125 if the system itself failed.")]
-pub struct RunOptions {
+pub struct Setup {
     /// System to run: a file of systems/, without .toml.
     #[arg(long, value_name = "NAME", default_value = "rv6")]
     pub system: String,
@@ -118,6 +109,35 @@ pub struct RunOptions {
     /// Memory of the machine, such as 256M or 2GiB.
     #[arg(long, value_name = "SIZE", default_value = "512M", value_parser = parse_memory)]
     pub memory: u64,
+}
+
+impl Default for Setup {
+    /// As the command line without options has it.
+    fn default() -> Self {
+        Self {
+            system: "rv6".to_owned(),
+            machine: Machine::Pc,
+            cpus: 1,
+            memory: 512 << 20,
+        }
+    }
+}
+
+/// Options of `run`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Examples:
+  ./redleaf run --disk my.img          work on an ext2 image of your own
+  ./redleaf run --exec 'sha256sum /bin/sh' --timeout 60
+  ./redleaf run --gdb                  wait for gdb on port 1234
+
+With --exec, standard output carries only what the commands print, the log goes
+to standard error, and the exit status is the last command's: 124 on time-out,
+125 if the system itself failed.")]
+pub struct RunOptions {
+    /// What runs, and on what.
+    #[command(flatten)]
+    pub setup: Setup,
     /// An ext2 image to work on; without it a fresh one is made.
     #[arg(long, value_name = "FILE")]
     pub disk: Option<PathBuf>,
@@ -290,18 +310,9 @@ contained, an acknowledged byte was lost, something was not reclaimed, or client
 saw more than one in a hundred deaths of drivers and file systems.
 docs/recovery.md explains the table.")]
 pub struct CampaignOptions {
-    /// System to inject faults into: a file of systems/, without .toml.
-    #[arg(long, value_name = "NAME", default_value = "rv6")]
-    pub system: String,
-    /// What to run it on.
-    #[arg(long, value_enum, default_value = "pc")]
-    pub machine: Machine,
-    /// Number of processors.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
-    pub cpus: u32,
-    /// Memory of the machine, such as 256M or 2GiB.
-    #[arg(long, value_name = "SIZE", default_value = "512M", value_parser = parse_memory)]
-    pub memory: u64,
+    /// What runs, and on what.
+    #[command(flatten)]
+    pub setup: Setup,
     /// How many faults.
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
     pub faults: u32,
@@ -327,10 +338,7 @@ impl Default for CampaignOptions {
     /// As the command line without options has it.
     fn default() -> Self {
         Self {
-            system: "rv6".to_owned(),
-            machine: Machine::Pc,
-            cpus: 1,
-            memory: 512 << 20,
+            setup: Setup::default(),
             faults: 200,
             seed: 1,
             cause: Vec::new(),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::BenchError;
 use super::rows::{self, Row};
 use crate::build;
-use crate::cli::{Machine, RunOptions};
+use crate::cli::{Machine, RunOptions, Setup};
 use crate::error::ToolError;
 use crate::progress::Step;
 use crate::run::machine::Boot;
@@ -61,16 +61,14 @@ impl System {
         cpus: u32,
     ) -> Result<Self, ToolError> {
         let folder = RunFolder::make(tree)?;
-        let options = RunOptions {
-            cpus,
+        let system = format!("bench-{name}");
+        let mut options = RunOptions {
             exec: Some(cpus.to_string()),
-            ..options(&format!("bench-{name}"), machine)
-        };
-        let options = RunOptions {
             disk: Some(measured_disk(machine, &folder)?),
-            ..options
+            ..options(&system, machine)
         };
-        let built = build::build(tree, &options.system, machine)?;
+        options.setup.cpus = cpus;
+        let built = build::build(tree, &system, machine)?;
         Ok(Self {
             name: name.to_owned(),
             machine,
@@ -177,10 +175,12 @@ pub fn prepare(
 /// What every machine that is measured has.
 fn options(system: &str, machine: Machine) -> RunOptions {
     RunOptions {
-        system: system.to_owned(),
-        machine,
-        cpus: 1,
-        memory: MEMORY_BYTES,
+        setup: Setup {
+            system: system.to_owned(),
+            machine,
+            cpus: 1,
+            memory: MEMORY_BYTES,
+        },
         disk: None,
         disk_size: 256 << 20,
         exec: None,

@@ -81,7 +81,7 @@ pub fn carry_out(
     options: &CampaignOptions,
     targets: &Targets,
 ) -> Result<Report, ToolError> {
-    let built = build::build(tree, &options.system, options.machine)?;
+    let built = build::build(tree, &options.setup.system, options.setup.machine)?;
     let folder = RunFolder::make(tree)?;
     let boot = run::prepare(tree, &run_options(options, targets), &built, &folder)?;
     let seen = watch::watch(&boot, options.faults)?;
@@ -91,10 +91,7 @@ pub fn carry_out(
 
 fn run_options(options: &CampaignOptions, targets: &Targets) -> RunOptions {
     RunOptions {
-        system: options.system.clone(),
-        machine: options.machine,
-        cpus: options.cpus,
-        memory: options.memory,
+        setup: options.setup.clone(),
         disk: None,
         disk_size: DISK_BYTES,
         exec: Some(targets.command(options)),

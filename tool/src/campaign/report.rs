@@ -40,9 +40,9 @@ impl Report {
         findings: Vec<String>,
     ) -> Self {
         Self {
-            system: options.system.clone(),
-            machine: options.machine.name(),
-            cpus: options.cpus,
+            system: options.setup.system.clone(),
+            machine: options.setup.machine.name(),
+            cpus: options.setup.cpus,
             seed: options.seed,
             faults: options.faults,
             rows: rows(&seen.outcomes),

@@ -28,10 +28,10 @@ impl Targets {
     /// # Errors
     /// Any [`ToolError`] of manifests, and [`CampaignError`].
     pub fn choose(tree: &Tree, options: &CampaignOptions) -> Result<Self, ToolError> {
-        let source = Source::read(tree, &options.system)?;
-        let machine = options.machine;
+        let source = Source::read(tree, &options.setup.system)?;
+        let machine = options.setup.machine;
         if !source.domains_on(machine).any(|one| one.name == SHELL) {
-            return Err(CampaignError::Shellless(options.system.clone()).into());
+            return Err(CampaignError::Shellless(options.setup.system.clone()).into());
         }
         let all = all(&source, machine);
         let targets: Vec<Target> = match options.target.as_slice() {
@@ -41,7 +41,7 @@ impl Targets {
                 .map(|name| {
                     let found = all.iter().find(|target| &target.name == name);
                     found.cloned().ok_or_else(|| CampaignError::UnknownTarget {
-                        system: options.system.clone(),
+                        system: options.setup.system.clone(),
                         machine: machine.name(),
                         name: name.clone(),
                         known: known(&source, machine).join(", "),

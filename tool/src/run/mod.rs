@@ -49,7 +49,7 @@ pub fn run(tree: &Tree, options: &RunOptions) -> Result<u8, ToolError> {
     if let Some(disk) = &options.disk {
         disk::check(disk)?;
     }
-    let built = build::build(tree, &options.system, options.machine)?;
+    let built = build::build(tree, &options.setup.system, options.setup.machine)?;
     let folder = RunFolder::make(tree)?;
     let boot = prepare(tree, options, &built, &folder)?;
     let streams = Streams {
@@ -60,7 +60,7 @@ pub fn run(tree: &Tree, options: &RunOptions) -> Result<u8, ToolError> {
     let limit = options.timeout.map(Duration::from_secs);
     if options.gdb {
         // In a process, timers and the faults of domains are signals.
-        let more = match options.machine {
+        let more = match options.setup.machine {
             Machine::Pc => "",
             Machine::Hosted => " -ex 'handle all nostop noprint pass'",
         };
@@ -99,24 +99,24 @@ pub fn prepare(
     };
     let archive = folder.file("archive.tar");
     // A Linux process finds its own symbols; a booted kernel has no file.
-    let kernel = (options.machine == Machine::Pc).then_some(built.kernel.as_path());
+    let kernel = (options.setup.machine == Machine::Pc).then_some(built.kernel.as_path());
     archive::write(&archive, built, kernel, &settings)?;
     let disk = match &options.disk {
         Some(disk) => disk.clone(),
         None => {
-            let pristine = disk::pristine(tree, &options.system, built, options.disk_size)?;
+            let pristine = disk::pristine(tree, &options.setup.system, built, options.disk_size)?;
             let copy = folder.file("disk.ext2");
             disk::copy(&pristine, &copy)?;
             copy
         }
     };
     Ok(Boot {
-        machine: options.machine,
+        machine: options.setup.machine,
         kernel: built.kernel.clone(),
         archive,
         disk,
-        cpus: options.cpus,
-        memory_bytes: options.memory,
+        cpus: options.setup.cpus,
+        memory_bytes: options.setup.memory,
         waits_for_gdb: options.gdb,
         qemu_arguments: Vec::new(),
     })

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::Counts;
 use crate::campaign::{self, Targets};
-use crate::cli::{CampaignOptions, Machine};
+use crate::cli::{CampaignOptions, Machine, Setup};
 use crate::error::ToolError;
 use crate::tree::Tree;
 
@@ -64,8 +64,11 @@ impl Campaign {
     pub fn run(&self, tree: &Tree) -> Result<Counts, ToolError> {
         let begin = Instant::now();
         let options = CampaignOptions {
-            machine: self.machine,
-            cpus: self.cpus,
+            setup: Setup {
+                machine: self.machine,
+                cpus: self.cpus,
+                ..Setup::default()
+            },
             seed: self.seed,
             faults: FAULTS,
             ..CampaignOptions::default()

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::forge::{Forgery, forge};
 use super::{Counts, TestError};
 use crate::build::{self, Built, Keys};
-use crate::cli::{Machine, RunOptions, parse_size};
+use crate::cli::{Machine, RunOptions, Setup, parse_size};
 use crate::disk;
 use crate::error::ToolError;
 use crate::run::machine::Boot;
@@ -228,11 +228,13 @@ impl Scenario {
 
     fn options(&self, place: Place) -> RunOptions {
         RunOptions {
-            system: self.system.clone(),
-            machine: place.machine,
-            cpus: place.cpus,
             // `read` has checked the sizes.
-            memory: parse_size(&self.memory).unwrap_or(512 << 20),
+            setup: Setup {
+                system: self.system.clone(),
+                machine: place.machine,
+                cpus: place.cpus,
+                memory: parse_size(&self.memory).unwrap_or(512 << 20),
+            },
             disk: None,
             disk_size: parse_size(&self.disk_size).unwrap_or(256 << 20),
             exec: Some(self.exec.clone()),
