@@ -77,6 +77,8 @@ fn early_thread() -> *const abi::thread::ThreadControl {
         work_pending: core::sync::atomic::AtomicU32::new(0),
         thread: 0,
         cross: 0,
+        cross_moving: 0,
+        came_back: 0,
         services: core::ptr::null(),
         cpu: core::ptr::null_mut(),
         kernel: core::ptr::null_mut(),

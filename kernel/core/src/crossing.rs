@@ -2,43 +2,56 @@
 //!
 //! Both are a few instructions of assembly because they define what the stack
 //! looks like at every instruction. An interrupt inside the stub disturbs
-//! nothing ([`is_in_stub`]): it is handled when the stub is left or at the
+//! nothing ([`is_in_stub`]): it is handled when the crossing comes back or at the
 //! next tick. So a thread is only ever switched out or unwound with its chain
-//! of continuations complete.
+//! of continuations complete. The function called returns past the stub, to its
+//! caller, who takes the continuation from the chain ([`abi::call_stub`]); at each
+//! instruction of that, too, the chain is complete.
 
+use core::mem::MaybeUninit;
 use core::sync::atomic::Ordering;
 
-use abi::thread::{Continuation, DomainSlot, offset};
+use abi::thread::{
+    CONTINUATION_BYTES, Continuation, CrossAnswer, CrossStatus, CrossTable, DomainSlot, offset,
+};
 
 use crate::thread::control;
 
 core::arch::global_asm!(
     ".globl redleaf_cross",
+    ".globl redleaf_cross_moving",
     ".globl redleaf_unwind",
     ".globl redleaf_cross_end",
     // Types and sizes name the functions in backtraces.
     ".type redleaf_cross, @function",
+    ".type redleaf_cross_moving, @function",
     ".type redleaf_unwind, @function",
-    ".p2align 6",
-    // rax: slot, r10: generation, r11: function; rdi, rsi, rdx: its arguments;
-    // r9: the edge.
-    // Of the registers it keeps rbx, rbp and rsp: see `abi::thread::CrossStub`.
-    "redleaf_cross:",
+    // What enters the function, from the check of the slot on. Registers as in
+    // `abi::thread::CrossStub`; r12, r13 and r15 are free. `before` is done once
+    // the call is sure to start.
+    ".macro redleaf_enter before:vararg",
     "cmp qword ptr [rax + {live}], r10",
-    "jne 2f",
+    "jne .Lredleaf_not_started",
     "cmp rsp, qword ptr gs:[{stack_limit}]",
-    "jb 3f",
+    "jb .Lredleaf_no_stack",
+    "\\before",
     // Counts the call on this CPU; nothing pre-empts the stub.
-    "mov r8, qword ptr gs:[{counters}]",
-    "mov rcx, qword ptr [r8 + r9]",
-    "inc rcx",
-    "mov qword ptr [r8 + r9], rcx",
-    "test ecx, dword ptr [rip + {mask}]",
-    "jz 7f",
+    "mov r15, qword ptr gs:[{counters}]",
+    "mov r13, qword ptr [r15 + r14]",
+    "inc r13",
+    "mov qword ptr [r15 + r14], r13",
+    "test r13d, dword ptr [rip + {mask}]",
+    "jz .Lredleaf_timed",
+    "redleaf_link",
+    ".endm",
+    // Links the continuation and jumps to the function, which returns to where
+    // the stub was called.
+    ".macro redleaf_link",
     // What is to be restored waits in registers the function keeps: through
     // memory alone, one crossing after the other would wait for its stores.
-    "8: mov r12, qword ptr gs:[{chain}]",
+    "mov r12, qword ptr gs:[{chain}]",
     "mov r13, qword ptr gs:[{current}]",
+    "mov r15, qword ptr [rsp]",
     "push rbp",
     "push rbx",
     "push rax",
@@ -46,66 +59,70 @@ core::arch::global_asm!(
     "push r12",
     "mov qword ptr gs:[{chain}], rsp",
     "mov qword ptr gs:[{current}], rax",
-    "call r11",
-    // From here on rax holds the result.
-    "mov qword ptr gs:[{chain}], r12",
-    "mov qword ptr gs:[{current}], r13",
-    // A function that moved a result to the caller left pre-emption off: who
-    // called turns it on, which is nobody else's business.
-    "cmp dword ptr gs:[{work_pending}], 0",
-    "jne 4f",
-    "cmp qword ptr [r13 + {live}], 0",
-    "je 4f",
-    "add rsp, 40",
-    "xor edx, edx",
-    "ret",
-    "2: mov edx, 1",
-    "ret",
-    "3: mov edx, 3",
-    "ret",
+    "push r15",
+    "jmp qword ptr [rdx + r11]",
+    ".endm",
+    ".p2align 6",
+    "redleaf_cross:",
+    "redleaf_enter",
+    ".p2align 6",
+    // The same for calls that move exchange objects to the callee: it starts
+    // undisturbed, so that it has taken them if it dies.
+    "redleaf_cross_moving:",
+    "redleaf_enter mov dword ptr gs:[{preempt_off}], 1",
+    // The caller goes on as if the function had returned.
+    ".Lredleaf_not_started:",
+    "mov edx, {not_started}",
+    "jmp 2f",
+    ".Lredleaf_no_stack:",
+    "mov edx, {no_stack}",
+    "2: mov r12, qword ptr gs:[{chain}]",
+    "mov r13, qword ptr gs:[{current}]",
+    "sub rsp, {continuation} - 8",
+    "jmp qword ptr [rsp + {continuation} - 8]",
     // One call in many, or each while a trace runs: timed from here to where
-    // the crossing comes back, also from a death.
-    "7: push r9",
+    // the crossing comes back, also from a death, because its continuation
+    // leads here.
+    ".Lredleaf_timed:",
+    "push r14",
     "push rax",
-    "mov r8, rdx",
+    "mov r12, rax",
+    "mov r13, rdx",
     "rdtsc",
     "shl rdx, 32",
     "or rax, rdx",
-    "mov rdx, r8",
     "push rax",
-    "mov rax, qword ptr [rsp + 8]",
-    "call 8b",
-    "push rax",
-    "push rdx",
-    "mov rdi, qword ptr [rsp + 16]",
-    "mov rsi, qword ptr [rsp + 24]",
-    "mov ecx, edx",
-    "mov rdx, qword ptr [rsp + 32]",
+    "mov rax, r12",
+    "mov rdx, r13",
+    "call 3f",
+    "mov qword ptr gs:[{current}], r13",
+    "mov qword ptr gs:[{chain}], r12",
+    "add rsp, {continuation}",
+    "mov r14, rax",
+    "mov r15, rdx",
+    "mov rdi, qword ptr [rsp]",
+    "mov rsi, qword ptr [rsp + 8]",
+    "mov rdx, qword ptr [rsp + 16]",
+    "mov rcx, r15",
     "call {sampled}",
-    "pop rdx",
-    "pop rax",
-    "add rsp, 24",
-    "ret",
-    // Work is pending or the caller died meanwhile. The handler returns only
-    // if the caller lives, which has its result: pre-emption may be on. With the
-    // result the stack is aligned.
-    "4: mov dword ptr gs:[{preempt_off}], 0",
-    "add rsp, 40",
-    "push rax",
-    "call {returned}",
-    "pop rax",
-    "xor edx, edx",
-    "ret",
+    "mov rax, r14",
+    "mov rdx, r15",
+    // To the caller, who does once more what has just been done.
+    "sub rsp, {continuation} - 32",
+    "jmp qword ptr [rsp + {continuation} - 8]",
+    "3: redleaf_link",
+    ".purgem redleaf_enter",
+    ".purgem redleaf_link",
     // Brings the thread to its newest continuation whose caller lives.
     "redleaf_unwind:",
     "mov rsp, qword ptr gs:[{chain}]",
-    "pop qword ptr gs:[{chain}]",
-    "pop rcx",
-    "mov qword ptr gs:[{current}], rcx",
-    "add rsp, 8",
-    "pop rbx",
-    "pop rbp",
-    "cmp qword ptr [rcx + {live}], 0",
+    "mov r12, qword ptr [rsp]",
+    "mov r13, qword ptr [rsp + 8]",
+    "mov rbx, qword ptr [rsp + 24]",
+    "mov rbp, qword ptr [rsp + 32]",
+    "mov qword ptr gs:[{chain}], r12",
+    "mov qword ptr gs:[{current}], r13",
+    "cmp qword ptr [r13 + {live}], 0",
     "je 7f",
     "cld",
     "fninit",
@@ -113,14 +130,15 @@ core::arch::global_asm!(
     "ldmxcsr dword ptr [rsp - 8]",
     "mov dword ptr gs:[{kernel_depth}], 0",
     "mov dword ptr gs:[{preempt_off}], 0",
-    "mov edx, 2",
-    "ret",
+    "mov edx, {died}",
+    "jmp qword ptr [rsp + {continuation} - 8]",
     // This one is dead, too. The frames below are gone.
     "7: and rsp, -16",
     "call {unwind_further}",
     "ud2",
     "redleaf_cross_end:",
-    ".size redleaf_cross, redleaf_unwind - redleaf_cross",
+    ".size redleaf_cross, redleaf_cross_moving - redleaf_cross",
+    ".size redleaf_cross_moving, redleaf_unwind - redleaf_cross_moving",
     ".size redleaf_unwind, redleaf_cross_end - redleaf_unwind",
     live = const offset::SLOT_LIVE,
     stack_limit = const offset::STACK_LIMIT,
@@ -128,16 +146,19 @@ core::arch::global_asm!(
     chain = const offset::CHAIN,
     preempt_off = const offset::PREEMPT_OFF,
     kernel_depth = const offset::KERNEL_DEPTH,
-    work_pending = const offset::WORK_PENDING,
     counters = const offset::COUNTERS,
+    continuation = const CONTINUATION_BYTES,
+    not_started = const CrossStatus::NotStarted.outcome(),
+    no_stack = const CrossStatus::NoStack.outcome(),
+    died = const CrossStatus::Died.outcome(),
     mask = sym crate::statistics::MASK,
     sampled = sym crate::statistics::sampled,
-    returned = sym returned_with_work,
     unwind_further = sym unwind_further,
 );
 
 unsafe extern "sysv64" {
     fn redleaf_cross();
+    fn redleaf_cross_moving();
     fn redleaf_unwind() -> !;
     fn redleaf_cross_end();
 }
@@ -148,10 +169,40 @@ pub fn stub_address() -> usize {
     redleaf_cross as *const () as usize
 }
 
+/// Address of the stub for calls that move exchange objects, for
+/// [`abi::thread::ThreadControl::cross_moving`].
+#[must_use]
+pub fn moving_stub_address() -> usize {
+    redleaf_cross_moving as *const () as usize
+}
+
 /// Whether an instruction pointer lies in the stub or the unwinder.
 #[must_use]
 pub fn is_in_stub(rip: usize) -> bool {
     (stub_address()..redleaf_cross_end as *const () as usize).contains(&rip)
+}
+
+/// A function the kernel calls in a domain's name.
+pub type KernelFunction = unsafe extern "sysv64" fn(*mut ());
+
+/// The table of [`run_for_kernel`].
+static FOR_KERNEL: CrossTable = CrossTable(run_for_kernel);
+
+/// Calls the [`KernelFunction`] that stands in the place of an object.
+unsafe extern "sysv64" fn run_for_kernel(
+    frame: *mut (),
+    function: *const (),
+    _table: *const CrossTable,
+    _: MaybeUninit<u64>,
+    _: MaybeUninit<u64>,
+    _: MaybeUninit<u64>,
+) -> CrossAnswer {
+    // SAFETY: `cross_from_kernel` passes a function, and its frame.
+    unsafe { core::mem::transmute::<*const (), KernelFunction>(function)(frame) };
+    CrossAnswer {
+        word: MaybeUninit::uninit(),
+        outcome: CrossStatus::Done.outcome(),
+    }
 }
 
 /// A crossing made by the kernel itself: thread starts, domain starts, drops.
@@ -163,53 +214,62 @@ pub fn is_in_stub(rip: usize) -> bool {
 pub unsafe fn cross_from_kernel(
     slot: &DomainSlot,
     generation: u64,
-    function: unsafe extern "sysv64" fn(*mut ()),
+    function: KernelFunction,
     frame: *mut (),
-) -> abi::thread::CrossStatus {
-    use abi::thread::CrossStatus;
+) -> CrossStatus {
     let control = control();
     // The kernel's own slot stands in the continuation as the caller: it never
     // dies, so the thread comes back here whatever happens to the domain that
     // asked for the service, and leaves the service in order.
     // SAFETY: the control block is the running thread's own; the stub's
     // contract is the caller's.
-    let status = unsafe {
+    unsafe {
         let depth = (*control).kernel_depth;
         let current = (*control).current;
         (*control).current = crate::domain::kernel_slot();
         (*control).kernel_depth = 0;
-        let status: u32;
+        let (outcome, news): (u64, u32);
         core::arch::asm!(
-            "call {stub}",
+            abi::call_stub!("{stub}"),
             stub = sym redleaf_cross,
+            chain = const offset::CHAIN,
+            current = const offset::CURRENT,
+            work_pending = const offset::WORK_PENDING,
+            live = const offset::SLOT_LIVE,
+            continuation = const CONTINUATION_BYTES,
             inlateout("rax") core::ptr::from_ref(slot) => _,
+            inlateout("rdx") &raw const FOR_KERNEL => outcome,
             in("r10") generation,
-            in("r11") function,
+            in("r11") 0_u64,
             in("rdi") frame,
+            in("rsi") function,
             // No proxy, no edge.
-            in("r9") 0_u64,
-            lateout("edx") status,
-            lateout("r12") _,
+            inlateout("r14") 0_u64 => _,
+            lateout("r12") news,
             lateout("r13") _,
-            lateout("r14") _,
             lateout("r15") _,
             clobber_abi("sysv64"),
         );
+        let status = CrossStatus::of_outcome(outcome);
+        if news != 0 && matches!(status, CrossStatus::Done | CrossStatus::Died) {
+            came_back_with_news();
+        }
         (*control).kernel_depth = depth;
         (*control).current = current;
         status
-    };
-    match status {
-        0 => CrossStatus::Done,
-        1 => CrossStatus::NotStarted,
-        3 => CrossStatus::NoStack,
-        _ => CrossStatus::Died,
     }
 }
 
-/// The stub's slow way out: the callee returned while work was pending or the
-/// caller is dying.
-extern "sysv64" fn returned_with_work() {
+/// Address of what a caller calls when its crossing came back while work was
+/// pending or it is dying, for [`abi::thread::ThreadControl::came_back`].
+#[must_use]
+pub fn came_back_address() -> usize {
+    came_back_with_news as *const () as usize
+}
+
+/// Does the work that is pending and leaves the caller of a crossing if it is dying.
+/// No service: there may be little stack left.
+extern "sysv64" fn came_back_with_news() {
     let control = control();
     // SAFETY: the control block is the running thread's own.
     let pending = unsafe { (*control).work_pending.load(Ordering::Relaxed) } != 0;

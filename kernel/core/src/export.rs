@@ -8,7 +8,7 @@ use abi::exchange::{ObjectHeader, ObjectKind, ProxyObject};
 use abi::services::{DropExport, EdgeInfo, ExchangeRequest};
 use abi::status::ServiceError;
 use abi::target::{Target, TargetCell};
-use abi::thread::{CrossStatus, DomainSlot};
+use abi::thread::{CrossStatus, CrossTable, DomainSlot};
 
 use crate::sync::SpinLock;
 use crate::{domain, exchange, frames, limits, statistics, wait};
@@ -22,7 +22,6 @@ struct Export {
     slot: &'static DomainSlot,
     generation: u64,
     data: *const (),
-    vtable: *const (),
     drop_export: DropExport,
     references: References,
     /// Its domain is dead and there will be no successor.
@@ -84,11 +83,11 @@ pub fn header(proxy: *mut ProxyObject) -> *mut ObjectHeader {
 /// Exports an object of the current domain; null when there is no memory.
 ///
 /// # Safety
-/// `data` and `vtable` stand for a reference that `drop_export` may drop once,
-/// in the current domain.
+/// `data` stands for a reference that `drop_export` may drop once, in the current
+/// domain; `table` holds the methods of its interface, which `fingerprint` names.
 pub unsafe fn export(
     data: *const (),
-    vtable: *const (),
+    table: *const CrossTable,
     drop_export: DropExport,
     fingerprint: u64,
 ) -> *mut ProxyObject {
@@ -101,7 +100,6 @@ pub unsafe fn export(
         slot: owner.slot(),
         generation: owner.generation(),
         data,
-        vtable,
         drop_export,
         references: References::new(),
         is_abandoned: AtomicBool::new(false),
@@ -112,7 +110,7 @@ pub unsafe fn export(
             slot: owner.slot(),
             generation: owner.generation(),
             data,
-            vtable,
+            table,
         }),
         export: export.cast(),
         fingerprint,
@@ -424,15 +422,14 @@ pub fn finish_forlorn() -> bool {
 struct DropFrame {
     drop_export: DropExport,
     data: *const (),
-    vtable: *const (),
 }
 
 unsafe extern "sysv64" fn call_drop(frame: *mut ()) {
     // SAFETY: `finish` passes its own frame; the export was made with a
-    // function that accepts these two halves.
+    // function that accepts this object.
     unsafe {
         let frame = &*frame.cast::<DropFrame>();
-        (frame.drop_export)(frame.data, frame.vtable);
+        (frame.drop_export)(frame.data);
     }
 }
 
@@ -440,7 +437,6 @@ fn finish(export: Export) {
     let mut frame = DropFrame {
         drop_export: export.drop_export,
         data: export.data,
-        vtable: export.vtable,
     };
     // SAFETY: the last proxy is gone, so the reference is dropped once.
     let status = unsafe {

@@ -15,7 +15,7 @@ use abi::services::{
     ThreadFunction, TraceEvent,
 };
 use abi::status::{Answer, ServiceError};
-use abi::thread::DomainSlot;
+use abi::thread::{CrossTable, DomainSlot};
 
 use crate::domain::PagesError;
 use crate::machine::HostFileRequest;
@@ -127,12 +127,12 @@ unsafe extern "sysv64" fn exchange_end_loan(payload: *mut u8, forgive: u32) -> A
 
 unsafe extern "sysv64" fn proxy_export(
     data: *const (),
-    vtable: *const (),
+    table: *const CrossTable,
     drop_export: DropExport,
     fingerprint: u64,
 ) -> *mut ProxyObject {
     // SAFETY: passed on from trusted code of the domain.
-    service(|| unsafe { export::export(data, vtable, drop_export, fingerprint) })
+    service(|| unsafe { export::export(data, table, drop_export, fingerprint) })
 }
 
 unsafe extern "sysv64" fn proxy_clone(proxy: *const ProxyObject) -> *mut ProxyObject {

@@ -10,7 +10,7 @@
 
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
-use abi::thread::DomainSlot;
+use abi::thread::{CrossStatus, DomainSlot};
 
 use crate::cpu::{self, MAX_CPUS};
 use crate::memory::Frames;
@@ -227,12 +227,13 @@ pub(crate) fn choose_mask() {
     MASK.store(mask, Ordering::Relaxed);
 }
 
-/// The stub's slow way after a call that began at `start` (cycles).
+/// The stub's slow way after a call that began at `start` (cycles), with its
+/// [`abi::thread::CrossAnswer::outcome`].
 pub(crate) extern "sysv64" fn sampled(
     start: u64,
     callee: *const DomainSlot,
     edge: u64,
-    status: u32,
+    outcome: u64,
 ) {
     let end = cycles();
     let preempt = PreemptOff::new();
@@ -248,7 +249,7 @@ pub(crate) extern "sysv64" fn sampled(
         );
     }
     if trace::is_on() {
-        trace::record(cpu, start, end, callee, status);
+        trace::record(cpu, start, end, callee, CrossStatus::of_outcome(outcome));
     }
     drop(preempt);
 }

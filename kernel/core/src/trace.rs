@@ -8,7 +8,7 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering
 
 use abi::services::TraceEvent;
 use abi::status::ServiceError;
-use abi::thread::DomainSlot;
+use abi::thread::{CrossStatus, DomainSlot};
 
 use crate::cpu::{self, Cpu, MAX_CPUS};
 use crate::memory::Frames;
@@ -97,7 +97,13 @@ pub fn discard() {
 }
 
 /// Records a call that the current thread made. Pre-emption is off.
-pub(crate) fn record(cpu: &Cpu, start: u64, end: u64, callee: *const DomainSlot, status: u32) {
+pub(crate) fn record(
+    cpu: &Cpu,
+    start: u64,
+    end: u64,
+    callee: *const DomainSlot,
+    status: CrossStatus,
+) {
     let control = thread::control();
     // SAFETY: the running thread's own block; slots are never freed.
     let (caller, callee) = unsafe {
@@ -123,7 +129,7 @@ pub(crate) fn record(cpu: &Cpu, start: u64, end: u64, callee: *const DomainSlot,
                 callee,
                 thread: (*control).thread,
                 cpu: cpu.index as u32,
-                status,
+                status: status as u32,
                 reserved: 0,
             });
         }

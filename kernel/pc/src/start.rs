@@ -41,6 +41,8 @@ static BOOT_THREAD: BootThread = BootThread(UnsafeCell::new(ThreadControl {
     work_pending: AtomicU32::new(0),
     thread: 0,
     cross: 0,
+    cross_moving: 0,
+    came_back: 0,
     services: core::ptr::null(),
     cpu: core::ptr::null_mut(),
     kernel: core::ptr::null_mut(),

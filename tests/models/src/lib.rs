@@ -85,6 +85,8 @@ pub mod thread {
         }
     }
 
+    pub use abi::thread::CrossTable;
+
     /// The part of a domain that crossings read.
     #[derive(Debug)]
     pub struct DomainSlot {

@@ -33,7 +33,7 @@ impl Shared {
                 slot: ptr::null(),
                 generation: 0,
                 data: ptr::null(),
-                vtable: ptr::null(),
+                table: ptr::null(),
             }),
             old: slot(),
             new: slot(),
@@ -51,7 +51,7 @@ impl Shared {
         let slot = if is_old { &self.old } else { &self.new };
         // The stub compares with a plain load.
         let is_live = slot.live.load(Ordering::Relaxed) == target.generation;
-        is_live.then(|| (is_old, [target.data.addr(), target.vtable.addr()]))
+        is_live.then(|| (is_old, [target.data.addr(), target.table.addr()]))
     }
 }
 
@@ -60,7 +60,7 @@ fn target(slot: &DomainSlot, generation: u64, object: [usize; 2]) -> Target {
         slot,
         generation,
         data: ptr::without_provenance(object[0]),
-        vtable: ptr::without_provenance(object[1]),
+        table: ptr::without_provenance(object[1]),
     }
 }
 

@@ -14,13 +14,14 @@ use crate::grant::Grant;
 use crate::limits::Limits;
 use crate::note::Name;
 use crate::status::Answer;
+use crate::thread::CrossTable;
 
 /// Function run by a new thread, in the domain that made it.
 pub type ThreadFunction = unsafe extern "sysv64" fn(argument: *mut ());
 
 /// Gives an exported object back to the domain that exported it: drops the
-/// reference that `data` and `vtable` stand for. Lies in the owner's image.
-pub type DropExport = unsafe extern "sysv64" fn(data: *const (), vtable: *const ());
+/// reference that `data` stands for. Lies in the owner's image.
+pub type DropExport = unsafe extern "sysv64" fn(data: *const ());
 
 /// Which exchange object to make.
 #[repr(C)]
@@ -222,7 +223,7 @@ pub struct Services {
     /// Exports an object of the current domain: a proxy owned by it, or null.
     pub proxy_export: unsafe extern "sysv64" fn(
         data: *const (),
-        vtable: *const (),
+        table: *const CrossTable,
         drop_export: DropExport,
         fingerprint: u64,
     ) -> *mut ProxyObject,

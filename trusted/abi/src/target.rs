@@ -10,7 +10,7 @@
 
 use crate::atomic::{AtomicPtr, AtomicU64, Ordering};
 use crate::exchange::HELD;
-use crate::thread::DomainSlot;
+use crate::thread::{CrossTable, DomainSlot};
 
 /// What a call needs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,10 +19,11 @@ pub struct Target {
     pub slot: *const DomainSlot,
     /// Generation the slot must have; [`HELD`]: calls wait.
     pub generation: u64,
-    /// Data half of the `&dyn Interface` in the callee.
+    /// The object, in the callee.
     pub data: *const (),
-    /// Vtable half of the `&dyn Interface`, in the callee's image.
-    pub vtable: *const (),
+    /// Its methods, in the callee's image: one for each of its interface's, in
+    /// their order. Images with the same fingerprint agree on how many.
+    pub table: *const CrossTable,
 }
 
 /// A target that changes while others read it.
@@ -32,7 +33,7 @@ pub struct TargetCell {
     slot: AtomicPtr<DomainSlot>,
     generation: AtomicU64,
     data: AtomicPtr<()>,
-    vtable: AtomicPtr<()>,
+    table: AtomicPtr<CrossTable>,
 }
 
 impl TargetCell {
@@ -43,7 +44,7 @@ impl TargetCell {
             slot: AtomicPtr::new(target.slot.cast_mut()),
             generation: AtomicU64::new(target.generation),
             data: AtomicPtr::new(target.data.cast_mut()),
-            vtable: AtomicPtr::new(target.vtable.cast_mut()),
+            table: AtomicPtr::new(target.table.cast_mut()),
         }
     }
 
@@ -54,12 +55,12 @@ impl TargetCell {
         let generation = self.generation.load(Ordering::Acquire);
         let slot = self.slot.load(Ordering::Acquire);
         let data = self.data.load(Ordering::Acquire);
-        let vtable = self.vtable.load(Ordering::Acquire);
+        let table = self.table.load(Ordering::Acquire);
         Target {
             slot,
             generation,
             data,
-            vtable,
+            table,
         }
     }
 
@@ -75,8 +76,7 @@ impl TargetCell {
     /// nobody else may write.
     pub fn write(&self, target: &Target) {
         self.data.store(target.data.cast_mut(), Ordering::Release);
-        self.vtable
-            .store(target.vtable.cast_mut(), Ordering::Release);
+        self.table.store(target.table.cast_mut(), Ordering::Release);
         self.slot.store(target.slot.cast_mut(), Ordering::Release);
         self.generation.store(target.generation, Ordering::Release);
     }

@@ -30,15 +30,21 @@ pub struct ThreadControl {
     pub thread: u32,
     /// The crossing stub: `call gs:[CROSS]` (see [`CrossStub`]).
     pub cross: CrossStub,
+    /// Where the crossing stub counts calls, by edge: its CPU's array; changes
+    /// with `cpu`.
+    pub counters: *mut u64,
+    /// The stub for calls whose arguments hold references to exchange objects:
+    /// the function starts with `preempt_off` 1 and clears it.
+    pub cross_moving: CrossStub,
+    /// What a caller calls, in Rust's `sysv64` convention and without arguments,
+    /// when a crossing came back while work was pending or the caller was dying.
+    pub came_back: usize,
     /// The kernel's services.
     pub services: *const Services,
     /// The kernel's per-CPU data; changes only while the thread is switched out.
     pub cpu: *mut (),
     /// The kernel's own record of this thread.
     pub kernel: *mut (),
-    /// Where the crossing stub counts calls, by edge: its CPU's array; changes
-    /// with `cpu`.
-    pub counters: *mut u64,
 }
 
 /// Offsets of [`ThreadControl`] fields, for assembly.
@@ -60,6 +66,10 @@ pub mod offset {
     pub const WORK_PENDING: usize = offset_of!(ThreadControl, work_pending);
     /// [`ThreadControl::cross`].
     pub const CROSS: usize = offset_of!(ThreadControl, cross);
+    /// [`ThreadControl::cross_moving`].
+    pub const CROSS_MOVING: usize = offset_of!(ThreadControl, cross_moving);
+    /// [`ThreadControl::came_back`].
+    pub const CAME_BACK: usize = offset_of!(ThreadControl, came_back);
     /// [`ThreadControl::services`].
     pub const SERVICES: usize = offset_of!(ThreadControl, services);
     /// [`ThreadControl::counters`].
@@ -121,37 +131,96 @@ impl Continuation {
     }
 }
 
-/// What a crossing calls in the callee's name: it gets the words the stub was
-/// called with, and returns a word.
+/// Words of arguments that travel in registers.
+pub const ARGUMENT_WORDS: usize = 3;
+
+/// What a crossing calls in the callee's name: one method of an object, in the
+/// callee's image. An object's table holds one for each method of its interface.
 ///
-/// A function that takes fewer words or returns nothing is one, too.
+/// `frame` is memory of the caller's, for what does not fit into registers; the
+/// table is the one the function was found in.
 pub type CrossFunction = unsafe extern "sysv64" fn(
     frame: *mut (),
     data: *const (),
-    vtable: *const (),
-) -> MaybeUninit<u64>;
+    table: *const CrossTable,
+    first: MaybeUninit<u64>,
+    second: MaybeUninit<u64>,
+    third: MaybeUninit<u64>,
+) -> CrossAnswer;
+
+/// The first of a table's [`CrossFunction`]s.
+#[repr(transparent)]
+pub struct CrossTable(pub CrossFunction);
+
+/// What a [`CrossFunction`] returns, in `rax` and `rdx`.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct CrossAnswer {
+    /// The result, if it fits.
+    pub word: MaybeUninit<u64>,
+    /// 0: there is a result. Else what happened instead: a number below
+    /// [`CrossStatus::FIRST_OUTCOME`] says why the function has none, the others
+    /// are the stub's, [`CrossStatus::outcome`].
+    pub outcome: u64,
+}
 
 /// Address of the kernel's crossing stub, reached through
-/// [`ThreadControl::cross`] from assembly only. It takes
+/// [`ThreadControl::cross`] from assembly only ([`crate::call_stub`]). It takes
 ///
 /// - `rax`: the callee's [`DomainSlot`],
 /// - `r10`: the generation the slot must have,
-/// - `r11`: a [`CrossFunction`],
-/// - `rdi`, `rsi`, `rdx`: its arguments, which pass through untouched,
-/// - `r9`: where the call is counted ([`crate::exchange::ProxyObject::edge`]).
+/// - `rdx`: the table of the object's methods, which is read only if it has,
+/// - `r11`: offset of the method in the table,
+/// - `r14`: where the call is counted ([`crate::exchange::ProxyObject::edge`]),
+/// - `rdi`, `rsi`, `rcx`, `r8`, `r9`: the function's other arguments, which pass
+///   through untouched, also if the function does not start.
 ///
 /// The stub checks that the slot has the generation, links a [`Continuation`],
-/// makes the slot's domain current, calls the function and unlinks. It returns
-/// a [`CrossStatus`] in `edx` and, if that is `Done`, the function's word in
-/// `rax`; `preempt_off`, which the function may have set, is for the caller to
-/// clear, unless the function did not come to its end.
+/// makes the slot's domain current and jumps to the function, which **returns to
+/// the stub's caller**: that is one return less, and each costs as much as a plain
+/// call. Whether the function returns, does not start or is unwound, the stub's
+/// caller goes on with
 ///
-/// It keeps `rsp`, `rbx` and `rbp` and nothing else: a compiler that is told so
-/// saves what it needs once, outside of a loop, where the stub would have to do
-/// it each time.
+/// - `rsp` at the continuation (where it would be, if the function did not start),
+/// - `r12`, `r13`: what `chain` and `current` are to be, which it then stores, in
+///   the opposite order: until the chain is shorter the thread leaves a dead
+///   callee by the continuation, and then it has left it,
+/// - `rax`, `rdx`: a [`CrossAnswer`]; of its outcomes, those that are statuses are
+///   the stub's,
+/// - `rbx` and `rbp` as they were; the other registers count as changed: a compiler
+///   that is told so saves what it needs once, outside of a loop, where the stub
+///   would have to do it each time.
 pub type CrossStub = usize;
 
-/// What the crossing stub returns.
+/// Bytes from the continuation to where the stack pointer was before the stub was
+/// called.
+pub const CONTINUATION_BYTES: usize = size_of::<Continuation>();
+
+/// Assembly that calls a stub and unlinks what it linked ([`thread::CrossStub`]).
+/// It leaves in `r12d` 0 if the crossing came to its end with a result and there is
+/// nothing else to do: no work is pending, and the caller lives. Operands: those
+/// of [`thread::offset`] under the names used here.
+///
+/// [`thread::CrossStub`]: crate::thread::CrossStub
+/// [`thread::offset`]: mod@crate::thread::offset
+#[macro_export]
+macro_rules! call_stub {
+    ($stub:literal) => {
+        concat!(
+            "call ",
+            $stub,
+            "
+            mov qword ptr gs:[{current}], r13
+            mov qword ptr gs:[{chain}], r12
+            mov r12d, dword ptr gs:[{work_pending}]
+            cmp qword ptr [r13 + {live}], 1
+            adc r12d, edx
+            add rsp, {continuation}"
+        )
+    };
+}
+
+/// What came of a crossing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u32)]
 pub enum CrossStatus {
@@ -163,6 +232,28 @@ pub enum CrossStatus {
     Died = 2,
     /// The stack is too short for another crossing: the function did not start.
     NoStack = 3,
+}
+
+impl CrossStatus {
+    /// The least [`CrossAnswer::outcome`] that is the stub's.
+    pub const FIRST_OUTCOME: u64 = 1 << 8;
+
+    /// The [`CrossAnswer::outcome`] of a call that did not run to its end.
+    #[must_use]
+    pub const fn outcome(self) -> u64 {
+        (self as u64) * Self::FIRST_OUTCOME
+    }
+
+    /// The status that an outcome stands for.
+    #[must_use]
+    pub const fn of_outcome(outcome: u64) -> Self {
+        match outcome / Self::FIRST_OUTCOME {
+            0 => Self::Done,
+            1 => Self::NotStarted,
+            3 => Self::NoStack,
+            _ => Self::Died,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -189,5 +280,26 @@ mod tests {
         assert!(core::ptr::eq(place.entered(), &raw const slot));
         place = call();
         assert!(!place.see());
+    }
+
+    #[test]
+    fn a_status_is_told_by_its_outcome() {
+        for status in [
+            CrossStatus::Done,
+            CrossStatus::NotStarted,
+            CrossStatus::Died,
+            CrossStatus::NoStack,
+        ] {
+            assert_eq!(CrossStatus::of_outcome(status.outcome()), status);
+        }
+        let own = CrossStatus::of_outcome(CrossStatus::FIRST_OUTCOME - 1);
+        assert_eq!(own, CrossStatus::Done);
+    }
+
+    #[test]
+    fn the_stack_is_aligned_where_a_function_starts() {
+        // The caller's is, before its call; below the continuation lies the
+        // function's return address.
+        assert_eq!(CONTINUATION_BYTES % 16, 0);
     }
 }

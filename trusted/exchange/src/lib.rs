@@ -52,7 +52,7 @@ pub use slice::RRefSlice;
 /// For generated code only.
 #[doc(hidden)]
 pub mod generated {
-    pub use crate::crossing::cross;
+    pub use crate::crossing::{Exports, cross, entry};
     pub use crate::fingerprint::{InterfaceLink, InterfaceList, InterfaceRecord};
     pub use abi::exchange::TypeLayout;
     pub use abi::note::{combine, hash};

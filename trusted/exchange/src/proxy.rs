@@ -12,6 +12,7 @@ use abi::status::{ServiceError, check};
 use abi::target::Target;
 use abi::thread::DomainSlot;
 
+use crate::crossing::Exports;
 use crate::error::ExchangeFull;
 use crate::fingerprint::{InterfaceLink, InterfaceList};
 use crate::layout::{Exchangeable, SlotList};
@@ -22,7 +23,9 @@ use crate::{fingerprint, object, thread};
 ///
 /// # Safety
 /// `Self` is `dyn Trait`, and `RECORD` covers its methods and their types, so
-/// that images with the same `FINGERPRINT` agree on them.
+/// that images with the same `FINGERPRINT` agree on them. `exports` returns what
+/// was made for the type behind the `dyn Trait`, with one entry for each method, in
+/// their order.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an interface",
     note = "a proxy stands for an object of a trait marked `#[interface]`, written `Proxy<dyn Trait>`"
@@ -35,6 +38,10 @@ pub unsafe trait Interface: Send + Sync + 'static {
     /// Hash of the trait, of the types it names, and of the interfaces that can
     /// be reached through it.
     const FINGERPRINT: u64 = fingerprint::of_interface(Self::RECORD);
+
+    /// How other domains call an object, whatever type it is of.
+    #[doc(hidden)]
+    fn exports(object: &Self) -> Exports;
 }
 
 /// A handle on an object of another domain. It implements the interface: a
@@ -68,12 +75,17 @@ impl<I: ?Sized + Interface> Proxy<I> {
     /// # Errors
     /// [`ExchangeFull`] gives the object back when there is no memory.
     pub fn try_export(object: Arc<I>) -> Result<Self, ExchangeFull<Arc<I>>> {
+        let exports = I::exports(&object);
         let pointer = Arc::into_raw(object);
-        let (data, vtable) = split(pointer);
-        // SAFETY: every domain may export its own objects; `drop_export::<I>`
-        // takes back exactly the reference that these halves stand for.
+        // SAFETY: every domain may export its own objects; `drop_object` takes
+        // back exactly the reference that this pointer stands for.
         let proxy = unsafe {
-            (thread::services().proxy_export)(data, vtable, drop_export::<I>, I::FINGERPRINT)
+            (thread::services().proxy_export)(
+                pointer.cast(),
+                exports.table,
+                exports.drop_object,
+                I::FINGERPRINT,
+            )
         };
         match NonNull::new(proxy) {
             // SAFETY: a fresh proxy object, owned by this domain.
@@ -227,32 +239,6 @@ impl Incarnation {
         // SAFETY: made from a proxy, which names a slot; those live for ever.
         unsafe { (*slot).live.load(Ordering::Acquire) == self.generation }
     }
-}
-
-/// The two halves of a pointer to a trait object.
-fn split<I: ?Sized>(pointer: *const I) -> (*const (), *const ()) {
-    const { assert!(size_of::<*const I>() == size_of::<(*const (), *const ())>()) };
-    // SAFETY: the sizes are equal, and any initialised bytes are two pointers.
-    unsafe { core::mem::transmute_copy(&pointer) }
-}
-
-/// The pointer whose halves [`split`] took apart.
-#[inline]
-pub(crate) fn join<I: ?Sized>(data: *const (), vtable: *const ()) -> *const I {
-    const { assert!(size_of::<*const I>() == size_of::<(*const (), *const ())>()) };
-    // SAFETY: the sizes are equal; the halves come from `split` of the same
-    // type, in this or another image of the same compiler (the loader checks).
-    unsafe { core::mem::transmute_copy(&(data, vtable)) }
-}
-
-/// Takes back the reference that an export holds.
-///
-/// # Safety
-/// `data` and `vtable` come from [`Proxy::try_export`] of the same `I`, once.
-unsafe extern "sysv64" fn drop_export<I: ?Sized>(data: *const (), vtable: *const ()) {
-    // SAFETY: the halves of a pointer that `Arc::into_raw` gave (the caller's
-    // promise).
-    drop(unsafe { Arc::from_raw(join::<I>(data, vtable)) });
 }
 
 impl<I: ?Sized + Interface> Drop for Proxy<I> {

@@ -91,7 +91,7 @@ pub(crate) fn allow_disturbance() {
 }
 
 /// Ends what the callee began with [`forbid_disturbance`] before it returned. The
-/// stub has just looked for work, and what has come since is tried again soon:
+/// crossing has just looked for work, and what has come since is tried again soon:
 /// no need to look again.
 #[inline]
 pub(crate) fn end_undisturbed_return() {

@@ -42,6 +42,8 @@ pub fn expand(arguments: TokenStream, item: TokenStream) -> syn::Result<TokenStr
     let generated = generate(&item, &good);
     item.supertraits.push(parse_quote!(::core::marker::Send));
     item.supertraits.push(parse_quote!(::core::marker::Sync));
+    let exports = exports_name(&item);
+    item.supertraits.push(parse_quote!(#exports));
     Ok(quote! { #item #generated })
 }
 
@@ -87,6 +89,12 @@ fn method(item: &TraitItem) -> syn::Result<Method<'_>> {
         ));
     }
     let signature = &item.sig;
+    if let Some(attribute) = item.attrs.iter().find(|attribute| is_condition(attribute)) {
+        return Err(Error::new_spanned(
+            attribute,
+            "an interface has the same methods in every image: callers name them by number",
+        ));
+    }
     let refuse = |at: &dyn ToTokens, message: &str| Err(Error::new_spanned(at, message));
     if let Some(token) = &signature.asyncness {
         return refuse(
@@ -185,7 +193,9 @@ fn generate(item: &ItemTrait, methods: &[Method<'_>]) -> TokenStream {
     let name = &item.ident;
     let text = name.to_string();
     let fingerprint = fingerprint(item, methods);
-    let crossings = methods.iter().map(crossing);
+    let crossings = methods.iter().enumerate().map(crossing);
+    let exports = exports(item, methods);
+    let exports_name = exports_name(item);
     let moved = methods.iter().flat_map(moved_types);
     let elsewhere = refusal_elsewhere();
     quote! {
@@ -198,18 +208,25 @@ fn generate(item: &ItemTrait, methods: &[Method<'_>]) -> TokenStream {
                     &[#(<#moved as ::exchange::Exchangeable>::INTERFACES_AS_REF),*],
                 );
 
-            // SAFETY: the record covers the trait and every type it names.
+            // SAFETY: the record covers the trait and every type it names; the one
+            // implementation of the other trait asks the type behind the object.
             unsafe impl ::exchange::Interface for dyn #name {
                 const NAME: &'static str = #text;
                 // SAFETY: the address of a static.
                 const RECORD: ::exchange::generated::InterfaceLink =
                     unsafe { ::exchange::generated::InterfaceLink::new(&raw const RECORD) };
+
+                fn exports(object: &Self) -> ::exchange::generated::Exports {
+                    #exports_name::__exports(object)
+                }
             }
 
             impl #name for ::exchange::Proxy<dyn #name> {
                 #(#crossings)*
             }
         };
+
+        #exports
     }
 }
 
@@ -235,45 +252,83 @@ fn refusal_elsewhere() -> Option<TokenStream> {
     })
 }
 
-fn crossing(method: &Method<'_>) -> TokenStream {
+/// A call of method number `index` through a proxy.
+fn crossing((index, method): (usize, &Method<'_>)) -> TokenStream {
     let signature = &method.item.sig;
     let name = &signature.ident;
     let output = &signature.output;
     let mut parameters = Vec::new();
     let mut values = Vec::new();
-    let mut passed = Vec::new();
     for (index, (_, ty, passing)) in method.arguments.iter().enumerate() {
         let argument = format_ident!("argument_{index}");
         parameters.push(quote!(#argument: #ty));
+        values.push(match passing {
+            Passing::Value => quote!(#argument),
+            Passing::Lent(_) => quote!(::exchange::Borrowed(#argument)),
+        });
+    }
+    quote! {
+        #[inline]
+        fn #name(&self #(, #parameters)*) #output {
+            // SAFETY: this method's number and its types.
+            unsafe { ::exchange::generated::cross::<#index, _, _, _>(self, (#(#values,)*)) }
+        }
+    }
+}
+
+/// How other domains call objects, whatever type they are of: a trait that each type
+/// implements which implements the interface, in the same way, and no other way: a
+/// second implementation would overlap.
+fn exports(item: &ItemTrait, methods: &[Method<'_>]) -> TokenStream {
+    let (name, visibility) = (&item.ident, &item.vis);
+    let exports = exports_name(item);
+    let entries = methods.iter().map(|method| entry(name, method));
+    quote! {
+        /// How other domains call objects of an interface. For generated code.
+        #[doc(hidden)]
+        #[automatically_derived]
+        #visibility trait #exports {
+            /// What calls this type's methods.
+            fn __exports(&self) -> ::exchange::generated::Exports;
+        }
+
+        #[automatically_derived]
+        impl<T: #name> #exports for T {
+            fn __exports(&self) -> ::exchange::generated::Exports {
+                ::exchange::generated::Exports::new::<T>(const { &[#(#entries),*] })
+            }
+        }
+    }
+}
+
+fn exports_name(item: &ItemTrait) -> Ident {
+    format_ident!("__{}Exports", item.ident)
+}
+
+/// The entry of a method in a type's table.
+fn entry(interface: &Ident, method: &Method<'_>) -> TokenStream {
+    let name = &method.item.sig.ident;
+    let output = &method.output;
+    let mut types = Vec::new();
+    let mut passed = Vec::new();
+    for (index, (_, ty, passing)) in method.arguments.iter().enumerate() {
         let position = syn::Index::from(index);
         match passing {
             Passing::Value => {
-                values.push(quote!(#argument));
+                types.push(quote!(#ty));
                 passed.push(quote!(arguments.#position));
             }
             Passing::Lent(_) => {
-                values.push(quote!(::exchange::Borrowed(#argument)));
+                types.push(quote!(::exchange::Borrowed<#ty>));
                 passed.push(quote!(arguments.#position.0));
             }
         }
     }
-    let attributes = method
-        .item
-        .attrs
-        .iter()
-        .filter(|attribute| attribute.path().is_ident("cfg"));
     quote! {
-        #(#attributes)*
-        #[inline]
-        fn #name(&self #(, #parameters)*) #output {
-            // SAFETY: the function calls this method and nothing else.
-            unsafe {
-                ::exchange::generated::cross(self, (#(#values,)*), |object, arguments| {
-                    let _ = &arguments;
-                    object.#name(#(#passed),*)
-                })
-            }
-        }
+        ::exchange::generated::entry::<T, (#(#types,)*), #output, _>(|object, arguments| {
+            let _ = &arguments;
+            <T as #interface>::#name(object #(, #passed)*)
+        })
     }
 }
 
@@ -312,6 +367,10 @@ fn fingerprint(item: &ItemTrait, methods: &[Method<'_>]) -> TokenStream {
         #(let fingerprint = ::exchange::generated::combine(fingerprint, #parts);)*
         fingerprint
     }}
+}
+
+fn is_condition(attribute: &Attribute) -> bool {
+    attribute.path().is_ident("cfg") || attribute.path().is_ident("cfg_attr")
 }
 
 fn is_documentation(attribute: &Attribute) -> bool {

@@ -94,11 +94,12 @@ impl<I: ?Sized + Interface> Guard<I> {
     ) -> RpcResult<R> {
         // Which life answers is not noted before: that would be two more stores
         // in every crossing.
-        let answer = call(&self.proxy);
-        if answer.as_ref().is_ok_and(|answer| !is_doubtful(answer)) {
-            return answer;
+        match call(&self.proxy) {
+            Ok(answer) if !is_doubtful(&answer) => Ok(answer),
+            // Apart, so that no answer is put together that is not needed.
+            Ok(answer) => self.call_again(Ok(answer), is_doubtful, call),
+            Err(error) => self.call_again(Err(error), is_doubtful, call),
         }
-        self.call_again(answer, is_doubtful, call)
     }
 
     #[cold]

@@ -46,15 +46,20 @@ pub(crate) fn enter_in(domain: &'static DomainSlot) {
         work_pending: AtomicU32::new(0),
         thread: NEXT_THREAD.fetch_add(1, Ordering::Relaxed),
         cross: stub::cross as *const () as usize,
+        counters: core::ptr::null_mut(),
+        cross_moving: stub::cross_moving as *const () as usize,
+        came_back: came_back as *const () as usize,
         services: services::table(),
         cpu: ptr::null_mut(),
         kernel: ptr::null_mut(),
-        counters: core::ptr::null_mut(),
     }));
     control.this = control;
     ENTERED.set(control);
     stub::set_gs(control);
 }
+
+/// There is never work pending, and a dead domain of a test may run on.
+extern "sysv64" fn came_back() {}
 
 /// The block of this thread.
 pub(crate) fn control() -> *mut ThreadControl {
@@ -134,6 +139,20 @@ pub fn die_here() -> ! {
         (*(*control).current).live.store(0, Ordering::SeqCst);
         stub::unwind()
     }
+}
+
+/// Whether an instruction pointer lies in the crossing stub, where the kernel disturbs
+/// no thread.
+#[must_use]
+pub fn is_in_stub(rip: usize) -> bool {
+    stub::is_in_stub(rip)
+}
+
+/// Where a thread goes on that leaves the domain it executes in: its newest crossing
+/// comes back with `DomainDead`. For a test that sets an instruction pointer.
+#[must_use]
+pub fn unwinder() -> usize {
+    (stub::unwind as *const ()).addr()
 }
 
 /// Starts a thread in the name of the domain that runs here.

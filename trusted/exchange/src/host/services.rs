@@ -17,7 +17,7 @@ use abi::services::{
 };
 use abi::status::{Answer, ServiceError};
 use abi::target::{Target, TargetCell};
-use abi::thread::DomainSlot;
+use abi::thread::{CrossTable, DomainSlot};
 
 use super::control;
 
@@ -223,7 +223,7 @@ unsafe extern "sysv64" fn exchange_free(payload: *mut u8) {
 
 unsafe extern "sysv64" fn proxy_export(
     data: *const (),
-    vtable: *const (),
+    table: *const CrossTable,
     drop_export: DropExport,
     fingerprint: u64,
 ) -> *mut ProxyObject {
@@ -239,7 +239,7 @@ unsafe extern "sysv64" fn proxy_export(
             slot,
             generation: slot.live.load(Ordering::SeqCst),
             data,
-            vtable,
+            table,
         }),
         export: std::boxed::Box::into_raw(export) as *const (),
         fingerprint,
@@ -279,7 +279,7 @@ unsafe extern "sysv64" fn proxy_drop(proxy: *mut ProxyObject) {
             slot,
             generation,
             data,
-            vtable,
+            ..
         } = target.read();
         exchange_free(proxy.cast());
         let export = export.cast_mut().cast::<Export>();
@@ -288,7 +288,7 @@ unsafe extern "sysv64" fn proxy_drop(proxy: *mut ProxyObject) {
             // No destructor of a dead domain runs.
             if (*slot).live.load(Ordering::SeqCst) == generation {
                 let owner = super::Domain { slot: &*slot };
-                owner.run(|| (export.drop_export)(data, vtable));
+                owner.run(|| (export.drop_export)(data));
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use core::arch::{asm, naked_asm};
 
-use abi::thread::{CrossStatus, ThreadControl, offset};
+use abi::thread::{CONTINUATION_BYTES, CrossStatus, ThreadControl, offset};
 
 /// `arch_prctl` of Linux and its order to set the base of `gs`.
 const SYS_ARCH_PRCTL: u64 = 158;
@@ -26,41 +26,90 @@ pub fn set_gs(control: *const ThreadControl) {
     assert_eq!(result, 0, "arch_prctl(ARCH_SET_GS)");
 }
 
-/// See [`abi::thread::CrossStub`].
-///
-/// # Safety
-/// As there: called from assembly.
-#[unsafe(naked)]
-pub unsafe extern "sysv64" fn cross() {
-    naked_asm!(
-        "cmp qword ptr [rax + {live}], r10",
-        "jne 2f",
-        "cmp rsp, qword ptr gs:[{limit}]",
-        "jb 3f",
-        "push rbp",
-        "push rbx",
-        "push rax",
-        "push qword ptr gs:[{current}]",
-        "push qword ptr gs:[{chain}]",
-        "mov qword ptr gs:[{chain}], rsp",
-        "mov qword ptr gs:[{current}], rax",
-        "call r11",
-        "xor edx, edx",
-        "jmp {leave}",
-        "2:",
-        "mov edx, {not_started}",
-        "ret",
-        "3:",
-        "mov edx, {no_stack}",
-        "ret",
-        live = const offset::SLOT_LIVE,
-        limit = const offset::STACK_LIMIT,
-        current = const offset::CURRENT,
-        chain = const offset::CHAIN,
-        not_started = const CrossStatus::NotStarted as u32,
-        no_stack = const CrossStatus::NoStack as u32,
-        leave = sym leave,
-    )
+/// A stub, which does `$before` once the call is sure to start; `$end` is its end.
+macro_rules! stub {
+    ($(#[$attribute:meta])* $name:ident, $end:literal, $($before:literal)?) => {
+        $(#[$attribute])*
+        #[unsafe(naked)]
+        pub unsafe extern "sysv64" fn $name() {
+            naked_asm!(
+                "cmp qword ptr [rax + {live}], r10",
+                "jne 2f",
+                "cmp rsp, qword ptr gs:[{limit}]",
+                "jb 3f",
+                $($before,)?
+                "mov r12, qword ptr gs:[{chain}]",
+                "mov r13, qword ptr gs:[{current}]",
+                "mov r15, qword ptr [rsp]",
+                "push rbp",
+                "push rbx",
+                "push rax",
+                "push r13",
+                "push r12",
+                "mov qword ptr gs:[{chain}], rsp",
+                "mov qword ptr gs:[{current}], rax",
+                "push r15",
+                "jmp qword ptr [rdx + r11]",
+                "2: mov edx, {not_started}",
+                "jmp 4f",
+                "3: mov edx, {no_stack}",
+                "4: mov r12, qword ptr gs:[{chain}]",
+                "mov r13, qword ptr gs:[{current}]",
+                "sub rsp, {continuation} - 8",
+                "jmp qword ptr [rsp + {continuation} - 8]",
+                concat!(".globl ", $end),
+                concat!($end, ":"),
+                // An operand has to be used.
+                "/* {preempt} */",
+                live = const offset::SLOT_LIVE,
+                limit = const offset::STACK_LIMIT,
+                current = const offset::CURRENT,
+                chain = const offset::CHAIN,
+                preempt = const offset::PREEMPT_OFF,
+                continuation = const CONTINUATION_BYTES,
+                not_started = const CrossStatus::NotStarted.outcome(),
+                no_stack = const CrossStatus::NoStack.outcome(),
+            )
+        }
+    };
+}
+
+stub!(
+    /// See [`abi::thread::CrossStub`].
+    ///
+    /// # Safety
+    /// As there: called from assembly.
+    cross,
+    "redleaf_host_cross_end",
+);
+
+stub!(
+    /// See [`ThreadControl::cross_moving`].
+    ///
+    /// # Safety
+    /// As for [`cross`].
+    cross_moving,
+    "redleaf_host_cross_moving_end",
+    "mov dword ptr gs:[{preempt}], 1"
+);
+
+unsafe extern "sysv64" {
+    safe static redleaf_host_cross_end: u8;
+    safe static redleaf_host_cross_moving_end: u8;
+}
+
+/// Whether an instruction pointer lies in a stub.
+pub fn is_in_stub(rip: usize) -> bool {
+    let stubs = [
+        (cross as *const (), &raw const redleaf_host_cross_end),
+        (
+            cross_moving as *const (),
+            &raw const redleaf_host_cross_moving_end,
+        ),
+    ];
+    stubs
+        .iter()
+        .any(|(start, end)| (start.addr()..end.addr()).contains(&rip))
 }
 
 /// Brings the thread back to its newest continuation: its callee died.
@@ -71,28 +120,16 @@ pub unsafe extern "sysv64" fn cross() {
 pub unsafe extern "sysv64" fn unwind() -> ! {
     naked_asm!(
         "mov rsp, qword ptr gs:[{chain}]",
-        "mov edx, {died}",
-        "jmp {leave}",
-        chain = const offset::CHAIN,
-        died = const CrossStatus::Died as u32,
-        leave = sym leave,
-    )
-}
-
-/// Unlinks the continuation at the stack pointer and returns to the caller of the
-/// stub, with its status in `edx`.
-#[unsafe(naked)]
-unsafe extern "sysv64" fn leave() {
-    naked_asm!(
-        "pop qword ptr gs:[{chain}]",
-        "pop qword ptr gs:[{current}]",
-        "add rsp, 8",
-        "pop rbx",
-        "pop rbp",
+        "mov r12, qword ptr [rsp]",
+        "mov r13, qword ptr [rsp + 8]",
+        "mov rbx, qword ptr [rsp + 24]",
+        "mov rbp, qword ptr [rsp + 32]",
         "mov dword ptr gs:[{preempt}], 0",
-        "ret",
+        "mov edx, {died}",
+        "jmp qword ptr [rsp + {continuation} - 8]",
         chain = const offset::CHAIN,
-        current = const offset::CURRENT,
         preempt = const offset::PREEMPT_OFF,
+        continuation = const CONTINUATION_BYTES,
+        died = const CrossStatus::Died.outcome(),
     )
 }
