@@ -121,6 +121,21 @@ pub struct ExitStatus {
     pub cause: u32,
 }
 
+/// A call that came to its end, as a successor of the personality knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Exchangeable)]
+#[repr(C)]
+pub struct FinishedCall {
+    /// How many there have been.
+    pub number: u64,
+    /// What it was answered: a number (a descriptor, bytes, a process); of `pipe`
+    /// both ends; of `wait` the process with its status in the upper half, and the
+    /// cause.
+    pub value: [u64; 2],
+    /// How far the next one has come: bytes of a `write`; 1: `open` has made the
+    /// file that it was to make.
+    pub progress: u64,
+}
+
 /// A process as `ps` shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Exchangeable)]
 #[repr(C)]
@@ -164,8 +179,10 @@ pub trait Process {
     fn pid(&self) -> RpcResult<u32>;
     /// Its parent's process number.
     fn parent_pid(&self) -> RpcResult<u32>;
-    /// Records the exit status; the caller then ends its domain.
-    fn set_exit_status(&self, status: u32) -> RpcResult<()>;
+    /// The last call of this process that came to its end and may not be made
+    /// twice. Of those, only calls that were answered without an error count, and
+    /// of `read`, `write`, `read_directory` and `wait` those that came to anything.
+    fn last_call(&self) -> RpcResult<FinishedCall>;
 
     /// Opens a file; its descriptor.
     fn open(&self, path: &[u8], flags: OpenFlags, mode: u32) -> RpcResult<Result<u32, Errno>>;
@@ -175,6 +192,13 @@ pub trait Process {
     fn read(&self, descriptor: u32, into: &mut [u8]) -> RpcResult<Result<u64, Errno>>;
     /// Writes; how many bytes. Blocks on a full pipe.
     fn write(&self, descriptor: u32, from: &[u8]) -> RpcResult<Result<u64, Errno>>;
+    /// As `write`, of which the first `done` bytes have been written already.
+    fn go_on_writing(
+        &self,
+        descriptor: u32,
+        from: &[u8],
+        done: u64,
+    ) -> RpcResult<Result<u64, Errno>>;
     /// Reads at an offset, leaving the descriptor's own alone.
     fn pread(&self, descriptor: u32, into: &mut [u8], offset: u64)
     -> RpcResult<Result<u64, Errno>>;

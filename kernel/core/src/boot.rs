@@ -137,6 +137,7 @@ fn spawn_kernel_thread(name: &str, priority: u32, function: extern "sysv64" fn(*
         priority,
         slot: kernel.slot(),
         generation: kernel.generation(),
+        home: kernel.id(),
         function,
         argument: core::ptr::null_mut(),
         stack_bytes: 0,
@@ -255,7 +256,7 @@ fn supervisor_request(image: u64, grants: &[Grant]) -> StartRequest {
             ..Limits::DEFAULT
         },
         detached: 1,
-        reserved: 0,
+        apart: 0,
         id: 0,
         result: 0,
         exit_status: 0,

@@ -91,8 +91,33 @@ static ENDED: SpinLock<Vec<&'static Thread>> = SpinLock::new(Vec::new());
 static NOTICED: AtomicU32 = AtomicU32::new(0);
 static DEATHS: AtomicU32 = AtomicU32::new(0);
 /// Notices of the last deaths: their slots may be in use again.
-static RECENT: SpinLock<VecDeque<DeathNotice>> = SpinLock::new(VecDeque::new());
+static RECENT: SpinLock<Recent> = SpinLock::new(Recent {
+    deaths: 0,
+    notices: VecDeque::new(),
+});
 static UNREPORTED: SpinLock<VecDeque<DeathNotice>> = SpinLock::new(VecDeque::new());
+
+/// The last deaths.
+struct Recent {
+    /// Deaths since boot: the number of the newest notice.
+    deaths: u64,
+    notices: VecDeque<DeathNotice>,
+}
+
+impl Recent {
+    fn push(&mut self, notice: DeathNotice) {
+        self.deaths += 1;
+        push_bounded(&mut self.notices, notice);
+    }
+
+    /// The notice after the `after`-th that is not forgotten, and its number.
+    fn next(&self, after: u64) -> Option<(u64, DeathNotice)> {
+        let oldest = self.deaths - self.notices.len() as u64 + 1;
+        let number = oldest.max(after.saturating_add(1));
+        let index = usize::try_from(number - oldest).ok()?;
+        self.notices.get(index).map(|notice| (number, *notice))
+    }
+}
 
 /// Tells the reaper to look.
 pub fn noticed() {
@@ -392,19 +417,27 @@ fn reclaim(domain: &'static Domain) {
         // For the janitor, who may have looked too early.
         noticed();
     }
-    domain.set_dead();
     let notice = DeathNotice {
         id,
         name,
         cause: cause as u32,
-        reserved: 0,
+        exit_status: domain.with(|body| exit_status(body, id)),
         record,
         begun_ns: domain.died_ns(),
     };
-    push_bounded(&mut RECENT.lock(), notice);
+    domain.set_dead();
+    RECENT.lock().push(notice);
     push_bounded(&mut UNREPORTED.lock(), notice);
     DEATHS.fetch_add(1, Ordering::SeqCst);
     wait::wake(&DEATHS, u32::MAX);
+}
+
+/// What the domain with this id exited with; 0 unless it did.
+fn exit_status(body: &domain::Body, id: u64) -> i32 {
+    match body.last_exit {
+        Some((last, status)) if last == id => status,
+        _ => 0,
+    }
 }
 
 fn push_bounded(notices: &mut VecDeque<DeathNotice>, notice: DeathNotice) {
@@ -433,12 +466,32 @@ pub fn wait_death(id: u64, deadline_ns: u64) -> Result<DeathNotice, ServiceError
     }
 }
 
+/// Waits for a death after the `after`-th since boot: its number and notice. One
+/// that is forgotten is passed over.
+///
+/// # Errors
+/// Those of [`wait::wait`].
+pub fn next_death(after: u64, deadline_ns: u64) -> Result<(u64, DeathNotice), ServiceError> {
+    loop {
+        let seen = DEATHS.load(Ordering::SeqCst);
+        let next = RECENT.lock().next(after);
+        if let Some(next) = next {
+            return Ok(next);
+        }
+        wait::wait(&DEATHS, seen, deadline_ns)?;
+    }
+}
+
 fn notice_of(id: u64) -> Result<Option<DeathNotice>, ServiceError> {
     let domain = domain::slot_of(id).ok_or(ServiceError::NotFound)?;
     if domain::find(id).is_some() {
         return Ok(None);
     }
-    let recent = RECENT.lock().iter().rev().find(|one| one.id == id).copied();
+    let recent = {
+        let recent = RECENT.lock();
+        let mut newest_first = recent.notices.iter().rev();
+        newest_first.find(|one| one.id == id).copied()
+    };
     if recent.is_some() {
         return Ok(recent);
     }
@@ -451,7 +504,7 @@ fn notice_of(id: u64) -> Result<Option<DeathNotice>, ServiceError> {
             id,
             name: body.name,
             cause: cause as u32,
-            reserved: 0,
+            exit_status: exit_status(body, id),
             record,
             begun_ns: domain.died_ns(),
         }

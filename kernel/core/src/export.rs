@@ -252,14 +252,23 @@ unsafe fn take_away(change: &Change<'_>, proxy: &ProxyObject) -> Option<Export> 
     unsafe {
         let kind = &(*header(core::ptr::from_ref(proxy).cast_mut())).kind;
         let was_last = change.take_away(kind, &(*export).references);
-        was_last.then(|| {
-            let export = *Box::from_raw(export);
-            let owner = domain::of_slot(export.slot);
-            if owner.generation() == export.generation {
-                owner.usage.remove_export();
-            }
-            export
-        })
+        was_last.then(|| close(export))
+    }
+}
+
+/// Takes an export out of use.
+///
+/// # Safety
+/// `export` must be a live export without proxies.
+unsafe fn close(export: *mut Export) -> Export {
+    // SAFETY: the caller's contract; slots come from the table of domains.
+    unsafe {
+        let export = *Box::from_raw(export);
+        let owner = domain::of_slot(export.slot);
+        if owner.generation() == export.generation {
+            owner.usage.remove_export();
+        }
+        export
     }
 }
 
@@ -306,6 +315,60 @@ pub unsafe fn redirect(
     Ok(u64::from(moved))
 }
 
+/// Makes every proxy of the interface of `to` that `holder` has for an object of a
+/// dead domain, one for the object of `to`; how many there were.
+///
+/// # Safety
+/// `to` must be a live proxy held by the caller.
+pub unsafe fn redirect_held(holder: u64, to: *const ProxyObject) -> u64 {
+    let mut moved = 0;
+    // One at a time: the old object of each is given up outside of the lock.
+    // SAFETY: the caller's contract.
+    while let Some(old) = unsafe { redirect_one(holder, to) } {
+        moved += 1;
+        if let Some(export) = old {
+            finish(export);
+        }
+    }
+    notify_waiters();
+    moved
+}
+
+/// Redirects one proxy, as [`redirect_held`]: its old export, if that was the last
+/// proxy for it. `None`: there is none left to redirect.
+///
+/// # Safety
+/// As [`redirect_held`].
+unsafe fn redirect_one(holder: u64, to: *const ProxyObject) -> Option<Option<Export>> {
+    let change = CHANGES.begin();
+    // SAFETY: the caller's contract.
+    let new = unsafe { &*to };
+    let mut found = None;
+    for_each_payload(&mut |owner, payload| {
+        // SAFETY: a live proxy, as `CHANGES` is held; slots are never freed.
+        let is_meant = unsafe {
+            let (generation, slot) = (*payload).target.read_life();
+            owner == holder
+                && (*payload).fingerprint == new.fingerprint
+                && (*slot).live.load(Ordering::Acquire) != generation
+        };
+        if is_meant {
+            found = Some(payload);
+        }
+    });
+    let payload = found?;
+    // SAFETY: live proxies, which only we change, of live exports; `to` keeps the new
+    // one.
+    unsafe {
+        let old = (*payload).export.cast_mut().cast::<Export>();
+        let references = &(*new.export.cast::<Export>()).references;
+        (*payload).target.write(&new.target.read());
+        (*payload).export = new.export;
+        let was_last = change.move_one(&(*old).references, references);
+        Some(was_last.then(|| close(old)))
+    }
+}
+
 /// Calls `visit` with every proxy for an export but one. `CHANGES` is held, so
 /// none of them is freed meanwhile.
 fn for_each_proxy(
@@ -313,15 +376,25 @@ fn for_each_proxy(
     but: *const ProxyObject,
     visit: &mut dyn FnMut(*mut ProxyObject),
 ) {
+    for_each_payload(&mut |_, payload| {
+        // SAFETY: a live proxy.
+        if !core::ptr::eq(payload, but) && unsafe { (*payload).export } == export {
+            visit(payload);
+        }
+    });
+}
+
+/// Calls `visit` with every proxy and its owner. `CHANGES` is held, so none of them
+/// is freed meanwhile.
+fn for_each_payload(visit: &mut dyn FnMut(u64, *mut ProxyObject)) {
     exchange::for_each(&mut |header| {
         let payload = core::ptr::from_ref(header)
             .wrapping_add(1)
             .cast_mut()
             .cast::<ProxyObject>();
-        let is_proxy = header.kind.load(Ordering::Acquire) == ObjectKind::Proxy as u32;
-        // SAFETY: the kind says what the payload is.
-        if is_proxy && !core::ptr::eq(payload, but) && unsafe { (*payload).export } == export {
-            visit(payload);
+        // The kind says what the payload is.
+        if header.kind.load(Ordering::Acquire) == ObjectKind::Proxy as u32 {
+            visit(header.owner.load(Ordering::Relaxed), payload);
         }
     });
 }

@@ -8,6 +8,7 @@
 
 extern crate alloc;
 
+mod apart;
 mod atomic;
 pub mod audit;
 mod balance;

@@ -21,7 +21,7 @@ use crate::domain::PagesError;
 use crate::machine::HostFileRequest;
 use crate::thread::control;
 use crate::{
-    console, cpu, crossing, death, device, domain, exchange, export, fault, inject, limits,
+    apart, console, cpu, crossing, death, device, domain, exchange, export, fault, inject, limits,
     machine, memory, scheduler, start, statistics, thread, trace, wait, watchdog,
 };
 
@@ -161,6 +161,11 @@ unsafe extern "sysv64" fn proxy_hold(proxy: *mut ProxyObject) -> Answer {
     answer(service(|| Ok(unsafe { export::hold(proxy) })))
 }
 
+unsafe extern "sysv64" fn proxy_redirect_held(holder: u64, to: *const ProxyObject) -> Answer {
+    // SAFETY: the caller holds the proxy.
+    answer(service(|| Ok(unsafe { export::redirect_held(holder, to) })))
+}
+
 unsafe extern "sysv64" fn proxy_wait(
     proxy: *const ProxyObject,
     slot: *const DomainSlot,
@@ -207,6 +212,7 @@ unsafe extern "sysv64" fn thread_spawn(
                 priority,
                 slot: home.slot(),
                 generation: home.generation(),
+                home: home.id(),
                 function,
                 argument,
                 stack_bytes,
@@ -365,7 +371,10 @@ unsafe extern "sysv64" fn domain_start(request: *mut StartRequest) -> Answer {
             };
             (request, grants)
         };
-        start::start(request, grants)
+        match request.apart {
+            0 => start::start(request, grants),
+            _ => apart::start(request, grants),
+        }
     }))
 }
 
@@ -472,6 +481,19 @@ unsafe extern "sysv64" fn domain_wait_death(
         // SAFETY: the caller's field.
         unsafe { notice.write(found) };
         Ok(())
+    }))
+}
+
+unsafe extern "sysv64" fn domain_next_death(
+    after: u64,
+    deadline_ns: u64,
+    notice: *mut DeathNotice,
+) -> Answer {
+    answer(service(|| {
+        let (number, found) = death::next_death(after, deadline_ns)?;
+        // SAFETY: the caller's field.
+        unsafe { notice.write(found) };
+        Ok(number)
     }))
 }
 
@@ -623,6 +645,7 @@ static TABLE: Services = Services {
     proxy_clone,
     proxy_drop,
     proxy_redirect,
+    proxy_redirect_held,
     proxy_hold,
     proxy_wait,
     panic,
@@ -658,6 +681,7 @@ static TABLE: Services = Services {
     trace_control,
     trace_read,
     domain_wait_death,
+    domain_next_death,
     crash_record,
     audit,
     power_off,

@@ -59,7 +59,8 @@ pub fn close_image(handle: u64) -> Result<(), ServiceError> {
     closed.map(drop).ok_or(ServiceError::NotFound)
 }
 
-fn image(handle: u64) -> Result<Arc<Image>, ServiceError> {
+/// An open image.
+pub(crate) fn image(handle: u64) -> Result<Arc<Image>, ServiceError> {
     let images = IMAGES.lock();
     let (_, image) = images.get(&handle).ok_or(ServiceError::NotFound)?;
     Ok(Arc::clone(image))
@@ -95,7 +96,7 @@ fn write_message(into: &mut [u8; 160], text: core::fmt::Arguments<'_>) -> u32 {
 }
 
 /// Checks grants against what the image declares.
-fn check_grants(
+pub(crate) fn check_grants(
     note: &DomainNote,
     grants: &[Grant],
     request: &mut StartRequest,
@@ -149,7 +150,8 @@ fn check_grant(grant: &Grant, parameter: &ParameterNote) -> Result<(), &'static 
     }
 }
 
-fn move_proxies(grants: &[Grant], owner: u64) {
+/// Gives the proxies among grants to the new domain.
+pub(crate) fn move_proxies(grants: &[Grant], owner: u64) {
     for grant in grants
         .iter()
         .filter(|grant| grant.kind == GrantKind::Proxy as u32)
@@ -160,13 +162,18 @@ fn move_proxies(grants: &[Grant], owner: u64) {
     }
 }
 
-struct EnterFrame {
-    entry: abi::grant::Entry,
-    start: *mut StartFrame,
+/// What [`enter`] needs.
+pub(crate) struct EnterFrame {
+    pub(crate) entry: abi::grant::Entry,
+    pub(crate) start: *mut StartFrame,
 }
 
-unsafe extern "sysv64" fn enter(frame: *mut ()) {
-    // SAFETY: `start` passes its own frame; the entry is the image's.
+/// Calls an image's entry, in its domain's name.
+///
+/// # Safety
+/// `frame` is an [`EnterFrame`] with the entry of the current domain's image.
+pub(crate) unsafe extern "sysv64" fn enter(frame: *mut ()) {
+    // SAFETY: the caller's contract.
     unsafe {
         let frame = &*frame.cast::<EnterFrame>();
         (frame.entry)(frame.start);
@@ -204,21 +211,12 @@ fn enter_new(
     provides: u64,
 ) -> Result<(), ServiceError> {
     request.id = domain.id();
-    let entry = domain.with(|body| body.image.as_ref().map(crate::image::LoadedImage::entry));
-    let Some(entry) = entry else {
+    let Some(entry) = entry_of(domain) else {
         death::begin(domain, DeathCause::StartFailed, None);
         return Err(ServiceError::NoMemory);
     };
     move_proxies(grants, domain.id());
-    let mut frame = StartFrame {
-        grants: grants.as_ptr(),
-        grant_count: grants.len(),
-        result: StartResult::Running as u32,
-        exit_status: 0,
-        object: core::ptr::null_mut(),
-        error_length: 0,
-        error: [0; 160],
-    };
+    let mut frame = frame(grants);
     let mut enter_frame = EnterFrame {
         entry,
         start: &raw mut frame,
@@ -242,6 +240,30 @@ fn enter_new(
         return Err(ServiceError::StartFailed);
     }
     finish(domain, id, status, &frame, starter, request)
+}
+
+/// The entry of a domain's image, while that is loaded.
+pub(crate) fn entry_of(domain: &Domain) -> Option<abi::grant::Entry> {
+    domain.with(|body| body.image.as_ref().map(crate::image::LoadedImage::entry))
+}
+
+/// What an entry is given.
+pub(crate) const fn frame(grants: &[Grant]) -> StartFrame {
+    StartFrame {
+        grants: grants.as_ptr(),
+        grant_count: grants.len(),
+        result: StartResult::Running as u32,
+        exit_status: 0,
+        object: core::ptr::null_mut(),
+        error_length: 0,
+        error: [0; 160],
+    }
+}
+
+/// Why an entry failed, in its own words.
+pub(crate) fn failure(frame: &StartFrame) -> &str {
+    let text = frame.error.get(..frame.error_length).unwrap_or(&[]);
+    core::str::from_utf8(text).unwrap_or("its error text is not UTF-8")
 }
 
 /// Whether what the entry provides is what the note promised: the supervisor
@@ -294,8 +316,7 @@ fn finish(
     }
     let failed = frame.result != StartResult::Exited as u32;
     if failed {
-        let text = frame.error.get(..frame.error_length).unwrap_or(&[]);
-        let text = core::str::from_utf8(text).unwrap_or("its error text is not UTF-8");
+        let text = failure(frame);
         request.message_length = write_message(&mut request.message, format_args!("{text}"));
     }
     let cause = if failed {

@@ -330,6 +330,8 @@ pub struct Spawn {
     pub slot: &'static DomainSlot,
     /// That domain's generation.
     pub generation: u64,
+    /// Owner id of the domain whose thread it is.
+    pub home: u64,
     /// What to run.
     pub function: unsafe extern "sysv64" fn(*mut ()),
     /// Passed to `function`.
@@ -350,14 +352,20 @@ pub unsafe fn spawn(spawn: &Spawn) -> Result<&'static Thread, ServiceError> {
     let top = stack.range().end;
     // SAFETY: slots handed to threads come from the table of domains.
     unsafe { crate::domain::of_slot(spawn.slot) }.share();
-    let home = spawn.slot.id.load(Ordering::Acquire);
     let start = Start {
         slot: spawn.slot,
         generation: spawn.generation,
         function: spawn.function,
         argument: spawn.argument,
     };
-    let thread = Thread::new(spawn.name, spawn.priority, home, Some(stack), Some(start)).publish();
+    let thread = Thread::new(
+        spawn.name,
+        spawn.priority,
+        spawn.home,
+        Some(stack),
+        Some(start),
+    )
+    .publish();
     // SAFETY: the stack is fresh and `top` its aligned end; the thread is not
     // running yet.
     unsafe {

@@ -97,6 +97,20 @@ impl Cooked {
         }
     }
 
+    /// A terminal in `mode` on which this much of a line was typed.
+    pub fn resumed(mode: Mode, line: Vec<u8>) -> Self {
+        Self {
+            mode,
+            line,
+            ..Self::default()
+        }
+    }
+
+    /// What was typed of a line that has not been delivered.
+    pub fn line(&self) -> &[u8] {
+        &self.line
+    }
+
     /// The mode in force.
     pub fn mode(&self) -> Mode {
         self.mode

@@ -96,15 +96,17 @@ const LAYERS: &[Layer] = &[
         // The file system with its keeper behind its shadow.
         tests_may_import: &["domains/services/keeper", "domains/services/shadow-files"],
     },
-    layer(
-        "domains/posix",
-        &[
+    Layer {
+        room: "domains/posix",
+        may_import: &[
             "interfaces",
             "trusted/exchange",
             "trusted/runtime",
             "lib/lineedit",
         ],
-    ),
+        // The personality between its client library and its keeper.
+        tests_may_import: &["domains/posix/client", "domains/services/keeper"],
+    },
     layer(
         "domains/posix/client",
         &[

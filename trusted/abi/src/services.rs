@@ -133,8 +133,9 @@ pub struct StartRequest {
     pub limits: Limits,
     /// 1: the domain survives the death of the one that starts it.
     pub detached: u32,
-    /// Reserved, zero.
-    pub reserved: u32,
+    /// 1: its entry runs on a thread of its own, and the answer does not wait
+    /// for it: `result` is `Running`. It has to be a program.
+    pub apart: u32,
     /// Out: owner id of the domain, set before its code runs.
     pub id: u64,
     /// Out: a [`crate::grant::StartResult`].
@@ -161,8 +162,8 @@ pub struct DeathNotice {
     pub name: Name,
     /// A [`DeathCause`].
     pub cause: u32,
-    /// Reserved.
-    pub reserved: u32,
+    /// Status it exited with, if it exited.
+    pub exit_status: i32,
     /// Sequence number of the crash record; 0: none was made.
     pub record: u64,
     /// When the death began, in nanoseconds since boot.
@@ -239,6 +240,11 @@ pub struct Services {
     /// `DomainControl`.)
     pub proxy_redirect:
         unsafe extern "sysv64" fn(from: *mut ProxyObject, to: *const ProxyObject) -> Answer,
+    /// Makes every proxy of the interface of `to` that the domain `holder` has for
+    /// an object of a dead domain, one for the object of `to`; how many.
+    /// (Capability `DomainControl`.)
+    pub proxy_redirect_held:
+        unsafe extern "sysv64" fn(holder: u64, to: *const ProxyObject) -> Answer,
     /// Makes calls through every proxy for the object of `proxy`, but not
     /// through that one, wait until they are redirected; how many proxies.
     /// (Capability `DomainControl`.)
@@ -368,6 +374,10 @@ pub struct Services {
     /// domain, each reported once.
     pub domain_wait_death:
         unsafe extern "sysv64" fn(id: u64, deadline_ns: u64, notice: *mut DeathNotice) -> Answer,
+    /// Waits for a death after the `after`-th since boot; the number of the one
+    /// it copies the notice of: the next, unless that is forgotten. Blocks.
+    pub domain_next_death:
+        unsafe extern "sysv64" fn(after: u64, deadline_ns: u64, notice: *mut DeathNotice) -> Answer,
     /// Text of crash record `sequence` (1 is the first since boot); its length.
     pub crash_record:
         unsafe extern "sysv64" fn(sequence: u64, buffer: *mut u8, length: usize) -> Answer,

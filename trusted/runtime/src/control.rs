@@ -85,6 +85,9 @@ pub struct Start<'a> {
     pub limits: Limits,
     /// The domain survives the one that starts it.
     pub detached: bool,
+    /// It is a program that runs on a thread of its own; it is not waited for, and
+    /// the outcome of the start is [`StartOutcome::Stays`].
+    pub apart: bool,
     grants: Vec<(String, GivenGrant<'a>)>,
 }
 
@@ -270,6 +273,7 @@ impl<'a> Start<'a> {
             name,
             limits: Limits::DEFAULT,
             detached: false,
+            apart: false,
             grants: Vec::new(),
         }
     }
@@ -371,6 +375,15 @@ impl Drop for Trace {
     }
 }
 
+const NO_NOTICE: DeathNotice = DeathNotice {
+    id: 0,
+    name: [0; 32],
+    cause: 0,
+    exit_status: 0,
+    record: 0,
+    begun_ns: 0,
+};
+
 impl DomainControl {
     pub(crate) const fn granted() -> Self {
         Self { _granted: () }
@@ -418,7 +431,7 @@ impl DomainControl {
             grant_count: plain.len(),
             limits: start.limits,
             detached: u32::from(start.detached),
-            reserved: 0,
+            apart: u32::from(start.apart),
             id: 0,
             result: 0,
             exit_status: 0,
@@ -577,19 +590,30 @@ impl DomainControl {
         id: Option<u64>,
         deadline: Instant,
     ) -> Result<DeathNotice, ServiceError> {
-        let mut notice = DeathNotice {
-            id: 0,
-            name: [0; 32],
-            cause: 0,
-            reserved: 0,
-            record: 0,
-            begun_ns: 0,
-        };
+        let mut notice = NO_NOTICE;
         // SAFETY: the right was granted; the notice is writable for the call.
         check(unsafe {
             (services().domain_wait_death)(id.unwrap_or(0), deadline.nanoseconds(), &raw mut notice)
         })?;
         Ok(notice)
+    }
+
+    /// Waits for a death after the `after`-th since boot: its number and notice. It
+    /// is the next one, unless that has been forgotten: the kernel remembers 1,024.
+    ///
+    /// # Errors
+    /// [`ServiceError::TimedOut`].
+    pub fn next_death(
+        &self,
+        after: u64,
+        deadline: Instant,
+    ) -> Result<(u64, DeathNotice), ServiceError> {
+        let mut notice = NO_NOTICE;
+        // SAFETY: the right was granted; the notice is writable for the call.
+        let number = check(unsafe {
+            (services().domain_next_death)(after, deadline.nanoseconds(), &raw mut notice)
+        })?;
+        Ok((number, notice))
     }
 
     /// Text of a crash record; 1 is the first since boot.
@@ -643,6 +667,16 @@ impl DomainControl {
     pub fn redirect(&self, from: &AnyProxy, to: &AnyProxy) -> Result<u64, ServiceError> {
         // SAFETY: the right was granted; both are live proxies held by the caller.
         check(unsafe { (services().proxy_redirect)(from.object.as_ptr(), to.object.as_ptr()) })
+    }
+
+    /// Makes every proxy of the interface of `to` that the domain `holder` has for an
+    /// object of a dead domain, one for the object of `to`; how many.
+    ///
+    /// # Errors
+    /// [`ServiceError`] on a machine without this.
+    pub fn redirect_held(&self, holder: u64, to: &AnyProxy) -> Result<u64, ServiceError> {
+        // SAFETY: the right was granted; a live proxy held by the caller.
+        check(unsafe { (services().proxy_redirect_held)(holder, to.object.as_ptr()) })
     }
 
     /// Makes calls through every other proxy for the object of `proxy` wait until

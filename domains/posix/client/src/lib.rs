@@ -19,6 +19,7 @@
 extern crate alloc;
 
 pub mod administration;
+mod calls;
 pub mod env;
 pub mod fs;
 pub mod io;
@@ -31,6 +32,7 @@ mod start;
 mod system;
 pub mod time;
 
+pub use calls::{Calls, Successor};
 pub use exchange::Proxy;
 pub use interfaces::process::Process;
 pub use interfaces::supervisor;

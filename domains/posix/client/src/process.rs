@@ -109,9 +109,7 @@ pub(crate) fn end_killed() -> ! {
 }
 
 fn end(status: i32) -> ! {
-    let status = status & 0xff;
-    let _ = system().set_exit_status(status.unsigned_abs());
-    runtime::exit(status)
+    runtime::exit(status & 0xff)
 }
 
 /// This process's number.

@@ -5,20 +5,22 @@ use interfaces::process::{Errno, Process};
 use interfaces::supervisor::Supervisor;
 use runtime::sync::Once;
 
+use crate::calls::Calls;
 use crate::io;
 use crate::process::end_killed;
 
-static PROCESS: Once<Proxy<dyn Process>> = Once::new();
+static PROCESS: Once<Calls<Proxy<dyn Process>>> = Once::new();
 
 /// Keeps the process's object, once.
 pub(crate) fn set(process: Proxy<dyn Process>) {
     // A second object would be another process's; there is only one start.
-    let _ = PROCESS.set(process);
+    let _ = PROCESS.set(Calls::new(process));
 }
 
-/// The process's own object: every system call, without comfort.
+/// The process's own object: every system call, without comfort, but made again
+/// on Rv6's successor if Rv6 dies.
 #[must_use]
-pub fn system() -> &'static Proxy<dyn Process> {
+pub fn system() -> &'static Calls<Proxy<dyn Process>> {
     PROCESS
         .get()
         .expect("a program starts with its process's object")

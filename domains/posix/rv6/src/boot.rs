@@ -14,6 +14,7 @@ use alloc::sync::Arc;
 use interfaces::supervisor::Supervisor;
 use runtime::{BootArchive, Options};
 use rv6::rv6::{Rv6, SpawnRequest};
+use rv6::table::FIRST_PID;
 use tar_no_std::TarArchiveRef;
 
 use crate::kernel::Kernel;
@@ -119,7 +120,12 @@ fn first_process(rv6: &Arc<Rv6>, arguments: &[u8], environment: &[u8]) -> i32 {
         arguments,
         environment,
     };
-    let pid = match rv6.start_first(&request) {
+    // A predecessor may have started it.
+    let started = match rv6.table().exists(FIRST_PID) {
+        true => Ok(FIRST_PID),
+        false => rv6.start_first(&request),
+    };
+    let pid = match started {
         Ok(pid) => pid,
         Err(refusal) => {
             let message = refusal.message.unwrap_or_default();

@@ -5,8 +5,8 @@ use alloc::sync::Arc;
 use exchange::{Proxy, RpcResult};
 use interfaces::files::{Attributes, DirectoryEntry, FileSystemStatus};
 use interfaces::process::{
-    DescriptorMap, Errno, ExitStatus, OpenFlags, PipeEnds, Process, ProcessInfo, TerminalMode,
-    Whence,
+    DescriptorMap, Errno, ExitStatus, FinishedCall, OpenFlags, PipeEnds, Process, ProcessInfo,
+    TerminalMode, Whence,
 };
 use interfaces::supervisor::Supervisor;
 
@@ -25,9 +25,13 @@ impl Process for ProcessState {
         Ok(self.rv6().table().parent_of(self.number()))
     }
 
-    fn set_exit_status(&self, status: u32) -> RpcResult<()> {
-        self.set_status(status);
-        Ok(())
+    fn last_call(&self) -> RpcResult<FinishedCall> {
+        let last = ProcessState::last_call(self);
+        Ok(FinishedCall {
+            number: last.number,
+            value: last.value,
+            progress: last.progress,
+        })
     }
 
     fn open(&self, path: &[u8], flags: OpenFlags, mode: u32) -> RpcResult<Outcome<u32>> {
@@ -35,7 +39,14 @@ impl Process for ProcessState {
     }
 
     fn close(&self, descriptor: u32) -> RpcResult<Outcome<()>> {
-        let removed = self.descriptors().lock().remove(descriptor);
+        let mut descriptors = self.descriptors().lock();
+        let removed = descriptors.remove(descriptor);
+        if removed.is_ok() {
+            self.commit([0, 0], |change| {
+                self.record_descriptors(&descriptors, change);
+            });
+        }
+        drop(descriptors);
         Ok(removed.map(drop))
     }
 
@@ -44,9 +55,14 @@ impl Process for ProcessState {
     }
 
     fn write(&self, descriptor: u32, from: &[u8]) -> RpcResult<Outcome<u64>> {
+        Process::go_on_writing(self, descriptor, from, 0)
+    }
+
+    fn go_on_writing(&self, descriptor: u32, from: &[u8], done: u64) -> RpcResult<Outcome<u64>> {
+        let done = usize::try_from(done).unwrap_or(usize::MAX);
         Ok(self
             .file(descriptor)
-            .and_then(|file| file.write(self, from)))
+            .and_then(|file| file.write(self, from, done)))
     }
 
     fn pread(&self, descriptor: u32, into: &mut [u8], offset: u64) -> RpcResult<Outcome<u64>> {
@@ -64,14 +80,20 @@ impl Process for ProcessState {
     fn lseek(&self, descriptor: u32, offset: i64, whence: Whence) -> RpcResult<Outcome<u64>> {
         Ok(self
             .file(descriptor)
-            .and_then(|file| file.seek(offset, whence)))
+            .and_then(|file| file.seek(self, offset, whence)))
     }
 
     fn dup(&self, descriptor: u32) -> RpcResult<Outcome<u32>> {
         let mut descriptors = self.descriptors().lock();
-        Ok(descriptors
+        let added = descriptors
             .get(descriptor)
-            .and_then(|file| descriptors.add(file)))
+            .and_then(|file| descriptors.add(file));
+        if let Ok(added) = added {
+            self.commit([added.into(), 0], |change| {
+                self.record_descriptors(&descriptors, change);
+            });
+        }
+        Ok(added)
     }
 
     fn dup2(&self, descriptor: u32, wanted: u32) -> RpcResult<Outcome<u32>> {
@@ -79,6 +101,12 @@ impl Process for ProcessState {
         let before = descriptors
             .get(descriptor)
             .and_then(|file| descriptors.set(wanted, file));
+        if before.is_ok() {
+            // It may be done twice, so it is not counted.
+            self.rv6()
+                .journal()
+                .commit(|change| self.record_descriptors(&descriptors, change));
+        }
         drop(descriptors);
         Ok(before.map(|_| wanted))
     }
@@ -216,7 +244,7 @@ impl Process for ProcessState {
     fn wait(&self, pid: u32, no_hang: u32) -> RpcResult<Outcome<ExitStatus>> {
         let table = self.rv6().table();
         let _guard = self.blocked().enter(table.clone());
-        let ended = table.wait(self.number(), pid, no_hang == 0, self.blocked().flag());
+        let ended = table.wait(self, pid, no_hang == 0);
         Ok(ended.map(|status| {
             status.unwrap_or(ExitStatus {
                 pid: 0,
@@ -266,7 +294,8 @@ impl Process for ProcessState {
 
 impl ProcessState {
     fn make_pipe(&self) -> Outcome<PipeEnds> {
-        let pipe = Arc::new(Pipe::new());
+        let journal = self.rv6().journal();
+        let pipe = Arc::new(Pipe::new(Arc::clone(journal)));
         let reads = Access {
             can_read: true,
             can_write: false,
@@ -278,11 +307,20 @@ impl ProcessState {
             appends: false,
         };
         let reader = Arc::new(OpenFile::new(Object::PipeReader(Arc::clone(&pipe)), reads));
-        let writer = Arc::new(OpenFile::new(Object::PipeWriter(pipe), writes));
+        let writer = OpenFile::new(Object::PipeWriter(Arc::clone(&pipe)), writes);
+        let writer = Arc::new(writer);
         let mut descriptors = self.descriptors().lock();
-        let read = descriptors.add(reader)?;
-        match descriptors.add(writer) {
-            Ok(write) => Ok(PipeEnds { read, write }),
+        let read = descriptors.add(Arc::clone(&reader))?;
+        match descriptors.add(Arc::clone(&writer)) {
+            Ok(write) => {
+                self.commit([read.into(), write.into()], |change| {
+                    pipe.record(change);
+                    reader.record(journal, change);
+                    writer.record(journal, change);
+                    self.record_descriptors(&descriptors, change);
+                });
+                Ok(PipeEnds { read, write })
+            }
             Err(error) => {
                 let reader = descriptors.remove(read);
                 drop(descriptors);

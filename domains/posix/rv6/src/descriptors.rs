@@ -87,6 +87,12 @@ impl<F> Descriptors<F> {
         Ok(child)
     }
 
+    /// Every descriptor and what it refers to.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, &Arc<F>)> {
+        let numbered = (0..).zip(&self.files);
+        numbered.filter_map(|(number, file)| Some((number, file.as_ref()?)))
+    }
+
     /// How many descriptors there are.
     #[must_use]
     pub fn count(&self) -> usize {

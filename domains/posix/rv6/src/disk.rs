@@ -1,6 +1,7 @@
 //! The file system as the rest of Rv6 uses it: error numbers, kept inodes.
 
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -9,17 +10,27 @@ use interfaces::files::{Attributes, FileSystem, Inode};
 use interfaces::process::PATH_MAX;
 
 use crate::errno::{Errno, Outcome, flatten, flatten_open};
+use crate::journal::Journal;
+use crate::record::{self, Kind};
+use crate::sync::Mutex;
 
 /// The root file system.
 pub struct Disk {
     files: Box<dyn FileSystem + Send + Sync>,
+    journal: Arc<Journal>,
+    /// How often each inode is held; the file system retains it once.
+    held: Mutex<BTreeMap<u64, u32>>,
 }
 
 impl Disk {
     /// Wraps a file system.
     #[must_use]
-    pub fn new(files: Box<dyn FileSystem + Send + Sync>) -> Self {
-        Self { files }
+    pub fn new(files: Box<dyn FileSystem + Send + Sync>, journal: Arc<Journal>) -> Self {
+        Self {
+            files,
+            journal,
+            held: Mutex::default(),
+        }
     }
 
     /// The interface itself, for calls whose answer is passed on as it is.
@@ -89,11 +100,68 @@ impl Disk {
     /// # Errors
     /// As the file system.
     pub fn hold(self: &Arc<Self>, inode: Inode) -> Outcome<Held> {
-        flatten(self.files.retain(inode))?;
+        let mut held = self.held.lock();
+        if !held.contains_key(&inode.0) {
+            // Written down first: a successor lets go what nobody turns out to use.
+            let key = record::key(Kind::Held, inode.0);
+            self.journal.commit(|change| change.put(key, &[]));
+            if let Err(error) = flatten(self.files.retain(inode)) {
+                self.journal.forget(key);
+                return Err(error);
+            }
+        }
+        *held.entry(inode.0).or_insert(0) += 1;
+        drop(held);
         Ok(Held {
             disk: Arc::clone(self),
             inode,
         })
+    }
+
+    /// Holds an inode that a predecessor held.
+    ///
+    /// # Errors
+    /// As the file system.
+    pub fn hold_again(self: &Arc<Self>, inode: Inode) -> Outcome<Held> {
+        let mut held = self.held.lock();
+        let is_known = held.contains_key(&inode.0);
+        if !is_known && flatten(self.files.retentions(inode))? == 0 {
+            flatten(self.files.retain(inode))?;
+        }
+        *held.entry(inode.0).or_insert(0) += 1;
+        drop(held);
+        Ok(Held {
+            disk: Arc::clone(self),
+            inode,
+        })
+    }
+
+    /// Lets go an inode that a predecessor held, or was about to, unless it is held
+    /// again.
+    pub fn let_go(&self, inode: Inode) {
+        if self.held.lock().contains_key(&inode.0) {
+            return;
+        }
+        // One that is gone has no retentions.
+        if matches!(self.files.retentions(inode), Ok(Ok(count)) if count > 0) {
+            let _ = self.files.release(inode);
+        }
+        self.journal.forget(record::key(Kind::Held, inode.0));
+    }
+
+    fn release(&self, inode: Inode) {
+        let mut held = self.held.lock();
+        let Some(count) = held.get_mut(&inode.0) else {
+            return;
+        };
+        *count -= 1;
+        if *count > 0 {
+            return;
+        }
+        held.remove(&inode.0);
+        // A file system that was replaced meanwhile has nothing to release.
+        let _ = self.files.release(inode);
+        self.journal.forget(record::key(Kind::Held, inode.0));
     }
 }
 
@@ -161,7 +229,6 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        // A file system that was replaced meanwhile has nothing to release.
-        let _ = self.disk.files.release(self.inode);
+        self.disk.release(self.inode);
     }
 }

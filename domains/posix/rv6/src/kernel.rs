@@ -10,11 +10,11 @@ use interfaces::process::Process;
 use runtime::thread::{self, Priority};
 use runtime::time::{self, Instant};
 use runtime::{
-    Console, DeathCause, DomainControl, DomainState, GivenGrant, Image, Limits, Proxy,
-    ServiceError, Start, StartError, StartOutcome,
+    Console, DeathCause, DeathNotice, DomainControl, DomainState, GivenGrant, Image, Limits, Proxy,
+    ServiceError, Start, StartError,
 };
 use rv6::process::ProcessState;
-use rv6::system::{Ended, ImageHandle, ProgramStart, System};
+use rv6::system::{DomainEnd, Ended, ImageHandle, ProgramStart, System};
 
 /// What a process may use: for the rest, what any domain may. A program has the
 /// thread it is started on, a few proxies for what it asks Rv6 for, and prints
@@ -103,71 +103,88 @@ impl System for Kernel {
         }
     }
 
-    fn run(&self, image: &ImageHandle, process: &Arc<ProcessState>, start: &ProgramStart) -> Ended {
-        let Some(image) = image.downcast_ref::<Image>() else {
-            return Ended::NotStarted("not an image of this kernel".into());
-        };
-        let object: Arc<dyn Process> = process.clone();
-        let Ok(proxy) = Proxy::try_export(object) else {
-            return Ended::NotStarted("no memory for the process's object".into());
-        };
+    fn start(
+        &self,
+        image: &ImageHandle,
+        process: &Arc<ProcessState>,
+        start: &ProgramStart,
+    ) -> Result<u64, String> {
+        let image = image
+            .downcast_ref::<Image>()
+            .ok_or("not an image of this kernel")?;
+        let proxy = export(process).ok_or("no memory for the process's object")?;
         let bytes = start.encode();
         let mut request = Start::new(process.domain_name())
             .give("process", GivenGrant::proxy(proxy))
             .give("arguments", GivenGrant::bytes(&bytes));
         request.limits = PROCESS_LIMITS;
-        request.detached = false;
-        match self.control.start(image, request) {
-            Ok(started) => match started.outcome {
-                StartOutcome::Exited(status) => Ended::Exited(status),
-                StartOutcome::Provides(_) | StartOutcome::Stays => {
-                    // An image of a service, not of a program.
-                    let _ = self.control.kill(started.id, DeathCause::Killed);
-                    Ended::NotStarted("the image is no program".into())
+        request.detached = true;
+        request.apart = true;
+        let started = self.control.start(image, request);
+        started
+            .map(|started| started.id)
+            .map_err(|failure| format!("{failure}"))
+    }
+
+    fn next_end(&self, after: u64) -> DomainEnd {
+        loop {
+            match self.control.next_death(after, Instant::NEVER) {
+                Ok((number, notice)) => {
+                    return DomainEnd {
+                        number,
+                        domain: notice.id,
+                        ended: ended(&notice),
+                    };
                 }
-            },
-            Err(failure) => match failure.cause {
-                Some(cause) => Ended::Died(cause as u32),
-                None => Ended::NotStarted(format!("{failure}")),
-            },
+                Err(error) => log::warn!("cannot watch processes: {error:?}"),
+            }
         }
     }
 
-    fn domain_named(&self, name: &str) -> Option<u64> {
-        let domains = self.control.list().ok()?;
-        let is_meant = |state| state != DomainState::Dead as u32;
-        domains
-            .iter()
-            .find(|domain| is_meant(domain.state) && runtime::name_text(&domain.name) == name)
-            .map(|domain| domain.id)
+    fn end_of(&self, domain: u64) -> Option<Ended> {
+        let notice = self.control.wait_death(Some(domain), Instant::now());
+        notice.ok().map(|notice| ended(&notice))
     }
 
-    fn dying_domains(&self) -> Vec<String> {
+    fn adopt(&self, process: &Arc<ProcessState>) -> bool {
+        let Some(proxy) = export(process) else {
+            return false;
+        };
+        let adopted = self.control.redirect_held(process.domain(), &proxy.into());
+        adopted.is_ok()
+    }
+
+    fn domains(&self) -> Vec<(String, u64)> {
+        let domains = self.control.list().unwrap_or_default();
+        let named = domains.iter();
+        named
+            .map(|domain| (runtime::name_text(&domain.name).into(), domain.id))
+            .collect()
+    }
+
+    fn dying_domains(&self) -> Vec<u64> {
         let domains = self.control.list().unwrap_or_default();
         let dying = domains
             .iter()
             .filter(|domain| domain.state == DomainState::Dying as u32);
-        dying
-            .map(|domain| runtime::name_text(&domain.name).into())
-            .collect()
+        dying.map(|domain| domain.id).collect()
     }
 
-    fn kill(&self, name: &str, cause: u32) -> bool {
-        let Some(id) = self.domain_named(name) else {
-            return false;
-        };
+    fn kill(&self, domain: u64, cause: u32) {
         // If it has ended meanwhile, there is nothing left to do.
-        let _ = self.control.kill(id, death_cause(cause));
-        true
+        let _ = self.control.kill(domain, death_cause(cause));
     }
+}
 
-    fn kill_all(&self, names: &[&str], cause: u32) {
-        let domains = self.control.list().unwrap_or_default();
-        for domain in domains {
-            if names.contains(&runtime::name_text(&domain.name)) {
-                // As above.
-                let _ = self.control.kill(domain.id, death_cause(cause));
-            }
-        }
+fn export(process: &Arc<ProcessState>) -> Option<Proxy<dyn Process>> {
+    let object: Arc<dyn Process> = process.clone();
+    Proxy::try_export(object).ok()
+}
+
+fn ended(notice: &DeathNotice) -> Ended {
+    match DeathCause::from_number(notice.cause) {
+        Some(DeathCause::Exit) => Ended::Exited(notice.exit_status),
+        Some(DeathCause::StartFailed) => Ended::NotStarted("its entry failed".into()),
+        _ => Ended::Died(notice.cause),
     }
 }

@@ -12,6 +12,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 
 use interfaces::files::FileSystem;
+use interfaces::keep::Keeper;
 use interfaces::supervisor::Supervisor;
 use runtime::thread::{self, Priority};
 use runtime::{BootArchive, Console, DomainControl, Options, Proxy, StartError, domain};
@@ -26,14 +27,22 @@ fn rv6(
     control: DomainControl,
     console: Console,
     supervisor: Option<Proxy<dyn Supervisor>>,
+    keeper: Option<Proxy<dyn Keeper>>,
     archive: BootArchive,
     options: Option<Options>,
 ) -> Result<(), StartError> {
     let boot = BootText::read(&archive, &options.unwrap_or_default());
     let system = Arc::new(Kernel::new(control, console));
     let is_interactive = boot.is_interactive();
-    let rv6 = Rv6::new(system.clone(), Box::new(files), supervisor, is_interactive);
-    let rv6 = Arc::new(rv6);
+    let files = Box::new(files);
+    let rv6 = match keeper {
+        Some(keeper) => {
+            let keeper = Box::new(keeper);
+            Rv6::resume(system.clone(), files, supervisor, keeper, is_interactive)
+                .map_err(StartError::new)?
+        }
+        None => Arc::new(Rv6::new(system.clone(), files, supervisor, is_interactive)),
+    };
     if boot.has_input() {
         let fed = Arc::clone(&rv6);
         thread::spawn("terminal", Priority::High, move || fed.feed_terminal())
@@ -43,6 +52,9 @@ fn rv6(
     }
     let watched = Arc::clone(&rv6);
     thread::spawn("watch", Priority::High, move || watched.release_dying())
+        .map_err(kernel::service_error)?;
+    let ending = Arc::clone(&rv6);
+    thread::spawn("ends", Priority::High, move || ending.watch_ends())
         .map_err(kernel::service_error)?;
     thread::spawn("first", Priority::Normal, move || {
         boot::run(&rv6, &system, &boot)

@@ -1,17 +1,21 @@
 //! Open files: what descriptors refer to, shared by all their duplicates.
 
 use alloc::sync::Arc;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use interfaces::files::{Attributes, DirectoryEntry, FileKind, Inode};
 use interfaces::process::Whence;
 
 use crate::device::{self, Device};
-use crate::disk::Held;
+use crate::disk::{Disk, Held};
 use crate::errno::{Errno, Outcome, flatten_open};
+use crate::journal::{Change, Journal};
 use crate::path::{Node, Place, Resolver};
 use crate::pipe::Pipe;
 use crate::process::ProcessState;
+use crate::record::{self, Action, Kind, OpenObject, OpenRecord};
 use crate::sync::Mutex;
+use crate::system::System;
 
 /// What was opened.
 pub enum Object {
@@ -40,11 +44,17 @@ pub struct Access {
 
 /// An open file.
 pub struct OpenFile {
+    /// No other open file's.
+    number: u64,
     object: Object,
     access: Access,
     /// Where the next read or write happens; in a directory, a cookie.
     offset: Mutex<u64>,
+    /// Where it is written down, once it is.
+    journal: Mutex<Option<Arc<Journal>>>,
 }
+
+static NEXT_FILE: AtomicU64 = AtomicU64::new(0);
 
 /// Cookie behind the last entry of the root directory, `/dev` included.
 const COOKIE_END: u64 = u64::MAX;
@@ -54,10 +64,60 @@ impl OpenFile {
     #[must_use]
     pub fn new(object: Object, access: Access) -> Self {
         Self {
+            number: NEXT_FILE.fetch_add(1, Ordering::Relaxed),
             object,
             access,
             offset: Mutex::new(0),
+            journal: Mutex::default(),
         }
+    }
+
+    /// A predecessor's open file.
+    #[must_use]
+    pub fn revived(
+        number: u64,
+        object: Object,
+        access: Access,
+        offset: u64,
+        journal: Arc<Journal>,
+    ) -> Self {
+        NEXT_FILE.fetch_max(number + 1, Ordering::Relaxed);
+        Self {
+            number,
+            object,
+            access,
+            offset: Mutex::new(offset),
+            journal: Mutex::new(Some(journal)),
+        }
+    }
+
+    /// Its number, no other open file's.
+    #[must_use]
+    pub const fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Writes down that it is open, at its beginning.
+    pub fn record(&self, journal: &Arc<Journal>, change: &mut Change) {
+        let object = match &self.object {
+            Object::File(held) => OpenObject::File(held.inode()),
+            Object::Directory(place, _) => OpenObject::Directory(place.clone()),
+            Object::Device(device) => OpenObject::Device(*device),
+            Object::PipeReader(pipe) => OpenObject::PipeReader(pipe.number()),
+            Object::PipeWriter(pipe) => OpenObject::PipeWriter(pipe.number()),
+        };
+        let access = self.access;
+        let record = OpenRecord { object, access };
+        change.put(record::key(Kind::Open, self.number), &record.encode());
+        *self.journal.lock() = Some(Arc::clone(journal));
+    }
+
+    /// Notes that a call of a process moved the offset.
+    fn commit(&self, process: &ProcessState, value: u64, offset: u64) {
+        process.commit([value, 0], |change| {
+            let key = record::key(Kind::Offset, self.number);
+            change.put(key, &offset.to_le_bytes());
+        });
     }
 
     /// Reads at the offset and moves it.
@@ -72,6 +132,9 @@ impl OpenFile {
         let mut offset = self.offset.lock();
         let count = held.read(*offset, into)?;
         *offset += count;
+        if count > 0 {
+            self.commit(process, count, *offset);
+        }
         Ok(count)
     }
 
@@ -86,27 +149,57 @@ impl OpenFile {
             Object::Device(Device::Console | Device::Errors)
             | Object::PipeReader(_)
             | Object::PipeWriter(_) => Err(Errno::ESPIPE),
-            _ => self.read_stream(process, into),
+            Object::Device(device) => read_device(process.rv6().system(), *device, into),
+            Object::Directory(..) => Err(Errno::EISDIR),
         }
     }
 
-    /// Writes at the offset and moves it.
+    /// Writes at the offset and moves it. Of what goes to a pipe, `done` bytes have
+    /// been written already.
     ///
     /// # Errors
     /// As `write` of POSIX.
-    pub fn write(&self, process: &ProcessState, from: &[u8]) -> Outcome<u64> {
+    pub fn write(&self, process: &ProcessState, from: &[u8], done: usize) -> Outcome<u64> {
         self.check_writable()?;
         let Object::File(held) = &self.object else {
-            return self.write_stream(process, from);
+            return self.write_stream(process, from, done);
         };
         let mut offset = self.offset.lock();
         if self.access.appends {
-            *offset = held.append(from)?;
+            *offset = self.append(process, held, from)?;
             return Ok(from.len() as u64);
         }
         let count = held.write(*offset, from)?;
         *offset += count;
+        if count > 0 {
+            self.commit(process, count, *offset);
+        }
         Ok(count)
+    }
+
+    /// Appends; the offset behind the bytes.
+    fn append(&self, process: &ProcessState, held: &Held, from: &[u8]) -> Outcome<u64> {
+        let size = || held.attributes().map(|known| known.size);
+        let action = |size| Action::Append {
+            file: self.number,
+            inode: held.inode(),
+            size,
+            length: from.len() as u64,
+        };
+        let turn = process.rv6().take_turn();
+        if !from.is_empty() && process.rv6().journal().is_kept() {
+            turn.intend(process, action(size()?));
+        }
+        let answer = held.append(from);
+        match &answer {
+            Ok(end) if !from.is_empty() => process.commit([from.len() as u64, 0], |change| {
+                let key = record::key(Kind::Offset, self.number);
+                change.put(key, &end.to_le_bytes());
+                turn.settle(change);
+            }),
+            _ => turn.give_up(),
+        }
+        answer
     }
 
     /// Writes at `offset`.
@@ -120,7 +213,7 @@ impl OpenFile {
             Object::Device(Device::Console | Device::Errors)
             | Object::PipeReader(_)
             | Object::PipeWriter(_) => Err(Errno::ESPIPE),
-            _ => self.write_stream(process, from),
+            _ => self.write_device(process, from),
         }
     }
 
@@ -128,7 +221,7 @@ impl OpenFile {
     ///
     /// # Errors
     /// As `lseek` of POSIX.
-    pub fn seek(&self, offset: i64, whence: Whence) -> Outcome<u64> {
+    pub fn seek(&self, process: &ProcessState, offset: i64, whence: Whence) -> Outcome<u64> {
         let size = match &self.object {
             Object::File(held) if whence == Whence::End => held.attributes()?.size,
             Object::File(_) | Object::Directory(..) => 0,
@@ -137,7 +230,10 @@ impl OpenFile {
             | Object::PipeWriter(_) => {
                 return Err(Errno::ESPIPE);
             }
-            Object::Device(_) => return Ok(0),
+            Object::Device(_) => {
+                process.commit([0, 0], |_| {});
+                return Ok(0);
+            }
         };
         let mut position = self.offset.lock();
         let base = match whence {
@@ -149,6 +245,7 @@ impl OpenFile {
             .checked_add_signed(offset)
             .filter(|moved| *moved <= i64::MAX as u64);
         *position = moved.ok_or(Errno::EINVAL)?;
+        self.commit(process, *position, *position);
         Ok(*position)
     }
 
@@ -207,26 +304,14 @@ impl OpenFile {
         let disk = process.rv6().disk();
         let resolver = Resolver::new(disk)?;
         let mut cookie = self.offset.lock();
-        let Node::Disk(inode) = place.node else {
-            return Ok(read_devices(&mut cookie, resolver.root_inode(), entries));
+        let count = match place.node {
+            Node::Disk(inode) => read_disk(disk, resolver, inode, &mut cookie, entries)?,
+            _ => read_devices(&mut cookie, resolver.root_inode(), entries),
         };
-        if *cookie == COOKIE_END || entries.is_empty() {
-            return Ok(0);
+        if count > 0 {
+            self.commit(process, count, *cookie);
         }
-        let count = flatten_open(disk.files().read_directory(inode, *cookie, entries))?;
-        let last = usize::try_from(count)
-            .ok()
-            .and_then(|count| count.checked_sub(1));
-        if let Some(entry) = last.and_then(|last| entries.get(last)) {
-            *cookie = entry.next;
-            return Ok(count);
-        }
-        *cookie = COOKIE_END;
-        if inode == resolver.root_inode() && disk.lookup(inode, device::DIRECTORY_NAME).is_err() {
-            entries[0] = device::mount_entry(COOKIE_END);
-            return Ok(1);
-        }
-        Ok(0)
+        Ok(count)
     }
 
     /// Whether this is the terminal.
@@ -262,44 +347,90 @@ impl OpenFile {
 
     fn read_stream(&self, process: &ProcessState, into: &mut [u8]) -> Outcome<u64> {
         let rv6 = process.rv6();
-        match &self.object {
+        let count = match &self.object {
             Object::Device(Device::Console | Device::Errors) => {
                 let terminal = rv6.terminal();
                 let _guard = process.blocked().enter(terminal.clone());
-                terminal.read(into, process.blocked().flag())
+                return terminal.read(process, into);
             }
-            Object::Device(Device::Null) => Ok(0),
-            Object::Device(Device::Zero) => {
-                into.fill(0);
-                Ok(into.len() as u64)
-            }
-            Object::Device(Device::Random) => match rv6.system().random(into) {
-                true => Ok(into.len() as u64),
-                false => Err(Errno::ENODEV),
-            },
             Object::PipeReader(pipe) => {
                 let _guard = process.blocked().enter(pipe.clone());
-                pipe.read(into, process.blocked().flag())
+                return pipe.read(process, into);
             }
-            Object::Directory(..) => Err(Errno::EISDIR),
-            Object::PipeWriter(_) | Object::File(_) => Err(Errno::EBADF),
+            Object::Device(device) => read_device(rv6.system(), *device, into)?,
+            Object::Directory(..) => return Err(Errno::EISDIR),
+            Object::PipeWriter(_) | Object::File(_) => return Err(Errno::EBADF),
+        };
+        if count > 0 {
+            process.commit([count, 0], |_| {});
         }
+        Ok(count)
     }
 
-    fn write_stream(&self, process: &ProcessState, from: &[u8]) -> Outcome<u64> {
+    fn write_stream(&self, process: &ProcessState, from: &[u8], done: usize) -> Outcome<u64> {
+        if let Object::PipeWriter(pipe) = &self.object {
+            let _guard = process.blocked().enter(pipe.clone());
+            return pipe
+                .write(process, from, done)
+                .inspect_err(|_| process.forget_progress());
+        }
+        let count = self.write_device(process, from)?;
+        if count > 0 {
+            process.commit([count, 0], |_| {});
+        }
+        Ok(count)
+    }
+
+    fn write_device(&self, process: &ProcessState, from: &[u8]) -> Outcome<u64> {
         match &self.object {
             Object::Device(Device::Console) => process.rv6().terminal().write(from),
             Object::Device(Device::Errors) => process.rv6().terminal().write_error(from),
             Object::Device(_) => {}
-            Object::PipeWriter(pipe) => {
-                let _guard = process.blocked().enter(pipe.clone());
-                return pipe.write(from, process.blocked().flag());
-            }
             Object::Directory(..) => return Err(Errno::EISDIR),
-            Object::PipeReader(_) | Object::File(_) => return Err(Errno::EBADF),
+            Object::PipeReader(_) | Object::PipeWriter(_) | Object::File(_) => {
+                return Err(Errno::EBADF);
+            }
         }
         Ok(from.len() as u64)
     }
+}
+
+/// Reads from a device that is not the terminal.
+fn read_device(system: &dyn System, device: Device, into: &mut [u8]) -> Outcome<u64> {
+    match device {
+        Device::Null => return Ok(0),
+        Device::Random if !system.random(into) => return Err(Errno::ENODEV),
+        Device::Zero => into.fill(0),
+        _ => {}
+    }
+    Ok(into.len() as u64)
+}
+
+/// Fills `entries` from a directory on the disk, from `cookie` on.
+fn read_disk(
+    disk: &Disk,
+    resolver: Resolver<'_>,
+    inode: Inode,
+    cookie: &mut u64,
+    entries: &mut [DirectoryEntry],
+) -> Outcome<u64> {
+    if *cookie == COOKIE_END || entries.is_empty() {
+        return Ok(0);
+    }
+    let count = flatten_open(disk.files().read_directory(inode, *cookie, entries))?;
+    let last = usize::try_from(count)
+        .ok()
+        .and_then(|count| count.checked_sub(1));
+    if let Some(entry) = last.and_then(|last| entries.get(last)) {
+        *cookie = entry.next;
+        return Ok(count);
+    }
+    *cookie = COOKIE_END;
+    if inode == resolver.root_inode() && disk.lookup(inode, device::DIRECTORY_NAME).is_err() {
+        entries[0] = device::mount_entry(COOKIE_END);
+        return Ok(1);
+    }
+    Ok(0)
 }
 
 /// Fills `entries` from `/dev`, from position `cookie` on.
@@ -322,6 +453,10 @@ impl Drop for OpenFile {
             Object::PipeReader(pipe) => pipe.close_reader(),
             Object::PipeWriter(pipe) => pipe.close_writer(),
             _ => {}
+        }
+        if let Some(journal) = self.journal.lock().take() {
+            journal.forget(record::key(Kind::Open, self.number));
+            journal.forget(record::key(Kind::Offset, self.number));
         }
     }
 }

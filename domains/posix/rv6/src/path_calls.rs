@@ -11,6 +11,7 @@ use crate::errno::{Errno, Outcome, flatten};
 use crate::open_file::{Access, Object, OpenFile};
 use crate::path::{Name, Node, Place, Resolver};
 use crate::process::ProcessState;
+use crate::record::Action;
 
 /// How often `open` follows a symbolic link to nothing before giving up.
 const DANGLING_MAX: u32 = 40;
@@ -18,6 +19,11 @@ const DANGLING_MAX: u32 = 40;
 impl ProcessState {
     /// `open` of POSIX.
     pub(crate) fn open_path(&self, path: &[u8], flags: u32, mode: u32) -> Outcome<u32> {
+        self.open_found(path, flags, mode)
+            .inspect_err(|_| self.forget_progress())
+    }
+
+    fn open_found(&self, path: &[u8], flags: u32, mode: u32) -> Outcome<u32> {
         let has = |flag| flags & flag != 0;
         let access = Access {
             can_read: has(OpenFlags::READ),
@@ -36,9 +42,14 @@ impl ProcessState {
             resolver.resolve(&start, path)?
         };
         let object = self.open_object(place, access, flags)?;
-        self.descriptors()
-            .lock()
-            .add(Arc::new(OpenFile::new(object, access)))
+        let file = Arc::new(OpenFile::new(object, access));
+        let mut descriptors = self.descriptors().lock();
+        let descriptor = descriptors.add(Arc::clone(&file))?;
+        self.commit([descriptor.into(), 0], |change| {
+            file.record(self.rv6().journal(), change);
+            self.record_descriptors(&descriptors, change);
+        });
+        Ok(descriptor)
     }
 
     fn open_object(&self, place: Place, access: Access, flags: u32) -> Outcome<Object> {
@@ -97,7 +108,9 @@ impl ProcessState {
                 }
                 Ok(place) => return Ok(place),
                 Err(Errno::ENOENT) if name.must_be_directory => return Err(Errno::EISDIR),
-                Err(Errno::ENOENT) => return self.create_file(resolver, &name, mode),
+                Err(Errno::ENOENT) => {
+                    return self.create_file(resolver, &name, mode, is_exclusive);
+                }
                 Err(error) => return Err(error),
             };
             let Node::Disk(link) = found.node else {
@@ -109,14 +122,36 @@ impl ProcessState {
         Err(Errno::ELOOP)
     }
 
-    fn create_file(&self, resolver: Resolver<'_>, name: &Name, mode: u32) -> Outcome<Place> {
+    fn create_file(
+        &self,
+        resolver: Resolver<'_>,
+        name: &Name,
+        mode: u32,
+        is_exclusive: bool,
+    ) -> Outcome<Place> {
         let files = self.rv6().disk().files();
         let directory = disk_directory(name)?;
-        match flatten(files.create(directory, &name.name, mode & 0o7777)) {
-            // Somebody else made it since we looked.
-            Ok(_) | Err(Errno::EEXIST) => resolver.step(&name.directory, &name.name),
-            Err(error) => Err(error),
+        let turn = self.rv6().take_turn();
+        // Whoever wants to be the one that made it has to know whether it was.
+        let is_written_down = is_exclusive && self.rv6().journal().is_kept();
+        if is_written_down {
+            if resolver.step(&name.directory, &name.name).is_ok() {
+                return Err(Errno::EEXIST);
+            }
+            turn.intend(self, Action::Create(directory, name.name.clone()));
         }
+        let made = flatten(files.create(directory, &name.name, mode & 0o7777));
+        match made {
+            Ok(_) if is_written_down => self.commit_progress(1, |change| turn.settle(change)),
+            Err(_) if is_written_down => turn.give_up(),
+            _ => {}
+        }
+        match made {
+            // Somebody else made it since we looked.
+            Err(Errno::EEXIST) if !is_exclusive => {}
+            made => drop(made?),
+        }
+        resolver.step(&name.directory, &name.name)
     }
 
     /// `stat` and `lstat` of POSIX.
@@ -159,15 +194,21 @@ impl ProcessState {
 
     /// `mkdir` of POSIX.
     pub(crate) fn make_directory(&self, path: &[u8], mode: u32) -> Outcome<()> {
+        let turn = self.rv6().take_turn();
         let (resolver, start) = self.resolver()?;
         let name = free_name(resolver, &start, path)?;
         let files = self.rv6().disk().files();
-        let made = files.make_directory(disk_directory(&name)?, &name.name, mode & 0o7777);
-        flatten(made).map(drop)
+        let directory = disk_directory(&name)?;
+        turn.change(
+            self,
+            || Action::Name(directory, name.name.clone()),
+            || flatten(files.make_directory(directory, &name.name, mode & 0o7777)),
+        )
     }
 
     /// `rmdir` of POSIX.
     pub(crate) fn remove_directory(&self, path: &[u8]) -> Outcome<()> {
+        let turn = self.rv6().take_turn();
         let (resolver, start) = self.resolver()?;
         let name = resolver.resolve_name(&start, path)?;
         match &*name.name {
@@ -183,11 +224,17 @@ impl ProcessState {
             return Err(Errno::EBUSY);
         }
         let files = self.rv6().disk().files();
-        flatten(files.remove_directory(disk_directory(&name)?, &name.name))
+        let directory = disk_directory(&name)?;
+        turn.change(
+            self,
+            || Action::Unname(directory, name.name.clone()),
+            || flatten(files.remove_directory(directory, &name.name)),
+        )
     }
 
     /// `unlink` of POSIX; a directory gives `EISDIR`, as on Linux.
     pub(crate) fn unlink_path(&self, path: &[u8]) -> Outcome<()> {
+        let turn = self.rv6().take_turn();
         let (resolver, start) = self.resolver()?;
         let name = match resolver.resolve_name(&start, path) {
             Err(Errno::EBUSY) => return Err(Errno::EISDIR),
@@ -204,11 +251,17 @@ impl ProcessState {
             self.rv6().forget_image(inode);
         }
         let files = self.rv6().disk().files();
-        flatten(files.unlink(disk_directory(&name)?, &name.name))
+        let directory = disk_directory(&name)?;
+        turn.change(
+            self,
+            || Action::Unname(directory, name.name.clone()),
+            || flatten(files.unlink(directory, &name.name)),
+        )
     }
 
     /// `link` of POSIX; a symbolic link gets the second name itself.
     pub(crate) fn link_path(&self, path: &[u8], new_path: &[u8]) -> Outcome<()> {
+        let turn = self.rv6().take_turn();
         let (resolver, start) = self.resolver()?;
         let place = resolver.resolve_link(&start, path)?;
         if place.kind == FileKind::Directory {
@@ -222,7 +275,12 @@ impl ProcessState {
             return Err(Errno::EXDEV);
         };
         let files = self.rv6().disk().files();
-        flatten(files.link(inode, disk_directory(&name)?, &name.name))
+        let directory = disk_directory(&name)?;
+        turn.change(
+            self,
+            || Action::Name(directory, name.name.clone()),
+            || flatten(files.link(inode, directory, &name.name)),
+        )
     }
 
     /// `symlink` of POSIX.
@@ -233,13 +291,19 @@ impl ProcessState {
         if target.len() >= PATH_MAX {
             return Err(Errno::ENAMETOOLONG);
         }
+        let turn = self.rv6().take_turn();
         let (resolver, start) = self.resolver()?;
         let name = free_name(resolver, &start, path)?;
         if name.must_be_directory {
             return Err(Errno::ENOENT);
         }
         let files = self.rv6().disk().files();
-        flatten(files.symlink(disk_directory(&name)?, &name.name, target)).map(drop)
+        let directory = disk_directory(&name)?;
+        turn.change(
+            self,
+            || Action::Name(directory, name.name.clone()),
+            || flatten(files.symlink(directory, &name.name, target)),
+        )
     }
 
     /// `readlink` of POSIX.
@@ -254,6 +318,7 @@ impl ProcessState {
 
     /// `rename` of POSIX.
     pub(crate) fn rename_path(&self, path: &[u8], new_path: &[u8]) -> Outcome<()> {
+        let turn = self.rv6().take_turn();
         let (resolver, start) = self.resolver()?;
         let from = resolver.resolve_name(&start, path)?;
         let to = resolver.resolve_name(&start, new_path)?;
@@ -277,7 +342,16 @@ impl ProcessState {
         }
         let files = self.rv6().disk().files();
         let (from_directory, to_directory) = (disk_directory(&from)?, disk_directory(&to)?);
-        flatten(files.rename(from_directory, &from.name, to_directory, &to.name))
+        turn.change(
+            self,
+            || Action::Rename {
+                from: (from_directory, from.name.clone()),
+                to: (to_directory, to.name.clone()),
+                renamed: inode_at(&place),
+                replaced: replaced.as_ref().ok().and_then(inode_at),
+            },
+            || flatten(files.rename(from_directory, &from.name, to_directory, &to.name)),
+        )
     }
 }
 
@@ -291,6 +365,13 @@ fn free_name(resolver: Resolver<'_>, start: &Place, path: &[u8]) -> Outcome<Name
         Ok(_) => Err(Errno::EEXIST),
         Err(Errno::ENOENT) => Ok(name),
         Err(error) => Err(error),
+    }
+}
+
+const fn inode_at(place: &Place) -> Option<Inode> {
+    match place.node {
+        Node::Disk(inode) => Some(inode),
+        Node::Devices | Node::Device(_) => None,
     }
 }
 

@@ -3,7 +3,7 @@
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use interfaces::files::FileKind;
 use interfaces::process::ProcessInfo;
@@ -12,8 +12,10 @@ use crate::descriptors::Descriptors;
 use crate::device::Device;
 use crate::disk::{Disk, Held};
 use crate::errno::{Errno, Outcome};
+use crate::journal::{Change, Journal};
 use crate::open_file::{Access, Object, OpenFile};
 use crate::path::{Node, Place, Resolver};
+use crate::record::{self, Kind, LastCall, ProcessRecord};
 use crate::rv6::Rv6;
 use crate::sync::Mutex;
 use crate::wake::{Bed, Blocked};
@@ -28,9 +30,14 @@ pub struct ProcessState {
     bed: Arc<Bed>,
     /// Name of its domain, no other process's.
     domain_name: String,
+    /// Its domain; 0 while it is being started.
+    domain: AtomicU64,
     is_killed: AtomicBool,
     is_interrupted: AtomicBool,
-    status: AtomicU32,
+    has_finished: AtomicBool,
+    last_call: Mutex<LastCall>,
+    /// What is done is not what its call does.
+    is_uncounted: AtomicBool,
     started_ns: u64,
     command: [u8; 60],
     command_length: u32,
@@ -58,6 +65,18 @@ impl WorkingDirectory {
         };
         Ok(Self { place, _held: held })
     }
+
+    /// A predecessor's.
+    ///
+    /// # Errors
+    /// As the file system.
+    pub fn hold_again(disk: &Arc<Disk>, place: Place) -> Outcome<Self> {
+        let held = match place.node {
+            Node::Disk(inode) => Some(disk.hold_again(inode)?),
+            Node::Devices | Node::Device(_) => None,
+        };
+        Ok(Self { place, _held: held })
+    }
 }
 
 impl ProcessState {
@@ -81,12 +100,159 @@ impl ProcessState {
             blocked: Blocked::default(),
             bed: Arc::default(),
             domain_name,
+            domain: AtomicU64::new(0),
             is_killed: AtomicBool::new(false),
             is_interrupted: AtomicBool::new(false),
-            status: AtomicU32::new(0),
+            has_finished: AtomicBool::new(false),
+            last_call: Mutex::default(),
+            is_uncounted: AtomicBool::new(false),
             command,
             command_length,
         }
+    }
+
+    /// A predecessor's process.
+    #[must_use]
+    pub fn revived(
+        rv6: Arc<Rv6>,
+        pid: u32,
+        record: &ProcessRecord,
+        descriptors: Descriptors<OpenFile>,
+        directory: WorkingDirectory,
+        last_call: LastCall,
+    ) -> Self {
+        let (command, command_length) = command_line(&record.command);
+        Self {
+            rv6,
+            pid,
+            descriptors: Mutex::new(descriptors),
+            directory: Mutex::new(directory),
+            blocked: Blocked::default(),
+            bed: Arc::default(),
+            domain_name: record.name.clone(),
+            domain: AtomicU64::new(record.domain),
+            is_killed: AtomicBool::new(record.is_killed),
+            is_interrupted: AtomicBool::new(record.is_interrupted),
+            has_finished: AtomicBool::new(record.ended.is_some()),
+            last_call: Mutex::new(last_call),
+            is_uncounted: AtomicBool::new(false),
+            started_ns: record.started_ns,
+            command,
+            command_length,
+        }
+    }
+
+    /// What is written down of it, but for what the table knows.
+    #[must_use]
+    pub fn record(&self) -> ProcessRecord {
+        let length = usize::try_from(self.command_length).unwrap_or(0);
+        ProcessRecord {
+            parent: 0,
+            job: 0,
+            is_adopted: false,
+            is_killed: self.was_killed(),
+            is_interrupted: self.is_interrupted(),
+            ended: None,
+            domain: self.domain(),
+            started_ns: self.started_ns,
+            name: self.domain_name.clone(),
+            command: self.command.get(..length).unwrap_or(&[]).to_vec(),
+        }
+    }
+
+    /// Writes down what a new process has, but for what the table knows.
+    pub(crate) fn record_start(&self, change: &mut Change) {
+        let pid = u64::from(self.pid);
+        let directory = self.directory.lock();
+        let place = record::encode_place(&directory.place);
+        change.put(record::key(Kind::Directory, pid), &place);
+        let descriptors = self.descriptors.lock();
+        self.record_descriptors(&descriptors, change);
+        let last = self.last_call.lock();
+        change.put(record::key(Kind::LastCall, pid), &last.encode());
+    }
+
+    /// Writes down the files it has open.
+    pub(crate) fn record_files(&self, journal: &Arc<Journal>, change: &mut Change) {
+        for (_, file) in self.descriptors.lock().iter() {
+            file.record(journal, change);
+        }
+    }
+
+    /// Writes down its descriptors.
+    pub(crate) fn record_descriptors(
+        &self,
+        descriptors: &Descriptors<OpenFile>,
+        change: &mut Change,
+    ) {
+        let numbers = descriptors.iter();
+        let numbers = numbers.map(|(descriptor, file)| (descriptor, file.number()));
+        let key = record::key(Kind::Descriptors, u64::from(self.pid));
+        change.put(key, &record::encode_descriptors(numbers));
+    }
+
+    /// Does something for a call that is not what the call itself does.
+    pub(crate) fn uncounted(&self, act: impl FnOnce()) {
+        self.is_uncounted.store(true, Ordering::SeqCst);
+        act();
+        self.is_uncounted.store(false, Ordering::SeqCst);
+    }
+
+    /// Notes that a call has come to its end with `value`, and what it changed,
+    /// before anybody sees the answer.
+    pub(crate) fn commit(&self, value: [u64; 2], fill: impl FnOnce(&mut Change)) {
+        let mut last = self.last_call.lock();
+        if !self.is_uncounted.load(Ordering::SeqCst) {
+            *last = LastCall {
+                number: last.number + 1,
+                value,
+                progress: 0,
+            };
+        }
+        self.commit_last(&last, fill);
+    }
+
+    /// Notes how far a call has come, and what it changed so far.
+    pub(crate) fn commit_progress(&self, progress: u64, fill: impl FnOnce(&mut Change)) {
+        let mut last = self.last_call.lock();
+        last.progress = progress;
+        self.commit_last(&last, fill);
+    }
+
+    /// Notes that a call that had made progress has failed.
+    pub(crate) fn forget_progress(&self) {
+        if self.last_call.lock().progress != 0 {
+            self.commit_progress(0, |_| {});
+        }
+    }
+
+    fn commit_last(&self, last: &LastCall, fill: impl FnOnce(&mut Change)) {
+        self.rv6.journal().commit(|change| {
+            fill(change);
+            let key = record::key(Kind::LastCall, u64::from(self.pid));
+            change.put(key, &last.encode());
+        });
+    }
+
+    /// The last call that has come to its end, and how far the next one is.
+    pub(crate) fn last_call(&self) -> LastCall {
+        *self.last_call.lock()
+    }
+
+    /// Its domain; 0 while it is being started.
+    #[must_use]
+    pub fn domain(&self) -> u64 {
+        self.domain.load(Ordering::SeqCst)
+    }
+
+    /// Notes which domain it has.
+    pub fn set_domain(&self, domain: u64) {
+        self.domain.store(domain, Ordering::SeqCst);
+    }
+
+    /// Notes that it has ended; whether that was known.
+    pub(crate) fn note_end(&self) -> bool {
+        self.has_finished.swap(true, Ordering::SeqCst)
     }
 
     /// The console, opened for reading and writing.
@@ -139,7 +305,14 @@ impl ProcessState {
 
     /// Changes the working directory.
     pub fn set_directory(&self, directory: WorkingDirectory) {
-        let before = core::mem::replace(&mut *self.directory.lock(), directory);
+        let mut current = self.directory.lock();
+        let place = record::encode_place(&directory.place);
+        let before = core::mem::replace(&mut *current, directory);
+        self.commit([0, 0], |change| {
+            let key = record::key(Kind::Directory, u64::from(self.pid));
+            change.put(key, &place);
+        });
+        drop(current);
         drop(before);
     }
 
@@ -163,17 +336,6 @@ impl ProcessState {
     #[must_use]
     pub fn domain_name(&self) -> &str {
         &self.domain_name
-    }
-
-    /// Notes the status it means to exit with.
-    pub fn set_status(&self, status: u32) {
-        self.status.store(status, Ordering::SeqCst);
-    }
-
-    /// The status it noted last.
-    #[must_use]
-    pub fn status(&self) -> u32 {
-        self.status.load(Ordering::SeqCst)
     }
 
     /// Notes that another process or the interrupt key ends it.
@@ -200,7 +362,12 @@ impl ProcessState {
 
     /// Closes every descriptor, at its end.
     pub fn close_all(&self) {
-        let files = core::mem::take(&mut *self.descriptors.lock());
+        let mut descriptors = self.descriptors.lock();
+        let files = core::mem::take(&mut *descriptors);
+        // Before files are forgotten that they refer to.
+        let key = record::key(Kind::Descriptors, u64::from(self.pid));
+        self.rv6.journal().commit(|change| change.forget(key));
+        drop(descriptors);
         drop(files);
     }
 
@@ -212,11 +379,7 @@ impl ProcessState {
             parent,
             state: if has_ended { 2 } else { 1 },
             descriptors: u32::try_from(self.descriptors.lock().count()).unwrap_or(u32::MAX),
-            domain: self
-                .rv6
-                .system()
-                .domain_named(&self.domain_name)
-                .unwrap_or(0),
+            domain: if has_ended { 0 } else { self.domain() },
             started_ns: self.started_ns,
             command_length: self.command_length,
             command: self.command,

@@ -5,7 +5,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU32, Ordering};
 
 use exchange::Proxy;
 use interfaces::files::FileSystem;
@@ -16,13 +16,16 @@ use crate::descriptors::Descriptors;
 use crate::disk::Disk;
 use crate::errno::{Errno, Outcome, flatten};
 use crate::image::{ImageCache, Refusal};
+use crate::journal::{Change, Journal};
 use crate::open_file::OpenFile;
 use crate::path::{Place, Resolver};
 use crate::process::{ProcessState, WorkingDirectory};
+use crate::record::{self, Action, Intent, Kind, SystemRecord};
+use crate::sync::{Mutex, MutexGuard};
 use crate::system::{Ended, ProgramStart, System};
 use crate::table::{FIRST_PID, JOB_MAX, ProcessTable};
 use crate::terminal::{Terminal, Typed};
-use crate::wake::Bed;
+use crate::wake::{Bed, NEVER};
 
 /// Exit status of a process that was killed: 128 and the number of SIGKILL.
 const STATUS_KILLED: u32 = 137;
@@ -39,8 +42,8 @@ const KILL_RETRY_NS: u64 = 1_000_000;
 /// How often ending domains are looked for.
 const WATCH_NS: u64 = 20_000_000;
 
-/// The flag of somebody who is not killed.
-static NEVER: AtomicBool = AtomicBool::new(false);
+/// In the place of a domain: the process will never have one.
+pub(crate) const NO_DOMAIN: u64 = u64::MAX;
 
 /// How long processes may take to end at shutdown.
 const SHUTDOWN_NS: u64 = 2_000_000_000;
@@ -53,6 +56,9 @@ pub struct Rv6 {
     terminal: Arc<Terminal>,
     table: Arc<ProcessTable>,
     images: ImageCache,
+    journal: Arc<Journal>,
+    /// Held by whoever changes files in a way that cannot be repeated.
+    changes: Mutex<()>,
     /// Process that the interrupt key ends; 0: none.
     foreground: AtomicU32,
     /// The interrupt key was pressed while there was none.
@@ -71,7 +77,7 @@ pub struct SpawnRequest<'a> {
 }
 
 impl Rv6 {
-    /// A personality without processes.
+    /// A personality without processes, whose state is kept nowhere.
     #[must_use]
     pub fn new(
         system: Arc<dyn System>,
@@ -79,17 +85,65 @@ impl Rv6 {
         supervisor: Option<Proxy<dyn Supervisor>>,
         is_interactive: bool,
     ) -> Self {
-        Self {
-            terminal: Arc::new(Terminal::new(Arc::clone(&system), is_interactive)),
-            started_s: system.wall_clock_ns() / 1_000_000_000,
+        let journal = Arc::new(Journal::none(Arc::clone(&system)));
+        let started_s = system.wall_clock_ns() / 1_000_000_000;
+        Self::with_journal(
             system,
-            disk: Arc::new(Disk::new(files)),
+            files,
             supervisor,
-            table: Arc::default(),
+            is_interactive,
+            journal,
+            started_s,
+        )
+    }
+
+    pub(crate) fn with_journal(
+        system: Arc<dyn System>,
+        files: Box<dyn FileSystem + Send + Sync>,
+        supervisor: Option<Proxy<dyn Supervisor>>,
+        is_interactive: bool,
+        journal: Arc<Journal>,
+        started_s: u64,
+    ) -> Self {
+        let terminal = Terminal::new(Arc::clone(&system), Arc::clone(&journal), is_interactive);
+        Self {
+            terminal: Arc::new(terminal),
+            started_s,
+            system,
+            disk: Arc::new(Disk::new(files, Arc::clone(&journal))),
+            supervisor,
+            table: Arc::new(ProcessTable::new(Arc::clone(&journal))),
             images: ImageCache::default(),
+            journal,
+            changes: Mutex::default(),
             foreground: AtomicU32::new(0),
             interrupts: AtomicU32::new(0),
         }
+    }
+
+    /// Where what must outlive Rv6 is written down.
+    #[must_use]
+    pub const fn journal(&self) -> &Arc<Journal> {
+        &self.journal
+    }
+
+    /// Waits for the turn to change files in a way that cannot be repeated.
+    pub(crate) fn take_turn(&self) -> Turn<'_> {
+        let guard = self.journal.is_kept().then(|| self.changes.lock());
+        Turn {
+            rv6: self,
+            _guard: guard,
+        }
+    }
+
+    /// Writes down what there is once.
+    pub(crate) fn keep(&self) {
+        let record = SystemRecord {
+            started_s: self.started_s,
+            foreground: self.foreground.load(Ordering::SeqCst),
+        };
+        self.journal
+            .commit(|change| change.put(record::key(Kind::System, 0), &record.encode()));
     }
 
     /// What lies below.
@@ -135,8 +189,13 @@ impl Rv6 {
     /// Makes `pid` the process that the interrupt key ends, also if the key was
     /// pressed while it was being started.
     pub fn set_foreground(&self, pid: u32) {
-        self.foreground.store(pid, Ordering::SeqCst);
+        self.restore_foreground(pid);
+        self.keep();
         self.deliver_interrupt();
+    }
+
+    pub(crate) fn restore_foreground(&self, pid: u32) {
+        self.foreground.store(pid, Ordering::SeqCst);
     }
 
     /// Whether the interrupt key was pressed, with nothing to end, since this
@@ -201,11 +260,15 @@ impl Rv6 {
 
     fn end_process(&self, process: &ProcessState, cause: u32) {
         process.note_kill();
+        self.table.keep(process.number());
         process.blocked().kill();
         // It may be about to get its domain; if it never does, it has ended.
         for _ in 0..KILL_ATTEMPTS {
-            let has_ended = self.table.running(process.number()).is_none();
-            if self.system.kill(process.domain_name(), cause) || has_ended {
+            let domain = process.domain();
+            if domain != 0 {
+                return self.system.kill(domain, cause);
+            }
+            if self.table.running(process.number()).is_none() {
                 return;
             }
             process
@@ -226,7 +289,7 @@ impl Rv6 {
         descriptors.set(0, Arc::clone(&console))?;
         descriptors.set(1, console)?;
         descriptors.set(2, ProcessState::open_errors())?;
-        self.start(0, root, descriptors, request)
+        self.start(None, root, descriptors, request)
     }
 
     /// Starts a program for `parent`; its process number.
@@ -241,7 +304,7 @@ impl Rv6 {
     ) -> Outcome<u32> {
         let descriptors = parent.descriptors().lock().inherit(maps)?;
         let errors = descriptors.get(2).ok();
-        self.start(parent.number(), parent.place(), descriptors, request)
+        self.start(Some(parent), parent.place(), descriptors, request)
             .map_err(|refusal| {
                 if let Some(message) = refusal.message {
                     let path = String::from_utf8_lossy(request.path);
@@ -261,17 +324,20 @@ impl Rv6 {
         self.system.log(line);
         if let Some(file) = errors {
             // Who closed its error output wants no message.
-            let _ = file.write(parent, format!("rv6: {line}\n").as_bytes());
+            parent.uncounted(|| {
+                let _ = file.write(parent, format!("rv6: {line}\n").as_bytes(), 0);
+            });
         }
     }
 
     fn start(
         self: &Arc<Self>,
-        parent: u32,
+        caller: Option<&ProcessState>,
         directory: Place,
         descriptors: Descriptors<OpenFile>,
         request: &SpawnRequest<'_>,
     ) -> Result<u32, Refusal> {
+        let parent = caller.map_or(0, ProcessState::number);
         if let Some(job) = self.table.end_full_job(parent) {
             self.end_job(parent, job);
             return Err(Errno::EINTR.into());
@@ -295,20 +361,59 @@ impl Rv6 {
             ))
         })?;
         let pid = process.number();
-        let thread_name = String::from(process.domain_name());
-        let work = Box::new(move || {
-            let rv6 = Arc::clone(process.rv6());
-            let ended = match process.was_killed() {
-                true => Ended::Died(cause::KILLED),
-                false => rv6.system.run(&program.image, &process, &start),
-            };
-            rv6.finish(&process, &ended);
-        });
-        if !self.system.spawn_thread(&thread_name, work) {
-            self.table.remove(pid);
-            return Err(Errno::EAGAIN.into());
+        if process.was_killed() {
+            self.table.set_domain(&process, NO_DOMAIN, caller);
+            self.finish(&process, &Ended::Died(cause::KILLED));
+            return Ok(pid);
+        }
+        match self.system.start(&program.image, &process, &start) {
+            Ok(domain) => self.note_start(&process, domain, caller),
+            Err(reason) => {
+                self.table.set_domain(&process, NO_DOMAIN, caller);
+                self.finish(&process, &Ended::NotStarted(reason));
+            }
         }
         Ok(pid)
+    }
+
+    /// Notes that a process has its domain.
+    fn note_start(&self, process: &Arc<ProcessState>, domain: u64, parent: Option<&ProcessState>) {
+        self.table.set_domain(process, domain, parent);
+        if process.was_killed() {
+            self.system.kill(domain, cause::KILLED);
+        }
+        // Its end may have been reported before it was known here.
+        if let Some(ended) = self.system.end_of(domain) {
+            self.finish(process, &ended);
+        }
+    }
+
+    /// Sees to the ends of processes. Never returns.
+    pub fn watch_ends(&self) -> ! {
+        let mut after = 0;
+        loop {
+            let end = self.system.next_end(after);
+            let has_gap = end.number != after + 1;
+            after = end.number;
+            if let Some(process) = self.table.of_domain(end.domain) {
+                self.finish(&process, &end.ended);
+            }
+            if has_gap {
+                self.look_for_ends();
+            }
+        }
+    }
+
+    /// Sees to the ends of processes that nobody reported.
+    pub(crate) fn look_for_ends(&self) {
+        for process in self.table.all_running() {
+            let domain = process.domain();
+            if domain != 0
+                && let Some(ended) = self.system.end_of(domain)
+            {
+                self.finish(&process, &ended);
+            }
+        }
     }
 
     /// Ends a job that has too many processes. On a thread that goes first: the
@@ -330,13 +435,12 @@ impl Rv6 {
     /// Ends processes, which are noted as killed, all at once.
     fn end_all(&self, mut processes: Vec<Arc<ProcessState>>, cause: u32) {
         for attempt in 0..KILL_ATTEMPTS {
-            let names: Vec<&str> = processes
-                .iter()
-                .map(|process| process.domain_name())
-                .collect();
-            self.system.kill_all(&names, cause);
-            if attempt == 0 {
-                for process in &processes {
+            for process in &processes {
+                let domain = process.domain();
+                if domain != 0 {
+                    self.system.kill(domain, cause);
+                }
+                if attempt == 0 {
                     process.blocked().kill();
                 }
             }
@@ -351,6 +455,9 @@ impl Rv6 {
     }
 
     fn finish(&self, process: &Arc<ProcessState>, ended: &Ended) {
+        if process.note_end() {
+            return;
+        }
         let (status, cause) = match ended {
             Ended::Exited(status) => (status.unsigned_abs() & 0xff, 0),
             Ended::Died(_) if process.is_interrupted() => (STATUS_INTERRUPTED, cause::KILLED),
@@ -383,13 +490,12 @@ impl Rv6 {
         let bed = Bed::default();
         loop {
             bed.sleep_until(self.system.clock_ns() + WATCH_NS, &NEVER);
-            for name in self.system.dying_domains() {
-                let number = name.rsplit('.').next().and_then(|text| text.parse().ok());
-                let process = number.and_then(|number| self.table.running(number));
-                if let Some(process) = process.filter(|process| process.domain_name() == name) {
+            for domain in self.system.dying_domains() {
+                if let Some(process) = self.table.of_domain(domain) {
                     process.blocked().kill();
                 }
             }
+            self.journal.look();
         }
     }
 
@@ -408,6 +514,60 @@ impl Rv6 {
                 .log("shutdown: some processes did not end in time");
         }
         flatten(self.disk.files().sync())
+    }
+}
+
+/// The turn to change files in a way that cannot be repeated. While it is somebody's,
+/// nobody else does.
+pub(crate) struct Turn<'a> {
+    rv6: &'a Rv6,
+    _guard: Option<MutexGuard<'a, ()>>,
+}
+
+impl Turn<'_> {
+    /// Writes down what is going to be changed. A successor looks whether it was.
+    pub(crate) fn intend(&self, process: &ProcessState, action: Action) {
+        let pid = process.number();
+        let intent = Intent { pid, action };
+        let key = record::key(Kind::Intent, 0);
+        self.rv6
+            .journal
+            .commit(|change| change.put(key, &intent.encode()));
+    }
+
+    /// Notes, with a call's end, that the change is made.
+    pub(crate) fn settle(&self, change: &mut Change) {
+        change.forget(record::key(Kind::Intent, 0));
+    }
+
+    /// Notes that it will not be made.
+    pub(crate) fn give_up(&self) {
+        self.rv6.journal.commit(|change| self.settle(change));
+    }
+
+    /// Makes a change after writing it down.
+    ///
+    /// # Errors
+    /// As `act`.
+    pub(crate) fn change<T>(
+        &self,
+        process: &ProcessState,
+        action: impl FnOnce() -> Action,
+        act: impl FnOnce() -> Outcome<T>,
+    ) -> Outcome<()> {
+        if self.rv6.journal.is_kept() {
+            self.intend(process, action());
+        }
+        match act() {
+            Ok(_) => {
+                process.commit([0, 0], |change| self.settle(change));
+                Ok(())
+            }
+            Err(error) => {
+                self.give_up();
+                Err(error)
+            }
+        }
     }
 }
 

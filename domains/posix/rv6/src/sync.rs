@@ -46,7 +46,7 @@ pub use host::{Condvar, Mutex, MutexGuard};
 
 #[cfg(test)]
 mod host {
-    use std::sync::LazyLock;
+    use std::sync::{LazyLock, PoisonError};
     use std::time::{Duration, Instant};
 
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
@@ -66,7 +66,7 @@ mod host {
         }
 
         pub fn lock(&self) -> MutexGuard<'_, T> {
-            self.0.lock().unwrap()
+            self.0.lock().unwrap_or_else(PoisonError::into_inner)
         }
     }
 
@@ -79,7 +79,7 @@ mod host {
         }
 
         pub fn wait<'a, T>(&self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
-            self.0.wait(guard).unwrap()
+            self.0.wait(guard).unwrap_or_else(PoisonError::into_inner)
         }
 
         pub fn wait_until<'a, T>(

@@ -51,17 +51,40 @@ pub trait System: Send + Sync {
     /// # Errors
     /// One line that says which check failed.
     fn open_image(&self, bytes: &[u8]) -> Result<ImageHandle, String>;
-    /// Runs a program to its end on this thread.
-    fn run(&self, image: &ImageHandle, process: &Arc<ProcessState>, start: &ProgramStart) -> Ended;
-    /// The id of the domain of that name, which no other process has had.
-    fn domain_named(&self, name: &str) -> Option<u64>;
-    /// Names of the domains that are ending.
-    fn dying_domains(&self) -> Vec<String>;
-    /// Begins the end of a domain, for the cause with this number; whether there
-    /// was one of that name.
-    fn kill(&self, name: &str, cause: u32) -> bool;
-    /// Begins the end of those of these domains that there are.
-    fn kill_all(&self, names: &[&str], cause: u32);
+    /// Starts a program on a thread of its own, which this domain may die under;
+    /// the id of its domain.
+    ///
+    /// # Errors
+    /// Why it will never run, in one line.
+    fn start(
+        &self,
+        image: &ImageHandle,
+        process: &Arc<ProcessState>,
+        start: &ProgramStart,
+    ) -> Result<u64, String>;
+    /// Waits until a domain has ended, the `after`-th since boot or a later one.
+    fn next_end(&self, after: u64) -> DomainEnd;
+    /// How a domain ended; `None` while it lives.
+    fn end_of(&self, domain: u64) -> Option<Ended>;
+    /// Leads a program that a predecessor started to its process's new object;
+    /// whether that succeeded.
+    fn adopt(&self, process: &Arc<ProcessState>) -> bool;
+    /// Names of all domains, with their ids.
+    fn domains(&self) -> Vec<(String, u64)>;
+    /// The domains that are ending.
+    fn dying_domains(&self) -> Vec<u64>;
+    /// Begins the end of a domain, for the cause with this number, if it lives.
+    fn kill(&self, domain: u64, cause: u32);
+}
+
+/// A domain has ended.
+pub struct DomainEnd {
+    /// Number of its end since boot.
+    pub number: u64,
+    /// Its id.
+    pub domain: u64,
+    /// How it ended.
+    pub ended: Ended,
 }
 
 /// What a program is started with.

@@ -3,12 +3,12 @@
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, Ordering};
-
 use interfaces::process::{ExitStatus, ProcessInfo};
 
 use crate::errno::{Errno, Outcome};
+use crate::journal::{Change, Journal};
 use crate::process::ProcessState;
+use crate::record::{self, Kind, ProcessRecord};
 use crate::sync::{Condvar, Mutex};
 use crate::wake::Wake;
 
@@ -23,8 +23,8 @@ const PROCESS_MAX: usize = 1_024;
 pub const JOB_MAX: usize = 128;
 
 /// All processes.
-#[derive(Default)]
 pub struct ProcessTable {
+    journal: Arc<Journal>,
     state: Mutex<State>,
     ended: Condvar,
 }
@@ -46,6 +46,36 @@ struct Entry {
     status: Option<ExitStatus>,
 }
 
+impl Entry {
+    /// Writes down all that is known of the process.
+    fn record(&self, change: &mut Change) {
+        let record = ProcessRecord {
+            parent: self.parent,
+            job: self.job,
+            is_adopted: self.is_adopted,
+            ended: self.status.map(|ended| (ended.status, ended.cause)),
+            ..self.process.record()
+        };
+        change.put(process_key(self.process.number()), &record.encode());
+    }
+}
+
+const fn process_key(pid: u32) -> u64 {
+    record::key(Kind::Process, pid as u64)
+}
+
+/// Forgets all that is written down of a process.
+fn forget(change: &mut Change, pid: u32) {
+    for kind in [
+        Kind::Process,
+        Kind::Directory,
+        Kind::Descriptors,
+        Kind::LastCall,
+    ] {
+        change.forget(record::key(kind, u64::from(pid)));
+    }
+}
+
 impl State {
     /// The job of what a process starts; `None`: a new one.
     fn job_of(&self, parent: u32) -> Option<u32> {
@@ -56,6 +86,77 @@ impl State {
 }
 
 impl ProcessTable {
+    /// A table without processes.
+    #[must_use]
+    pub fn new(journal: Arc<Journal>) -> Self {
+        Self {
+            journal,
+            state: Mutex::default(),
+            ended: Condvar::new(),
+        }
+    }
+
+    /// Adds a predecessor's process.
+    pub fn revive(&self, process: Arc<ProcessState>, record: &ProcessRecord) {
+        let pid = process.number();
+        let entry = Entry {
+            process,
+            parent: record.parent,
+            job: record.job,
+            is_adopted: record.is_adopted,
+            status: record
+                .ended
+                .map(|(status, cause)| ExitStatus { pid, status, cause }),
+        };
+        self.state.lock().entries.insert(pid, entry);
+    }
+
+    /// Goes on numbering processes behind a predecessor's newest.
+    pub fn set_last(&self, pid: u32) {
+        self.state.lock().last_pid = pid;
+    }
+
+    /// Notes the domain of a process that has been started, which is the answer to
+    /// `parent`'s call.
+    pub fn set_domain(&self, process: &ProcessState, domain: u64, parent: Option<&ProcessState>) {
+        let state = self.state.lock();
+        process.set_domain(domain);
+        let fill = |change: &mut Change| {
+            if let Some(entry) = state.entries.get(&process.number()) {
+                entry.record(change);
+            }
+        };
+        match parent {
+            Some(parent) => parent.commit([u64::from(process.number()), 0], fill),
+            None => self.journal.commit(fill),
+        }
+    }
+
+    /// Writes down what has become of a process.
+    pub fn keep(&self, pid: u32) {
+        let state = self.state.lock();
+        if let Some(entry) = state.entries.get(&pid) {
+            self.journal.commit(|change| entry.record(change));
+        }
+    }
+
+    /// The process of a domain, unless it has ended.
+    #[must_use]
+    pub fn of_domain(&self, domain: u64) -> Option<Arc<ProcessState>> {
+        let state = self.state.lock();
+        let mut running = state.entries.values().filter(|one| one.status.is_none());
+        let found = running.find(|entry| entry.process.domain() == domain)?;
+        Some(Arc::clone(&found.process))
+    }
+
+    /// All processes that have not ended.
+    #[must_use]
+    pub fn all_running(&self) -> Vec<Arc<ProcessState>> {
+        let state = self.state.lock();
+        let running = state.entries.values().filter(|one| one.status.is_none());
+        running.map(|entry| Arc::clone(&entry.process)).collect()
+    }
+
     /// The processes of the job that `parent` belongs to, if it has as many as it
     /// may; they are noted as killed, so that none of them starts another. Those
     /// that have ended and were not waited for count, too.
@@ -115,13 +216,24 @@ impl ProcessTable {
             is_adopted: false,
             status: None,
         };
+        self.journal.commit(|change| {
+            entry.record(change);
+            process.record_start(change);
+            if parent == 0 {
+                process.record_files(&self.journal, change);
+            }
+            change.put(record::key(Kind::System, 1), &u64::from(pid).to_le_bytes());
+        });
         state.entries.insert(pid, entry);
         Ok(process)
     }
 
     /// Forgets a process that never ran.
     pub fn remove(&self, pid: u32) {
-        let entry = self.state.lock().entries.remove(&pid);
+        let mut state = self.state.lock();
+        let entry = state.entries.remove(&pid);
+        self.journal.commit(|change| forget(change, pid));
+        drop(state);
         drop(entry);
     }
 
@@ -176,6 +288,7 @@ impl ProcessTable {
     pub fn end(&self, status: ExitStatus) {
         let mut gone = Vec::new();
         let mut state = self.state.lock();
+        let mut changed = Vec::from([status.pid]);
         let orphans: Vec<u32> = state
             .entries
             .iter()
@@ -186,6 +299,7 @@ impl ProcessTable {
             let Some(entry) = state.entries.get_mut(&pid) else {
                 continue;
             };
+            changed.push(pid);
             entry.parent = FIRST_PID;
             entry.is_adopted = true;
             if entry.status.is_some() {
@@ -199,6 +313,15 @@ impl ProcessTable {
                 entry.status = Some(status);
             }
         }
+        self.journal.commit(|change| {
+            for pid in changed {
+                match state.entries.get(&pid) {
+                    Some(entry) => entry.record(change),
+                    None => forget(change, pid),
+                }
+            }
+            change.forget(record::key(Kind::Directory, u64::from(status.pid)));
+        });
         drop(state);
         self.ended.notify_all();
         drop(gone);
@@ -208,13 +331,12 @@ impl ProcessTable {
     /// has, and `is_waiting` is not set.
     ///
     /// # Errors
-    /// `ECHILD`; `EINTR` when `is_killed` is set while it waits.
+    /// `ECHILD`; `EINTR` when the parent is killed while it waits.
     pub fn wait(
         &self,
-        parent: u32,
+        parent: &ProcessState,
         pid: u32,
         is_waiting: bool,
-        is_killed: &AtomicBool,
     ) -> Outcome<Option<ExitStatus>> {
         let mut state = self.state.lock();
         loop {
@@ -222,13 +344,14 @@ impl ProcessTable {
             let mut ended = None;
             for (number, entry) in &state.entries {
                 let is_meant = pid == 0 || pid == *number;
-                if entry.parent == parent && !entry.is_adopted && is_meant {
+                if entry.parent == parent.number() && !entry.is_adopted && is_meant {
                     has_child = true;
                     ended = ended.or(entry.status);
                 }
             }
             if let Some(status) = ended {
                 let entry = state.entries.remove(&status.pid);
+                parent.commit(ended_words(&status), |change| forget(change, status.pid));
                 drop(state);
                 drop(entry);
                 return Ok(Some(status));
@@ -239,7 +362,7 @@ impl ProcessTable {
             if !is_waiting {
                 return Ok(None);
             }
-            if is_killed.load(Ordering::SeqCst) {
+            if parent.blocked().is_killed() {
                 return Err(Errno::EINTR);
             }
             state = self.ended.wait(state);
@@ -300,6 +423,12 @@ impl ProcessTable {
         }
         processes.len() as u64
     }
+}
+
+/// How a process ended, as the value of a finished call.
+fn ended_words(status: &ExitStatus) -> [u64; 2] {
+    let pid = u64::from(status.pid);
+    [pid | u64::from(status.status) << 32, status.cause.into()]
 }
 
 impl Wake for ProcessTable {

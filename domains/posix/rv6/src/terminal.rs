@@ -3,12 +3,14 @@
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, Ordering};
 
 use interfaces::process::TerminalMode;
 use lineedit::{Cooked, CookedEvent, Mode};
 
 use crate::errno::{Errno, Outcome};
+use crate::journal::{Change, Journal};
+use crate::process::ProcessState;
+use crate::record::{self, Kind, TerminalRecord};
 use crate::sync::{Condvar, Mutex};
 use crate::system::System;
 use crate::wake::Wake;
@@ -19,6 +21,7 @@ const READY_MAX: usize = 65_536;
 /// The system's one terminal.
 pub struct Terminal {
     system: Arc<dyn System>,
+    journal: Arc<Journal>,
     is_interactive: bool,
     state: Mutex<State>,
     changed: Condvar,
@@ -43,7 +46,7 @@ pub enum Typed {
 impl Terminal {
     /// A terminal on the console. If nobody sits at it, bytes pass unchanged.
     #[must_use]
-    pub fn new(system: Arc<dyn System>, is_interactive: bool) -> Self {
+    pub fn new(system: Arc<dyn System>, journal: Arc<Journal>, is_interactive: bool) -> Self {
         let mode = if is_interactive {
             Mode::COOKED
         } else {
@@ -56,10 +59,22 @@ impl Terminal {
         };
         Self {
             system,
+            journal,
             is_interactive,
             state: Mutex::new(state),
             changed: Condvar::new(),
         }
+    }
+
+    /// Goes on where a predecessor's terminal was.
+    pub fn revive(&self, record: TerminalRecord) {
+        let mut state = self.state.lock();
+        let mode = match record.is_canonical {
+            true => Mode::COOKED,
+            false => Mode::RAW,
+        };
+        state.discipline = Cooked::resumed(mode, record.line);
+        state.ready = record.ready.into();
     }
 
     /// Whether somebody sits at it.
@@ -87,6 +102,7 @@ impl Terminal {
                 }
             }
         }
+        self.journal.commit(|change| state.record(change));
         drop(state);
         self.changed.notify_all();
         if !echo.is_empty() {
@@ -103,6 +119,7 @@ impl Terminal {
             state.deliver(unfinished);
         }
         state.has_ended = true;
+        self.journal.commit(|change| state.record(change));
         drop(state);
         self.changed.notify_all();
     }
@@ -110,8 +127,8 @@ impl Terminal {
     /// Reads at most a line, waiting for one; 0 at the end of input.
     ///
     /// # Errors
-    /// `EINTR` when `is_killed` is set while it waits.
-    pub fn read(&self, into: &mut [u8], is_killed: &AtomicBool) -> Outcome<u64> {
+    /// `EINTR` when the process is killed while it waits.
+    pub fn read(&self, process: &ProcessState, into: &mut [u8]) -> Outcome<u64> {
         if into.is_empty() {
             return Ok(0);
         }
@@ -124,12 +141,17 @@ impl Terminal {
                     piece.drain(..count);
                     state.ready.push_front(piece);
                 }
+                // An end of input that was typed is no call that is counted.
+                match count {
+                    0 => self.journal.commit(|change| state.record(change)),
+                    _ => process.commit([count as u64, 0], |change| state.record(change)),
+                }
                 return Ok(count as u64);
             }
             if state.has_ended {
                 return Ok(0);
             }
-            if is_killed.load(Ordering::SeqCst) {
+            if process.blocked().is_killed() {
                 return Err(Errno::EINTR);
             }
             state = self.changed.wait(state);
@@ -173,11 +195,22 @@ impl Terminal {
         if !unfinished.is_empty() {
             state.deliver(unfinished);
         }
+        self.journal.commit(|change| state.record(change));
         Ok(())
     }
 }
 
 impl State {
+    /// Writes down what was typed and not read.
+    fn record(&self, change: &mut Change) {
+        let record = TerminalRecord {
+            is_canonical: self.discipline.mode().is_canonical,
+            line: self.discipline.line().to_vec(),
+            ready: self.ready.iter().cloned().collect(),
+        };
+        change.put(record::key(Kind::Terminal, 0), &record.encode());
+    }
+
     /// Adds input; single raw bytes are collected into one piece.
     fn deliver(&mut self, bytes: Vec<u8>) {
         match self.ready.back_mut() {

@@ -10,6 +10,9 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use crate::sync::{Condvar, Mutex};
 
+/// The flag of somebody who is not killed.
+pub static NEVER: AtomicBool = AtomicBool::new(false);
+
 /// Something a process can wait for.
 pub trait Wake: Send + Sync {
     /// Makes everybody who waits look at their flags again.

@@ -24,6 +24,9 @@ use crate::inventory::Inventory;
 use crate::policy::Row;
 use crate::service::Service;
 
+/// What runs when the system has ended: the kernel and this domain.
+const OWN: [&str; 2] = ["kernel", "init"];
+
 /// How long a domain may take to end when the system is powered off.
 const END_TIME: Duration = Duration::from_secs(5);
 
@@ -323,9 +326,30 @@ impl System {
         let all = (0..self.plan.domains.len()).rev();
         let ended: Vec<&str> = all.filter_map(|index| self.end(index)).collect();
         log::info!("ended, dependants first: {}", ended.join(", "));
+        self.end_strangers();
         self.entries.lock().clear();
         self.service.lock().take();
         status
+    }
+
+    /// Ends what domains of the plan have started and left behind, such as the
+    /// processes of a personality that stays dead.
+    fn end_strangers(&self) {
+        let own = self.control.list().unwrap_or_default();
+        let own = own
+            .iter()
+            .filter(|info| !OWN.contains(&runtime::name_text(&info.name)));
+        let strangers: Vec<u64> = own.map(|info| info.id).collect();
+        for id in &strangers {
+            // It may have ended by itself; either way it is waited for.
+            let _ = self.control.kill(*id, DeathCause::Exit);
+        }
+        let deadline = Instant::now() + END_TIME;
+        for id in strangers {
+            if self.control.wait_death(Some(id), deadline).is_err() {
+                log::error!("a domain that is in no plan does not end");
+            }
+        }
     }
 
     /// Ends a domain of the plan, if it runs; its name then.

@@ -65,6 +65,13 @@ impl Change<'_> {
         from.0.fetch_sub(1, Ordering::Relaxed) == 1
     }
 
+    /// Counts a proxy that a look found, and led elsewhere. True if it was the last
+    /// of `from`: that export is the caller's then.
+    pub fn move_one(&self, from: &References, to: &References) -> bool {
+        to.0.fetch_add(1, Ordering::Relaxed);
+        from.0.fetch_sub(1, Ordering::Relaxed) == 1
+    }
+
     /// Counts proxies that a look found, and led elsewhere. One stays behind.
     pub fn redirect(&self, count: u32, from: &References, to: &References) {
         to.0.fetch_add(count, Ordering::Relaxed);

@@ -470,6 +470,12 @@ unsafe extern "sysv64" fn trace_read(_: usize, _: *mut TraceEvent, _: usize) -> 
 unsafe extern "sysv64" fn domain_list(_: *mut DomainInfo, _: usize) -> Answer {
     UNSUPPORTED
 }
+unsafe extern "sysv64" fn domain_next_death(_: u64, _: u64, _: *mut DeathNotice) -> Answer {
+    UNSUPPORTED
+}
+unsafe extern "sysv64" fn proxy_redirect_held(_: u64, _: *const ProxyObject) -> Answer {
+    UNSUPPORTED
+}
 unsafe extern "sysv64" fn domain_wait_death(_: u64, _: u64, _: *mut DeathNotice) -> Answer {
     UNSUPPORTED
 }
@@ -609,6 +615,7 @@ pub fn table() -> &'static Services {
         proxy_clone,
         proxy_drop,
         proxy_redirect,
+        proxy_redirect_held,
         proxy_hold,
         proxy_wait,
         panic,
@@ -644,6 +651,7 @@ pub fn table() -> &'static Services {
         trace_control,
         trace_read,
         domain_wait_death,
+        domain_next_death,
         crash_record,
         audit,
         power_off: exit,

@@ -265,6 +265,9 @@ impl FileSystem for MemoryFiles {
         let mut state = self.0.lock().unwrap();
         Ok(state.find(from.0, from_name).and_then(|inode| {
             if let Ok(replaced) = state.find(to.0, to_name) {
+                if replaced == inode {
+                    return Ok(());
+                }
                 match (state.is_directory(inode), state.is_directory(replaced)) {
                     (false, true) => return Err(FileError::IsDirectory),
                     (true, false) => return Err(FileError::NotDirectory),

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use super::files::MemoryFiles;
 use crate::process::ProcessState;
 use crate::rv6::{Rv6, SpawnRequest};
 use crate::sync::now_ns;
-use crate::system::{Ended, ImageHandle, ProgramStart, System};
+use crate::system::{DomainEnd, Ended, ImageHandle, ProgramStart, System};
 
 /// A program: what it does with its process, and its exit status.
 pub type Program = fn(&ProcessState) -> i32;
@@ -26,7 +26,16 @@ pub struct Host {
     programs: Mutex<HashMap<String, Program>>,
     pub console: Mutex<Vec<u8>>,
     pub errors: Mutex<Vec<u8>>,
-    domains: Mutex<HashMap<String, Arc<AtomicBool>>>,
+    domains: Arc<Mutex<Domains>>,
+    changed: Arc<Condvar>,
+}
+
+impl Host {
+    /// Makes a function the program of that name.
+    pub fn know(&self, name: &str, program: Program) {
+        let mut programs = self.programs.lock().unwrap();
+        programs.insert(name.into(), program);
+    }
 }
 
 impl System for Host {
@@ -76,43 +85,83 @@ impl System for Host {
         }
     }
 
-    fn run(&self, image: &ImageHandle, process: &Arc<ProcessState>, _: &ProgramStart) -> Ended {
+    fn start(
+        &self,
+        image: &ImageHandle,
+        process: &Arc<ProcessState>,
+        _: &ProgramStart,
+    ) -> Result<u64, String> {
         let program: Program = *image.downcast_ref().unwrap();
         let is_killed = Arc::new(AtomicBool::new(false));
-        let name = String::from(process.domain_name());
-        self.domains
-            .lock()
-            .unwrap()
-            .insert(name.clone(), is_killed.clone());
-        let status = program(process);
-        self.domains.lock().unwrap().remove(&name);
-        match is_killed.load(Ordering::SeqCst) {
-            true => Ended::Died(crate::rv6::cause::KILLED),
-            false => Ended::Exited(status),
+        let domain = {
+            let mut domains = self.domains.lock().unwrap();
+            let domain = domains.started.len() as u64 + 1;
+            let name = process.domain_name().to_string();
+            domains.started.push((name, is_killed.clone()));
+            domain
+        };
+        let (ends, process) = (self.domains.clone(), process.clone());
+        let changed = self.changed.clone();
+        thread::spawn(move || {
+            let status = program(&process);
+            let ended = match is_killed.load(Ordering::SeqCst) {
+                true => Ended::Died(crate::rv6::cause::KILLED),
+                false => Ended::Exited(status),
+            };
+            ends.lock().unwrap().ended.push((domain, ended));
+            changed.notify_all();
+        });
+        Ok(domain)
+    }
+
+    fn next_end(&self, after: u64) -> DomainEnd {
+        let mut domains = self.domains.lock().unwrap();
+        loop {
+            if let Some((domain, ended)) = domains.ended.get(after as usize) {
+                return DomainEnd {
+                    number: after + 1,
+                    domain: *domain,
+                    ended: ended.clone(),
+                };
+            }
+            domains = self.changed.wait(domains).unwrap();
         }
     }
 
-    fn domain_named(&self, _name: &str) -> Option<u64> {
-        None
+    fn end_of(&self, domain: u64) -> Option<Ended> {
+        let domains = self.domains.lock().unwrap();
+        let end = domains.ended.iter().find(|end| end.0 == domain);
+        end.map(|end| end.1.clone())
     }
 
-    fn dying_domains(&self) -> Vec<String> {
+    fn adopt(&self, _: &Arc<ProcessState>) -> bool {
+        true
+    }
+
+    fn domains(&self) -> Vec<(String, u64)> {
+        let domains = self.domains.lock().unwrap();
+        let names = domains.started.iter().map(|(name, _)| name.clone());
+        names.zip(1..).collect()
+    }
+
+    fn dying_domains(&self) -> Vec<u64> {
         Vec::new()
     }
 
-    fn kill_all(&self, names: &[&str], cause: u32) {
-        for name in names {
-            self.kill(name, cause);
+    fn kill(&self, domain: u64, _cause: u32) {
+        let domains = self.domains.lock().unwrap();
+        if let Some((_, is_killed)) = domains.started.get(domain as usize - 1) {
+            is_killed.store(true, Ordering::SeqCst);
         }
     }
+}
 
-    fn kill(&self, name: &str, _cause: u32) -> bool {
-        let domains = self.domains.lock().unwrap();
-        domains.get(name).is_some_and(|domain| {
-            domain.store(true, Ordering::SeqCst);
-            true
-        })
-    }
+/// Programs that were started, and those that have ended.
+#[derive(Default)]
+struct Domains {
+    /// The name of each and whether it is killed; its id is its place, from 1 on.
+    started: Vec<(String, Arc<AtomicBool>)>,
+    ended: Vec<(u64, Ended)>,
 }
 
 /// A system on which the test is the first process.
@@ -124,13 +173,20 @@ pub struct Fixture {
 }
 
 /// The file system, shared with the test.
-struct Shared(Arc<MemoryFiles>);
+pub struct Shared {
+    pub files: Arc<MemoryFiles>,
+    /// Whoever uses it is dead: threads that are left over do nothing more.
+    pub is_over: Arc<AtomicBool>,
+}
 
 impl Fixture {
     pub fn new(is_interactive: bool) -> Self {
         let host = Arc::new(Host::default());
         let files = Arc::new(MemoryFiles::new());
-        let shared = Box::new(Shared(files.clone()));
+        let shared = Box::new(Shared {
+            files: files.clone(),
+            is_over: Arc::default(),
+        });
         let rv6 = Arc::new(Rv6::new(host.clone(), shared, None, is_interactive));
         let console = ProcessState::open_console();
         let mut descriptors = crate::descriptors::Descriptors::new();
@@ -152,6 +208,8 @@ impl Fixture {
             ))
         };
         let process = rv6.table().add(0, make).unwrap();
+        let watching = rv6.clone();
+        thread::spawn(move || watching.watch_ends());
         Self {
             host,
             files,
@@ -163,11 +221,7 @@ impl Fixture {
     /// Puts a program on the disk.
     pub fn install(&self, path: &str, program: Program) {
         let name = path.rsplit('/').next().unwrap();
-        self.host
-            .programs
-            .lock()
-            .unwrap()
-            .insert(name.into(), program);
+        self.host.know(name, program);
         self.write_file(path, format!("\x7fELF{name}").as_bytes(), 0o755);
     }
 
@@ -234,7 +288,10 @@ macro_rules! forward {
     ($($method:ident($($argument:ident: $type:ty),*) -> $answer:ty;)*) => {
         impl FileSystem for Shared {
             $(fn $method(&self, $($argument: $type),*) -> RpcResult<Result<$answer, FileError>> {
-                self.0.$method($($argument),*)
+                while self.is_over.load(Ordering::SeqCst) {
+                    thread::park();
+                }
+                self.files.$method($($argument),*)
             })*
         }
     };

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod deaths;
 mod files;
 mod host;
 mod paths;
