@@ -102,9 +102,14 @@ impl<I: ?Sized + Interface> Guard<I> {
         }
     }
 
+    /// Goes on after a first attempt that `answer` came of: for a shadow whose further
+    /// ones differ from it, by what has to be brought back before.
+    ///
+    /// # Errors
+    /// As for [`Self::call`].
     #[cold]
     #[inline(never)]
-    fn call_again<R>(
+    pub fn call_again<R>(
         &self,
         mut answer: RpcResult<R>,
         is_doubtful: impl Fn(&R) -> bool,
