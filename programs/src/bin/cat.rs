@@ -4,7 +4,7 @@
 #![forbid(unsafe_code)]
 
 use posix::fs::File;
-use posix::io::{self, BufReader, ErrorKind};
+use posix::io::{self, BufReader};
 use posix::prelude::*;
 
 const SWITCHES: Switches = Switches::new("nu", "cat [-n] [FILE...]").long(&[("number", 'n')]);
@@ -21,9 +21,6 @@ fn main() -> ExitCode {
     for file in &files {
         let numbers = options.has('n').then_some(&mut line_number);
         if let Err(error) = copy(file, numbers) {
-            if error.kind() == ErrorKind::BrokenPipe {
-                posix::process::exit(141);
-            }
             complain!("{file}: {error}");
             all_went_well = false;
         }
@@ -37,8 +34,18 @@ fn copy(file: &str, numbers: Option<&mut u64>) -> io::Result<()> {
         _ => Box::new(File::open(file)?),
     };
     match numbers {
-        None => io::copy(&mut input, &mut io::stdout()).map(drop),
+        None => copy_bytes(&mut *input),
         Some(line_number) => copy_numbered(BufReader::new(input), line_number),
+    }
+}
+
+fn copy_bytes(input: &mut dyn Read) -> io::Result<()> {
+    let mut buffer = vec![0; 4 * io::BUFFER_BYTES];
+    loop {
+        match input.read(&mut buffer)? {
+            0 => return Ok(()),
+            count => posix::print_bytes(&buffer[..count]),
+        }
     }
 }
 
@@ -46,8 +53,8 @@ fn copy_numbered(mut input: BufReader<Box<dyn Read>>, line_number: &mut u64) -> 
     let mut line = Vec::new();
     while input.read_until(b'\n', &mut line)? > 0 {
         *line_number += 1;
-        write!(io::stdout(), "{line_number:6}\t")?;
-        io::stdout().write_all(&line)?;
+        print!("{line_number:6}\t");
+        posix::print_bytes(&line);
         line.clear();
     }
     Ok(())
