@@ -1,5 +1,9 @@
 //! What crosses arrives, in registers or in memory, whatever its size.
 #![expect(missing_docs, reason = "a test has no readers of documentation")]
+#![expect(
+    clippy::too_many_arguments,
+    reason = "as many as a method of an interface may have"
+)]
 
 use std::sync::Arc;
 
@@ -88,10 +92,7 @@ impl<const N: u8> Sizes for Plus<N> {
         ])
     }
     fn maybe(&self, it: Option<RRef<u64>>) -> RpcResult<Option<RRef<u64>>> {
-        Ok(match it {
-            Some(object) => Some(RRef::new(*object + u64::from(N))),
-            None => None,
-        })
+        Ok(it.map(|object| RRef::new(*object + u64::from(N))))
     }
     fn many(&self, mut it: [RRef<u64>; 4], more: u8) -> RpcResult<[RRef<u64>; 4]> {
         *it[3] += u64::from(more + N);

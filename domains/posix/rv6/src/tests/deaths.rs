@@ -1,4 +1,4 @@
-//! Rv6 dies before and after each of its commits, and its process notices nothing.
+//! Rv6 dies before and after each of its commits, and no process notices.
 
 #![forbid(unsafe_code)]
 
