@@ -23,7 +23,7 @@ pub struct Targets {
 }
 
 impl Targets {
-    /// Those that the options name, or all that are not essential.
+    /// Those that the options name, or all but those that the system ends with.
     ///
     /// # Errors
     /// Any [`ToolError`] of manifests, and [`CampaignError`].
@@ -109,7 +109,7 @@ fn word(target: &Target) -> String {
 pub fn all(source: &Source, machine: Machine) -> Vec<Target> {
     let mut all = Vec::new();
     for domain in source.domains_on(machine) {
-        if domain.essential {
+        if domain.essential && !domain.comes_back() {
             continue;
         }
         let kind = if drives_device(domain) {

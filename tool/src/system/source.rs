@@ -314,6 +314,11 @@ impl DomainSource {
         self.image.as_deref().unwrap_or(&self.name)
     }
 
+    /// Whether it is started again when it dies.
+    pub fn comes_back(&self) -> bool {
+        self.on_death != OnDeath::Stop
+    }
+
     /// Whether a shadow is to stand in front of it.
     pub fn is_transparent(&self) -> bool {
         self.on_death == OnDeath::Transparent

@@ -20,8 +20,11 @@ use interfaces::process::{
 use interfaces::supervisor::Supervisor;
 use runtime::time::{Duration, Instant};
 
-/// Deaths that one call survives. It may be what kills Rv6.
-const ATTEMPTS: u32 = 5;
+/// Deaths in a row that one call survives: it may be what kills Rv6.
+const ATTEMPTS: u32 = 8;
+
+/// A call that was under way for so long before a death is not what killed Rv6.
+const HARMLESS: Duration = Duration::from_millis(20);
 
 /// Longest wait for a successor.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -40,6 +43,33 @@ impl Successor for Proxy<dyn Process> {
         // It may lead to a successor already.
         let deadline = Instant::now() + PATIENCE;
         seen.is_alive() || Self::wait_for_successor(self, seen, deadline.nanoseconds()).is_ok()
+    }
+}
+
+/// Deaths that one call meets.
+struct Deaths {
+    in_a_row: u32,
+    began: Instant,
+}
+
+impl Deaths {
+    fn new() -> Self {
+        Self {
+            in_a_row: 0,
+            began: Instant::now(),
+        }
+    }
+
+    /// Waits for a successor to make the call on; false: there is none, or the call
+    /// has met too many deaths.
+    fn outlive(&mut self, process: &impl Successor) -> bool {
+        if self.in_a_row > 0 && self.began.elapsed() >= HARMLESS {
+            self.in_a_row = 0;
+        }
+        self.in_a_row += 1;
+        let goes_on = self.in_a_row <= ATTEMPTS && process.wait_for_successor();
+        self.began = Instant::now();
+        goes_on
     }
 }
 
@@ -80,14 +110,10 @@ impl<P: Process + Successor> Calls<P> {
         mut answer: RpcResult<T>,
         mut call: impl FnMut(&P) -> RpcResult<T>,
     ) -> RpcResult<T> {
-        for _ in 0..ATTEMPTS {
-            match &answer {
-                Err(error) if error.is_domain_dead() => {}
-                _ => break,
-            }
-            if !self.process.wait_for_successor() {
-                break;
-            }
+        let mut deaths = Deaths::new();
+        while matches!(&answer, Err(error) if error.is_domain_dead())
+            && deaths.outlive(&self.process)
+        {
             answer = call(&self.process);
         }
         answer
@@ -124,14 +150,10 @@ impl<P: Process + Successor> Calls<P> {
         remembered: impl Fn(&FinishedCall) -> T,
         mut call: impl FnMut(&P, u64) -> Answer<T>,
     ) -> Answer<T> {
-        for _ in 0..ATTEMPTS {
-            match &answer {
-                Err(error) if error.is_domain_dead() => {}
-                _ => break,
-            }
-            if !self.process.wait_for_successor() {
-                break;
-            }
+        let mut deaths = Deaths::new();
+        while matches!(&answer, Err(error) if error.is_domain_dead())
+            && deaths.outlive(&self.process)
+        {
             let last = self.repeat(|process| process.last_call())?;
             let is_alone = self.under_way.load(Ordering::Relaxed) == 1;
             let answered = self.answered.load(Ordering::Relaxed);
