@@ -521,3 +521,36 @@ pub fn cause_of(id: u64) -> Option<DeathCause> {
         _ => None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn notice(id: u64) -> DeathNotice {
+        DeathNotice {
+            id,
+            name: abi::note::name("test"),
+            cause: DeathCause::Exit as u32,
+            exit_status: 0,
+            record: 0,
+            begun_ns: 0,
+        }
+    }
+
+    #[test]
+    fn deaths_are_followed_by_their_numbers_and_forgotten_ones_passed_over() {
+        let mut recent = Recent {
+            deaths: 0,
+            notices: VecDeque::new(),
+        };
+        assert!(recent.next(0).is_none());
+        let all = NOTICES as u64 + 10;
+        (1..=all).for_each(|number| recent.push(notice(100 + number)));
+        let next = |after| recent.next(after).map(|(number, one)| (number, one.id));
+        assert_eq!(next(0), Some((11, 111)));
+        assert_eq!(next(11), Some((12, 112)));
+        assert_eq!(next(all - 1), Some((all, 100 + all)));
+        assert_eq!(next(all), None);
+        assert_eq!(next(u64::MAX), None);
+    }
+}
