@@ -16,7 +16,7 @@ use abi::thread::CrossStatus;
 use crate::domain::{self, Creation, Domain};
 use crate::start::{self, EnterFrame};
 use crate::thread::{self, Spawn};
-use crate::{crossing, death, record};
+use crate::{crossing, death, heap, record};
 
 /// A program that has a thread, for as long as that runs.
 struct Program {
@@ -25,7 +25,7 @@ struct Program {
     entry: abi::grant::Entry,
     grants: Vec<Grant>,
     /// What grants of text and bytes point to: the starter's may be gone.
-    _copies: Vec<Box<[u8]>>,
+    _copies: Vec<Vec<u8>>,
 }
 
 /// Starts a program; its result is not waited for.
@@ -60,7 +60,7 @@ fn spawn(
     grants: &[Grant],
 ) -> Result<(), ServiceError> {
     let entry = start::entry_of(domain).ok_or(ServiceError::NoMemory)?;
-    let (grants, copies) = copied(grants);
+    let (grants, copies) = copied(grants).ok_or(ServiceError::NoMemory)?;
     let program = Box::into_raw(Box::new(Program {
         domain,
         generation: domain.generation(),
@@ -89,10 +89,10 @@ fn spawn(
     })
 }
 
-/// The grants, with what they point to copied.
-fn copied(grants: &[Grant]) -> (Vec<Grant>, Vec<Box<[u8]>>) {
+/// The grants, with what they point to copied; `None`: no memory.
+fn copied(grants: &[Grant]) -> Option<(Vec<Grant>, Vec<Vec<u8>>)> {
     let mut copies = Vec::new();
-    let mut own = grants.to_vec();
+    let mut own = heap::try_copy(grants)?;
     for grant in &mut own {
         let is_memory = [GrantKind::Text, GrantKind::Bytes].map(|kind| kind as u32);
         if !is_memory.contains(&grant.kind) || grant.second == 0 {
@@ -102,11 +102,11 @@ fn copied(grants: &[Grant]) -> (Vec<Grant>, Vec<Box<[u8]>>) {
         // call of the starter's.
         let bytes =
             unsafe { core::slice::from_raw_parts(grant.first as *const u8, grant.second as usize) };
-        let copy: Box<[u8]> = bytes.into();
+        let copy = heap::try_copy(bytes)?;
         grant.first = copy.as_ptr() as u64;
         copies.push(copy);
     }
-    (own, copies)
+    Some((own, copies))
 }
 
 /// A program's thread, in the kernel's name: enters the domain and, whatever

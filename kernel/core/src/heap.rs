@@ -4,6 +4,7 @@
 //! larger ones take page frames directly and give them back. Memory of the
 //! classes is not returned, so the audit counts bytes in use, not pages.
 
+use alloc::vec::Vec;
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -49,6 +50,14 @@ pub fn bytes_in_use() -> u64 {
 #[must_use]
 pub fn pages_held() -> u64 {
     PAGES.load(Ordering::Relaxed)
+}
+
+/// A copy of what a domain handed over, as long as that may be; `None`: no memory.
+pub(crate) fn try_copy<T: Copy>(from: &[T]) -> Option<Vec<T>> {
+    let mut copy = Vec::new();
+    copy.try_reserve_exact(from.len()).ok()?;
+    copy.extend_from_slice(from);
+    Some(copy)
 }
 
 /// Class of a layout, if it is small: classes are 16, 32, … 2,048 bytes.

@@ -8,6 +8,7 @@ use abi::grant::Entry;
 use abi::note::{DomainNote, MAX_PARAMETERS, ParameterNote};
 use domain_image::{ImageError, Layout, Note, Permissions, PublicKey, SignedImage, Symbols};
 
+use crate::heap;
 use crate::machine::Permission;
 use crate::memory::{Frames, Mapping, Reservation};
 
@@ -87,10 +88,7 @@ impl Image {
         let note = Note::parse(elf)?;
         note.check_build(abi::ABI_VERSION, abi::note::hash(abi::COMPILER.as_bytes()))?;
         let layout = Layout::parse(elf)?;
-        let mut copy = Vec::new();
-        copy.try_reserve_exact(elf.len())
-            .map_err(|_| OpenError::NoMemory)?;
-        copy.extend_from_slice(elf);
+        let copy = heap::try_copy(elf).ok_or(OpenError::NoMemory)?;
         let mut segments = Vec::new();
         for segment in layout.segments() {
             segments.push(open_segment(&layout, segment, elf)?);

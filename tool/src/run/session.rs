@@ -361,7 +361,7 @@ mod tests {
 
     #[test]
     fn a_silence_ends_it_and_words_do_not() {
-        let limit = Limit::Silence(Duration::from_millis(400));
+        let limit = Limit::Silence(Duration::from_secs(1));
         let run = |script| {
             let streams = Streams {
                 console: Box::new(Capture::default()),
@@ -372,7 +372,7 @@ mod tests {
             command.args(["-c", script]);
             watch(command, streams, limit).unwrap()
         };
-        let talks = "for i in 1 2 3 4 5 6 7 8; do echo $i; sleep 0.1; done; \
+        let talks = "for i in 1 2 3 4 5 6 7 8 9 10 11 12 13; do echo $i; sleep 0.1; done; \
                      echo 'redleaf: exit status 0' >&2";
         assert_eq!(run(talks), Ending::Status(0));
         assert_eq!(run("echo 1; exec sleep 60"), Ending::TimedOut);
