@@ -367,11 +367,13 @@ fn reclaim_dying() -> bool {
         return false;
     }
     // One look at all threads for all domains: many may die at once.
-    let look = scan::look_around();
+    let looked = scan::look_around();
     let mut lingering = false;
     for domain in dying {
-        if domain.was_seen_held(look) || !try_reclaim(domain) {
+        if !domain.is_clear(looked) {
             lingering = true;
+        } else if take_dying(domain) {
+            reclaim(domain);
         }
     }
     if lingering {
@@ -382,8 +384,7 @@ fn reclaim_dying() -> bool {
 
 /// Reclaims a dying domain if no thread holds it; whether it is dead now.
 fn try_reclaim(domain: &'static Domain) -> bool {
-    let ticket = domain.death_ticket();
-    if scan::is_held(domain, ticket) {
+    if !domain.is_clear(scan::look_around()) {
         return false;
     }
     if take_dying(domain) {

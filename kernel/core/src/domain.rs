@@ -34,9 +34,10 @@ pub struct Domain {
     is_shared: AtomicBool,
     /// When its last death began, nanoseconds since boot.
     died_ns: AtomicU64,
-    /// What [`crate::scan`] marks threads with that are clear of its death.
+    /// Number of its death among the looks of [`crate::scan`]; the largest until
+    /// it has one.
     death_ticket: AtomicU64,
-    /// The last of the reaper's looks at all threads that saw it held.
+    /// The last look that saw it held, dying.
     held_look: AtomicU64,
     /// What it may use and uses.
     pub(crate) usage: Usage,
@@ -98,7 +99,7 @@ impl Domain {
             past_calls: AtomicU64::new(0),
             is_shared: AtomicBool::new(false),
             died_ns: AtomicU64::new(0),
-            death_ticket: AtomicU64::new(0),
+            death_ticket: AtomicU64::new(u64::MAX),
             held_look: AtomicU64::new(0),
             usage: Usage::new(),
             body: SpinLock::new(Body {
@@ -162,19 +163,16 @@ impl Domain {
         self.is_shared.load(Ordering::SeqCst)
     }
 
-    /// Number of its death, once it is dying.
-    pub(crate) fn death_ticket(&self) -> u64 {
-        self.death_ticket.load(Ordering::SeqCst)
-    }
-
-    /// Notes that a thread held it when the reaper looked.
+    /// Notes that a look saw a thread that holds it.
     pub(crate) fn see_held(&self, look: u64) {
-        self.held_look.store(look, Ordering::Relaxed);
+        self.held_look.fetch_max(look, Ordering::Relaxed);
     }
 
-    /// Whether a thread held it at that look of the reaper's.
-    pub(crate) fn was_seen_held(&self, look: u64) -> bool {
-        self.held_look.load(Ordering::Relaxed) == look
+    /// Whether no thread holds it, once it is dying: every thread was looked at in
+    /// look `looked` or later.
+    pub(crate) fn is_clear(&self, looked: u64) -> bool {
+        looked > self.death_ticket.load(Ordering::SeqCst)
+            && looked > self.held_look.load(Ordering::Relaxed)
     }
 
     /// Its entry returned: it can be called.
@@ -416,6 +414,7 @@ pub fn create(creation: &Creation<'_>) -> Option<&'static Domain> {
     domain.cpu_ns.store(0, Ordering::Relaxed);
     domain.past_calls.store(0, Ordering::Relaxed);
     domain.is_shared.store(false, Ordering::SeqCst);
+    domain.death_ticket.store(u64::MAX, Ordering::SeqCst);
     domain.usage.begin(&creation.limits);
     domain.life.begin();
     Some(domain)

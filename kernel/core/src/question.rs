@@ -1,30 +1,29 @@
-//! What a CPU is asked about the thread it runs: is it clear of a dying domain?
+//! What a CPU is asked about the thread it runs: which dying domains it holds.
 //!
-//! Asked by who wants to reclaim the domain, answered by the CPU's interrupt
-//! handler, each at its own time: who asks gives up after a while and asks the
-//! next question while the handler may still be about the last one. So a question
-//! is one word, and the number of the death that a thread is marked with is not in
-//! it but with the domain: the number of another question's would be a lie.
+//! Asked by who wants to reclaim domains, answered by the CPU's interrupt handler,
+//! each at its own time: who asks gives up after a while and asks anew while the
+//! handler may still be about the last question. So a question is one word, the
+//! number of a look, and what comes of an answer is noted with that number: late, it
+//! says less, and is no lie.
 
-use crate::atomic::{AtomicUsize, Ordering, const_fn};
+use crate::atomic::{AtomicU64, Ordering, const_fn};
 
-/// A question to one CPU: about the domain at an address; 0: none is asked.
+/// A question to one CPU: the number of a look; 0: none is asked.
 #[derive(Debug)]
-pub struct Question(AtomicUsize);
+pub struct Question(AtomicU64);
 
 impl Question {
     const_fn! {
         /// None.
         #[must_use]
         pub fn new() -> Self {
-            Self(AtomicUsize::new(0))
+            Self(AtomicU64::new(0))
         }
     }
 
-    /// Asks about a domain that has been marked dying and numbered. Who answers
-    /// sees both.
-    pub fn ask(&self, about: usize) {
-        self.0.store(about, Ordering::Release);
+    /// Asks for a look. Who answers sees the deaths that were numbered before it.
+    pub fn ask(&self, look: u64) {
+        self.0.store(look, Ordering::Release);
     }
 
     /// Asks no more. The handler may still be about it.
@@ -32,22 +31,22 @@ impl Question {
         self.0.store(0, Ordering::Release);
     }
 
-    /// Whether the CPU has looked: who asks sees how it marked its thread.
+    /// Whether the CPU has looked: who asks sees what it noted.
     pub fn is_answered(&self) -> bool {
         self.0.load(Ordering::Acquire) == 0
     }
 
-    /// Answers, if something is asked: `mark_if_clear` looks at the thread and marks
-    /// it with the number of the death of the domain at the address it is given.
-    pub fn answer(&self, mark_if_clear: impl FnOnce(usize)) {
-        let about = self.0.load(Ordering::Acquire);
-        if about == 0 {
+    /// Answers, if something is asked: `look_at` looks at the thread and notes what
+    /// it holds with the number it is given.
+    pub fn answer(&self, look_at: impl FnOnce(u64)) {
+        let look = self.0.load(Ordering::Acquire);
+        if look == 0 {
             return;
         }
-        mark_if_clear(about);
+        look_at(look);
         // The next question, if that is already asked, stays.
         let _ = self
             .0
-            .compare_exchange(about, 0, Ordering::Release, Ordering::Relaxed);
+            .compare_exchange(look, 0, Ordering::Release, Ordering::Relaxed);
     }
 }

@@ -1,24 +1,24 @@
 //! Whether any thread still holds a dying domain, asked of all CPUs.
 //!
-//! A domain is reclaimed when no thread's chain of continuations mentions it.
-//! A thread that is switched out is looked at by whoever asks, its stack
-//! claimed meanwhile. A thread that runs elsewhere is looked at by its CPU's
-//! interrupt handler, where its chain is complete, and marked with the ticket
-//! of the death if it is clear.
+//! A domain is reclaimed when no thread's chain of continuations mentions it. Looks
+//! at all threads are numbered, and deaths are among them. A look notes, with each
+//! dying domain that a chain mentions, that it was seen held, and with the thread
+//! that it was looked at. A thread that is switched out is looked at by whoever
+//! asks, its stack claimed meanwhile; one that runs elsewhere by its CPU's interrupt
+//! handler, where its chain is complete, in its own time: a CPU that does not answer
+//! soon leaves its thread with an older look. So one look is enough for all the
+//! domains that are dying, however many they are.
 //!
-//! Once clear, a thread stays clear: the domain's `live` word is 0, so no
-//! crossing enters it, and only who executes in it makes threads that start in
+//! A domain is clear if every thread was looked at after its death and after it was
+//! last seen held. Once clear, a thread stays clear: the domain's `live` word is 0,
+//! so no crossing enters it, and only who executes in it makes threads that start in
 //! it. An interrupted CPU is not between that word's check and the link of the
 //! continuation, because the handler answers nothing inside the stub.
 //!
-//! **Invariant:** a thread is not marked clear of a death unless it was seen,
-//! after the domain was marked dying, with a complete chain that does not
-//! mention the domain.
+//! **Invariant:** a thread's look is noted after what it was seen to hold.
 
 use core::ptr;
 use core::sync::atomic::{AtomicU64, Ordering};
-
-use abi::thread::DomainSlot;
 
 use crate::cpu::{self, Cpu};
 use crate::crossing;
@@ -33,9 +33,10 @@ const ANSWER_NS: u64 = 200_000;
 /// After how long a CPU that was inside the stub is interrupted again.
 const ASK_AGAIN_NS: u64 = 20_000;
 
-/// One scan at a time: a CPU has room for one question.
+/// One look at a time: a CPU has room for one question.
 static ASKING: SpinLock<()> = SpinLock::new(());
 
+/// Looks and deaths so far.
 static TICKETS: AtomicU64 = AtomicU64::new(0);
 
 /// Answers for the thread that was interrupted on this CPU.
@@ -44,63 +45,85 @@ static TICKETS: AtomicU64 = AtomicU64::new(0);
 /// Called from the interrupt handler of that CPU, with the thread's `gs`, not
 /// interrupted inside the crossing stub.
 pub(crate) unsafe fn answer(cpu: &Cpu) {
-    let thread = thread::current();
-    let control = thread.control();
-    cpu.question.answer(|slot| {
-        let slot = slot as *const DomainSlot;
+    cpu.question.answer(|look| {
         // SAFETY: the thread is interrupted, so its chain rests, and is complete
-        // outside of the stub; who asks names a slot of the table's.
-        unsafe {
-            if !crossing::chain_holds((*control).current, (*control).chain, slot) {
-                let ticket = crate::domain::of_slot(slot).death_ticket();
-                thread.clear_of.store(ticket, Ordering::Release);
-            }
-        }
+        // outside of the stub.
+        unsafe { look_at(thread::current(), look) }
     });
 }
 
-/// Number of a death, for [`is_held`].
+/// Number of a look, or of a death that no look before it saw.
 pub fn new_ticket() -> u64 {
     TICKETS.fetch_add(1, Ordering::SeqCst) + 1
 }
 
-/// Whether a thread may still hold a domain that is dying with `ticket`. To be
-/// asked again later if so.
-pub fn is_held(domain: &'static Domain, ticket: u64) -> bool {
+/// Looks at all threads; the number of a look since which each of them was looked
+/// at, for [`Domain::is_clear`].
+pub fn look_around() -> u64 {
     let asking = ASKING.lock();
-    ask_others(domain.slot());
-    let mut is_held = false;
+    let look = new_ticket();
+    ask_others(look);
+    let mut oldest = look;
     // The list is locked meanwhile: no thread is made by one seen clear later.
-    thread::for_each(|thread| is_held = is_held || !is_clear(thread, domain, ticket));
+    thread::for_each(|thread| oldest = oldest.min(last_look(thread, look)));
     drop(asking);
-    is_held
+    oldest
 }
 
-/// Looks at the chains of all threads that rest, and notes the dying domains they
-/// mention; the number of the look. Any other domain is to be asked about.
-pub fn look_around() -> u64 {
-    let look = new_ticket();
-    thread::for_each(|thread| {
-        let is_over = thread.stack_range().is_empty() || thread.state() == ThreadState::Ended;
-        if is_over || ptr::eq(thread, thread::current()) || !thread.try_claim() {
-            return;
-        }
-        // SAFETY: switched out, and nobody runs it while it is claimed.
-        unsafe {
-            crossing::for_each_held(
-                (*thread.control()).current,
-                (*thread.control()).chain,
-                |slot| {
-                    let domain = crate::domain::of_slot(slot);
-                    if (*slot).live.load(Ordering::Relaxed) == 0 {
-                        domain.see_held(look);
-                    }
-                },
-            );
-        }
-        thread.release();
-    });
+/// Looks at a thread, if it rests; the number of the last look at it.
+fn last_look(thread: &'static Thread, look: u64) -> u64 {
+    let never_enters = thread.stack_range().is_empty();
+    if never_enters || thread.state() == ThreadState::Ended {
+        return look;
+    }
+    if ptr::eq(thread, thread::current()) {
+        // SAFETY: the running thread's own chain.
+        unsafe { look_at(thread, look) }
+        return look;
+    }
+    // Pre-emption is off (the list is locked), so no CPU waits for it for long.
+    if !thread.try_claim() {
+        return thread.looked.load(Ordering::Acquire);
+    }
+    // SAFETY: switched out, and nobody runs it while it is claimed.
+    unsafe {
+        see_start(thread, look);
+        look_at(thread, look);
+    }
+    thread.release();
     look
+}
+
+/// Notes the dying domains that a thread's chain mentions, then that it was looked
+/// at.
+///
+/// # Safety
+/// The thread must not be running, or be the current one, outside of the stub.
+unsafe fn look_at(thread: &Thread, look: u64) {
+    let control = thread.control();
+    // SAFETY: the caller's contract; continuations name slots of the table.
+    unsafe {
+        crossing::for_each_held((*control).current, (*control).chain, |slot| {
+            if (*slot).live.load(Ordering::Relaxed) == 0 {
+                crate::domain::of_slot(slot).see_held(look);
+            }
+        });
+    }
+    thread.looked.fetch_max(look, Ordering::Release);
+}
+
+/// Notes the domain that a thread has yet to enter for the first time.
+///
+/// # Safety
+/// The thread must not be running.
+unsafe fn see_start(thread: &Thread, look: u64) {
+    // SAFETY: the caller's contract.
+    if unsafe { thread.has_started() } {
+        return;
+    }
+    if let Some(domain) = crate::domain::slot_of(thread.home) {
+        domain.see_held(look);
+    }
 }
 
 /// Whether the current thread's chain mentions a domain.
@@ -137,13 +160,15 @@ fn may_be_inside(thread: &'static Thread, domain: &'static Domain) -> bool {
     is_inside
 }
 
-fn ask_others(slot: &'static DomainSlot) {
+/// Asks the CPUs that execute something else than their idle thread, and waits for
+/// their answers for a while.
+fn ask_others(look: u64) {
     let preempt = PreemptOff::new();
     let this = cpu::current();
     // An idle thread never enters a domain.
     let is_busy = |cpu: &Cpu| cpu::idle_mask() & 1 << cpu.index == 0;
     for cpu in cpu::others(this).filter(|cpu| is_busy(cpu)) {
-        cpu.question.ask(ptr::from_ref(slot).addr());
+        cpu.question.ask(look);
     }
     let give_up_ns = machine::get().now_ns() + ANSWER_NS;
     let mut ask_ns = 0;
@@ -166,32 +191,4 @@ fn interrupt_silent(this: &'static Cpu) {
     for cpu in cpu::others(this).filter(|cpu| !cpu.question.is_answered()) {
         machine::get().wake_cpu(cpu.index);
     }
-}
-
-fn is_clear(thread: &'static Thread, domain: &'static Domain, ticket: u64) -> bool {
-    let never_enters = thread.stack_range().is_empty();
-    if never_enters
-        || thread.state() == ThreadState::Ended
-        || thread.clear_of.load(Ordering::Acquire) == ticket
-    {
-        return true;
-    }
-    if ptr::eq(thread, thread::current()) {
-        return !is_held_here(domain);
-    }
-    // Pre-emption is off (the list is locked), so no CPU waits for it for long.
-    if !thread.try_claim() {
-        return false;
-    }
-    let control = thread.control();
-    // SAFETY: switched out, and nobody runs it while it is claimed.
-    let is_clear = unsafe {
-        !crossing::chain_holds((*control).current, (*control).chain, domain.slot())
-            && !thread.starts_in(domain.id())
-    };
-    if is_clear {
-        thread.clear_of.store(ticket, Ordering::Release);
-    }
-    thread.release();
-    is_clear
 }

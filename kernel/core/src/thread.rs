@@ -76,8 +76,8 @@ pub struct Thread {
     pub(crate) allowed: AtomicU64,
     /// Next in its run queue, which guards it.
     pub(crate) next: AtomicPtr<Thread>,
-    /// Ticket of the death that this thread is known to be clear of.
-    pub(crate) clear_of: AtomicU64,
+    /// Number of the last look at the domains it holds: see [`crate::scan`].
+    pub(crate) looked: AtomicU64,
     /// Priority, below [`PRIORITIES`].
     pub priority: u32,
     /// Number, unique since boot.
@@ -155,7 +155,7 @@ impl Thread {
             cpu: AtomicUsize::new(0),
             allowed: AtomicU64::new(u64::MAX),
             next: AtomicPtr::new(core::ptr::null_mut()),
-            clear_of: AtomicU64::new(0),
+            looked: AtomicU64::new(0),
             priority: priority.min(PRIORITY_KERNEL),
             number,
             home,
@@ -227,13 +227,13 @@ impl Thread {
         self.stack.as_ref().map_or(0..0, Stack::range)
     }
 
-    /// Whether it has yet to enter the domain with this owner id.
+    /// Whether it has taken its first steps, towards its domain.
     ///
     /// # Safety
     /// The thread must not be running, or be the current one.
-    pub(crate) unsafe fn starts_in(&self, id: u64) -> bool {
+    pub(crate) unsafe fn has_started(&self) -> bool {
         // SAFETY: the caller's contract.
-        unsafe { (*self.start.get()).is_some() && self.home == id }
+        unsafe { (*self.start.get()).is_none() }
     }
 
     /// Whether it is switched out while it executes in a domain.

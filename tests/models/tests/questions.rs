@@ -12,7 +12,9 @@ struct Victim {
     /// As `DomainSlot::live`.
     live: AtomicU64,
     /// As the domain's `death_ticket`.
-    number: AtomicU64,
+    ticket: AtomicU64,
+    /// As the domain's `held_look`.
+    held: AtomicU64,
     /// Its memory. Loom lets nobody touch it beside another, or without seeing
     /// what the last one wrote.
     memory: UnsafeCell<u32>,
@@ -22,7 +24,8 @@ impl Victim {
     fn new() -> Self {
         Self {
             live: AtomicU64::new(1),
-            number: AtomicU64::new(0),
+            ticket: AtomicU64::new(u64::MAX),
+            held: AtomicU64::new(0),
             memory: UnsafeCell::new(0),
         }
     }
@@ -30,14 +33,20 @@ impl Victim {
     fn touch(&self) {
         self.memory.with_mut(|_| ());
     }
+
+    /// As `Domain::is_clear`.
+    fn is_clear(&self, looked: u64) -> bool {
+        looked > self.ticket.load(Ordering::SeqCst) && looked > self.held.load(Ordering::Relaxed)
+    }
 }
 
-/// Two domains, and the CPU that is asked about them. The address of a domain is
-/// its index plus 1.
+/// Two domains, and the CPU that is asked about them.
 struct Machine {
     question: Question,
     victims: [Victim; 2],
-    clear_of: AtomicU64,
+    /// As the thread's.
+    looked: AtomicU64,
+    tickets: AtomicU64,
 }
 
 impl Machine {
@@ -45,17 +54,26 @@ impl Machine {
         Arc::new(Self {
             question: Question::new(),
             victims: [Victim::new(), Victim::new()],
-            clear_of: AtomicU64::new(0),
+            looked: AtomicU64::new(0),
+            tickets: AtomicU64::new(0),
         })
     }
 
-    /// The handler, outside of the stub; the thread executes in `inside`.
+    /// As `scan::new_ticket`.
+    fn new_ticket(&self) -> u64 {
+        self.tickets.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    /// The handler, outside of the stub; the thread executes in `inside`. As
+    /// `scan::look_at`.
     fn interrupt(&self, inside: Option<usize>) {
-        self.question.answer(|about| {
-            if inside != Some(about - 1) {
-                let number = self.victims[about - 1].number.load(Ordering::SeqCst);
-                self.clear_of.store(number, Ordering::Release);
+        self.question.answer(|look| {
+            if let Some(inside) = inside
+                && self.victims[inside].live.load(Ordering::Relaxed) == 0
+            {
+                self.victims[inside].held.fetch_max(look, Ordering::Relaxed);
             }
+            self.looked.fetch_max(look, Ordering::Release);
         });
     }
 
@@ -68,16 +86,20 @@ impl Machine {
         }
     }
 
-    /// As `Domain::set_dying` and `scan::is_held`, which waits for an answer as
-    /// long as it likes; then as `death::reclaim`.
+    /// As `Domain::set_dying`.
     fn kill(&self, which: usize) {
         let victim = &self.victims[which];
-        let number = which as u64 + 1;
         victim.live.store(0, Ordering::SeqCst);
-        victim.number.store(number, Ordering::SeqCst);
-        self.question.ask(which + 1);
+        victim.ticket.store(self.new_ticket(), Ordering::SeqCst);
+    }
+
+    /// As `scan::look_around`, which waits for an answer as long as it likes; then
+    /// as `death::reclaim`.
+    fn reap(&self) {
+        self.question.ask(self.new_ticket());
         self.question.withdraw();
-        if self.clear_of.load(Ordering::Acquire) == number {
+        let looked = self.looked.load(Ordering::Acquire);
+        for victim in self.victims.iter().filter(|one| one.is_clear(looked)) {
             victim.touch();
         }
     }
@@ -89,7 +111,10 @@ fn who_is_marked_clear_of_a_death_is_clear() {
         let machine = Machine::new();
         let reaper = {
             let machine = Arc::clone(&machine);
-            thread::spawn(move || machine.kill(0))
+            thread::spawn(move || {
+                machine.kill(0);
+                machine.reap();
+            })
         };
         machine.interrupt(None);
         machine.cross(0);
@@ -106,9 +131,30 @@ fn a_late_answer_is_not_taken_for_one_to_the_next_question() {
             let machine = Arc::clone(&machine);
             thread::spawn(move || {
                 machine.kill(0);
+                machine.reap();
                 machine.kill(1);
+                machine.reap();
             })
         };
+        machine.cross(1);
+        reaper.join().unwrap();
+    });
+}
+
+#[test]
+fn one_look_is_enough_for_all_who_died_before_it() {
+    models::check(|| {
+        let machine = Machine::new();
+        let reaper = {
+            let machine = Arc::clone(&machine);
+            thread::spawn(move || {
+                machine.kill(0);
+                machine.kill(1);
+                machine.reap();
+            })
+        };
+        machine.cross(0);
+        machine.interrupt(None);
         machine.cross(1);
         reaper.join().unwrap();
     });

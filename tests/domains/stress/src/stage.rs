@@ -25,6 +25,9 @@ const END: Duration = Duration::from_millis(10);
 const LOOKS: u32 = 2_000;
 const PAUSE: Duration = Duration::from_millis(5);
 
+/// Bytes of a page frame.
+const PAGE_SIZE: u64 = 4096;
+
 /// Equal audits in a row that stand still.
 const STANDS_STILL: u32 = 10;
 
@@ -194,8 +197,8 @@ impl Stage {
         }
     }
 
-    /// What is in use once it stands still. The kernel's heap keeps what it
-    /// grew by, so it is left out.
+    /// What is in use once it stands still. Heaps keep what they grew by, so the
+    /// kernel's is left out, and the private memory of whoever lives.
     pub fn settled(&self) -> Result<Audit, Failure> {
         let (mut last, mut same) = (self.audit()?, 0);
         for _ in 0..LOOKS {
@@ -211,8 +214,11 @@ impl Stage {
     }
 
     fn audit(&self) -> Result<Audit, Failure> {
+        let living = self.control.list().map_err(|_| "no list of domains")?;
         let audit = self.control.audit().map_err(|_| "no audit")?;
+        let own: u64 = living.iter().map(|domain| domain.private_bytes).sum();
         Ok(Audit {
+            frames: audit.frames - own / PAGE_SIZE,
             kernel_heap_bytes: 0,
             ..audit
         })
