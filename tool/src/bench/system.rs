@@ -18,7 +18,7 @@ use crate::run::{self, RunFolder};
 use crate::tree::Tree;
 
 /// Longest time one run of a benchmark's system may take.
-pub const LIMIT: Duration = Duration::from_secs(60);
+pub const LIMIT: Duration = Duration::from_secs(180);
 
 /// Runs of a benchmark that measures time. A processor whose other hyperthread
 /// is busy is slower for longer than any one run lasts.

@@ -17,6 +17,7 @@ use std::fs;
 use crate::build;
 use crate::cli::{CampaignOptions, Machine, RunOptions};
 use crate::error::ToolError;
+use crate::run::session::Ending;
 use crate::run::{self, RunFolder};
 use crate::system::Source;
 use crate::tree::Tree;
@@ -85,8 +86,19 @@ pub fn carry_out(
     let folder = RunFolder::make(tree)?;
     let boot = run::prepare(tree, &run_options(options, targets), &built, &folder)?;
     let seen = watch::watch(&boot, options.faults)?;
+    if seen.ending != Ending::Status(0) {
+        keep_log(tree, &seen.log)?;
+    }
     let findings = disk::check(&boot.disk, &seen.kept, &folder)?;
     Ok(Report::new(options, targets, seen, findings))
+}
+
+/// Keeps the log of a system that came to a bad end.
+fn keep_log(tree: &Tree, log: &str) -> Result<(), ToolError> {
+    let path = tree.make_target("campaign")?.join("log");
+    std::fs::write(&path, log).map_err(ToolError::file("write", &path))?;
+    eprintln!("redleaf: its log is in {}", path.display());
+    Ok(())
 }
 
 fn run_options(options: &CampaignOptions, targets: &Targets) -> RunOptions {

@@ -12,7 +12,7 @@ use crate::run::machine::Boot;
 use crate::run::session::{self, Capture, Ending, Limit, Streams};
 
 /// How long a system may say nothing; a fault takes a fraction of a second.
-const SILENCE: Duration = Duration::from_secs(120);
+const SILENCE: Duration = Duration::from_secs(45);
 
 /// What was seen of a campaign.
 #[derive(Debug)]
