@@ -4,8 +4,8 @@ use alloc::vec::Vec;
 
 use interfaces::supervisor::{CrashCause, Injection, InjectionReport, SupervisorError};
 use manifest::DeathPolicy;
+use runtime::DeathNotice;
 use runtime::time::{Duration, Instant};
-use runtime::{DeathCause, DeathNotice};
 
 use crate::service::{LOOP_TIME, Service, fault_of, refusal};
 
@@ -30,6 +30,9 @@ impl Service {
         let fault = fault_of(injection.cause);
         let within = Duration::from_nanos(injection.within_ns);
         let control = self.system.control();
+        if injection.cause == CrashCause::EndlessLoop && !self.is_watched(name) {
+            self.end_loop_in(id, within + LOOP_TIME)?;
+        }
         let was_at_work = control
             .inject_within(id, fault, within, injection.seed)
             .map_err(refusal)?;
@@ -38,7 +41,7 @@ impl Service {
             was_at_work: was_at_work.into(),
             ..InjectionReport::default()
         };
-        if let Some(notice) = self.see_death(name, id, injection.cause)? {
+        if let Some(notice) = self.see_death(id, injection.cause)? {
             self.system.saw_death(id);
             report.has_died = 1;
             report.death_cause = notice.cause;
@@ -64,7 +67,6 @@ impl Service {
     /// Waits until the domain is dead; `None` if it outlives its device's fault.
     fn see_death(
         &self,
-        name: &str,
         id: u64,
         cause: CrashCause,
     ) -> Result<Option<DeathNotice>, SupervisorError> {
@@ -73,10 +75,6 @@ impl Service {
             return Ok(control
                 .wait_death(Some(id), Instant::now() + NOTICE_TIME)
                 .ok());
-        }
-        if cause == CrashCause::EndlessLoop && !self.is_watched(name) {
-            runtime::thread::sleep(LOOP_TIME);
-            control.kill(id, DeathCause::Watchdog).map_err(refusal)?;
         }
         self.wait_death(id).map(Some)
     }

@@ -8,6 +8,7 @@ use interfaces::supervisor::{
     AuditReport, CrashCause, DomainStatus, EdgeStatus, Injection, InjectionReport, STATE_WAITING,
     Supervisor, SupervisorError, TracedCall, UpgradeReport,
 };
+use runtime::thread::{Priority, sleep, spawn};
 use runtime::time::{Duration, Instant};
 use runtime::{DeathCause, DeathNotice, DomainInfo, DomainState, InjectedFault, ServiceError};
 
@@ -25,7 +26,7 @@ const HELD_TIME: Duration = Duration::from_secs(1);
 const LOOK_TIME: Duration = Duration::from_millis(50);
 
 /// How long an injected endless loop is left to run before it is ended.
-pub const LOOP_TIME: Duration = Duration::from_millis(20);
+pub(crate) const LOOP_TIME: Duration = Duration::from_millis(20);
 
 /// How long a device may take to come to an occasion for its fault.
 const DEVICE_TIME: Duration = Duration::from_secs(1);
@@ -75,17 +76,29 @@ impl Service {
                 .map_err(refusal)?;
             return Ok(());
         }
-        control.inject(id, fault_of(cause)).map_err(refusal)?;
         if cause == CrashCause::EndlessLoop {
-            runtime::thread::sleep(LOOP_TIME);
-            control.kill(id, DeathCause::Watchdog).map_err(refusal)?;
+            self.end_loop_in(id, LOOP_TIME)?;
         }
+        control.inject(id, fault_of(cause)).map_err(refusal)?;
         let ended = self.wait_death(id);
         let passed_ms = requested.elapsed().as_millis();
         self.system.saw_death(id);
         ended?;
         log::info!("{name} ended {passed_ms} ms after the request");
         Ok(())
+    }
+
+    /// Ends a domain that is about to loop, after that time. On a thread that is made
+    /// before it does, and of high priority: what loops may leave others no CPU.
+    pub(crate) fn end_loop_in(&self, id: u64, delay: Duration) -> Result<(), SupervisorError> {
+        let system = Arc::clone(&self.system);
+        let end = move || {
+            sleep(delay);
+            // It may have ended otherwise.
+            let _ = system.control().kill(id, DeathCause::Watchdog);
+        };
+        let spawned = spawn("end of loop", Priority::High, end);
+        spawned.map(drop).map_err(|_| SupervisorError::Failed)
     }
 
     pub(crate) fn wait_death(&self, id: u64) -> Result<DeathNotice, SupervisorError> {
