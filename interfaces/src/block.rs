@@ -100,15 +100,19 @@ pub type BlockBatch = RRefDeque<BlockRequest, BATCH>;
 #[interface]
 pub trait BlockDevice {
     /// What the device is.
+    #[repeatable]
     fn geometry(&self) -> RpcResult<Geometry>;
 
     /// Reads sectors from `sector` on until `into` is full; blocks.
+    #[repeatable]
     fn read(&self, sector: u64, into: &mut [u8]) -> RpcResult<Result<(), BlockError>>;
 
     /// Writes `from` to the sectors from `sector` on; blocks.
+    #[repeatable]
     fn write(&self, sector: u64, from: &[u8]) -> RpcResult<Result<(), BlockError>>;
 
     /// Makes every finished write durable; blocks.
+    #[repeatable]
     fn flush(&self) -> RpcResult<Result<(), BlockError>>;
 
     /// Starts as many requests of the batch as the queue takes, in order, and

@@ -152,22 +152,31 @@ pub struct FileSystemStatus {
 }
 
 /// A file system.
+///
+/// Calls that may be made twice are marked: their callers do not see the death of a
+/// shadow. What the others did, a caller finds out by looking.
 #[interface]
 pub trait FileSystem {
     /// The root directory.
+    #[repeatable]
     fn root(&self) -> RpcResult<Result<Inode, FileError>>;
     /// The inode `name` stands for in `directory` (`.` and `..` included).
+    #[repeatable]
     fn lookup(&self, directory: Inode, name: &[u8]) -> RpcResult<Result<Inode, FileError>>;
     /// What is known of an inode.
+    #[repeatable]
     fn attributes(&self, inode: Inode) -> RpcResult<Result<Attributes, FileError>>;
     /// Reads at `offset`; how many bytes, 0 at the end.
+    #[repeatable]
     fn read(&self, inode: Inode, offset: u64, into: &mut [u8])
     -> RpcResult<Result<u64, FileError>>;
     /// Writes at `offset`, growing the file; how many bytes.
+    #[repeatable]
     fn write(&self, inode: Inode, offset: u64, from: &[u8]) -> RpcResult<Result<u64, FileError>>;
     /// Writes at the end of the file as one step; the offset after the bytes.
     fn append(&self, inode: Inode, from: &[u8]) -> RpcResult<Result<u64, FileError>>;
     /// Sets the length.
+    #[repeatable]
     fn truncate(&self, inode: Inode, size: u64) -> RpcResult<Result<(), FileError>>;
     /// Makes an empty regular file and names it.
     fn create(
@@ -198,6 +207,7 @@ pub trait FileSystem {
         target: &[u8],
     ) -> RpcResult<Result<Inode, FileError>>;
     /// Copies a symbolic link's target; its length.
+    #[repeatable]
     fn read_link(&self, inode: Inode, into: &mut [u8]) -> RpcResult<Result<u64, FileError>>;
     /// Renames, replacing what `to_name` stood for as POSIX says.
     fn rename(
@@ -208,8 +218,10 @@ pub trait FileSystem {
         to_name: &[u8],
     ) -> RpcResult<Result<(), FileError>>;
     /// Sets permission bits.
+    #[repeatable]
     fn set_mode(&self, inode: Inode, mode: u32) -> RpcResult<Result<(), FileError>>;
     /// Sets access and modification time.
+    #[repeatable]
     fn set_times(
         &self,
         inode: Inode,
@@ -217,6 +229,7 @@ pub trait FileSystem {
         modified_s: u64,
     ) -> RpcResult<Result<(), FileError>>;
     /// Fills `entries` from position `cookie` (0: the start); how many.
+    #[repeatable]
     fn read_directory(
         &self,
         inode: Inode,
@@ -229,14 +242,19 @@ pub trait FileSystem {
     /// Ends what one [`FileSystem::retain`] began.
     fn release(&self, inode: Inode) -> RpcResult<Result<(), FileError>>;
     /// How many times an inode is retained.
+    #[repeatable]
     fn retentions(&self, inode: Inode) -> RpcResult<Result<u64, FileError>>;
     /// Makes an inode's contents and attributes durable.
+    #[repeatable]
     fn sync_inode(&self, inode: Inode) -> RpcResult<Result<(), FileError>>;
     /// Makes everything durable and leaves the disk consistent.
+    #[repeatable]
     fn sync(&self) -> RpcResult<Result<(), FileError>>;
     /// The last call of all: nothing is retained any more. Deletes what has no
     /// name and makes everything durable.
+    #[repeatable]
     fn finish(&self) -> RpcResult<Result<(), FileError>>;
     /// What is known of the file system.
+    #[repeatable]
     fn status(&self) -> RpcResult<Result<FileSystemStatus, FileError>>;
 }

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
-use abi::exchange::{ObjectHeader, ObjectKind, ProxyObject};
+use abi::exchange::{HELD, ObjectHeader, ObjectKind, ProxyObject};
 use abi::services::{DropExport, EdgeInfo, ExchangeRequest};
 use abi::status::ServiceError;
 use abi::target::{Target, TargetCell};
@@ -24,6 +24,8 @@ struct Export {
     data: *const (),
     drop_export: DropExport,
     references: References,
+    /// Its supervisor has promised a successor, whenever its domain dies.
+    is_promised: AtomicBool,
     /// Its domain is dead and there will be no successor.
     is_abandoned: AtomicBool,
 }
@@ -102,6 +104,7 @@ pub unsafe fn export(
         data,
         drop_export,
         references: References::new(),
+        is_promised: AtomicBool::new(false),
         is_abandoned: AtomicBool::new(false),
     });
     let export = Box::into_raw(export);
@@ -417,6 +420,18 @@ pub unsafe fn hold(held: *mut ProxyObject) -> u64 {
     count
 }
 
+/// Promises that the object of `proxy` gets a successor whenever its domain dies:
+/// who calls it may wait for that ([`wait_out`]).
+///
+/// # Safety
+/// `proxy` must be a live proxy held by the caller.
+pub unsafe fn promise(proxy: *const ProxyObject) {
+    let _changes = CHANGES.begin();
+    // SAFETY: a live proxy refers to a live export.
+    let export = unsafe { &*(*proxy).export.cast::<Export>() };
+    export.is_promised.store(true, Ordering::Release);
+}
+
 /// Says that the object of `from` will have no successor.
 ///
 /// # Safety
@@ -475,6 +490,38 @@ pub unsafe fn wait_for_successor(
         }
         seen = now;
     }
+}
+
+/// Waits until a call through a proxy may be made again that has met a death: until
+/// it leads to a domain that lives, or calls through it are held.
+///
+/// # Errors
+/// `Unsupported` when nobody has promised a successor, `NotFound` when there will be
+/// none; as [`wait_for_successor`].
+///
+/// # Safety
+/// `proxy` must be a live proxy held by the caller.
+pub unsafe fn wait_out(proxy: *const ProxyObject, deadline_ns: u64) -> Result<u64, ServiceError> {
+    let life = {
+        let _changes = CHANGES.begin();
+        // SAFETY: the caller's contract; not redirected under our hands. Slots are
+        // never freed.
+        unsafe {
+            let (now, export) = (&*proxy, &*(*proxy).export.cast::<Export>());
+            if !export.is_promised.load(Ordering::Acquire) {
+                return Err(ServiceError::Unsupported);
+            }
+            let (generation, slot) = now.target.read_life();
+            let slot = &*slot;
+            let lives = slot.live.load(Ordering::Acquire) == generation;
+            (generation != HELD && !lives).then_some((slot, generation))
+        }
+    };
+    let Some((slot, generation)) = life else {
+        return Ok(0);
+    };
+    // SAFETY: the caller's contract.
+    unsafe { wait_for_successor(proxy, slot, generation, deadline_ns) }
 }
 
 /// Whether there is work for [`finish_forlorn`].

@@ -166,6 +166,19 @@ unsafe extern "sysv64" fn proxy_redirect_held(holder: u64, to: *const ProxyObjec
     answer(service(|| Ok(unsafe { export::redirect_held(holder, to) })))
 }
 
+unsafe extern "sysv64" fn proxy_promise(proxy: *const ProxyObject) -> Answer {
+    answer(service(|| {
+        // SAFETY: the caller holds the proxy.
+        unsafe { export::promise(proxy) };
+        Ok(0)
+    }))
+}
+
+unsafe extern "sysv64" fn proxy_wait_out(proxy: *const ProxyObject, deadline_ns: u64) -> Answer {
+    // SAFETY: the caller holds the proxy.
+    answer(service(|| unsafe { export::wait_out(proxy, deadline_ns) }))
+}
+
 unsafe extern "sysv64" fn proxy_wait(
     proxy: *const ProxyObject,
     slot: *const DomainSlot,
@@ -648,6 +661,8 @@ static TABLE: Services = Services {
     proxy_redirect_held,
     proxy_hold,
     proxy_wait,
+    proxy_promise,
+    proxy_wait_out,
     panic,
     exit,
     thread_spawn,

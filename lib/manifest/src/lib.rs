@@ -45,6 +45,9 @@ pub struct DomainPlan {
     pub grants: Vec<GrantPlan>,
     /// What the supervisor does when it dies.
     pub on_death: DeathPolicy,
+    /// Its callers may rely on a successor: they wait for one where a call may be
+    /// made twice.
+    pub is_promised: bool,
     /// What it may use.
     pub limits: LimitsPlan,
     /// Priority of its threads; 0: the kernel's default.

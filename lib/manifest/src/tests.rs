@@ -27,6 +27,7 @@ fn domain(name: &str, source: GrantSource) -> DomainPlan {
             ..LimitsPlan::default()
         },
         priority: 0,
+        is_promised: true,
         is_essential: false,
     }
 }

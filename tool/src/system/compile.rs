@@ -312,6 +312,7 @@ impl Compiler<'_> {
             image,
             grants: grants.collect::<Result<_, WiringError>>()?,
             on_death: death_policy(domain),
+            is_promised: domain.shadow_of.is_some(),
             limits: limits(domain)?,
             priority: domain.priority,
             is_essential: domain.essential,

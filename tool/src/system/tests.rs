@@ -81,6 +81,11 @@ fn images() -> Images {
         parameter("options", GrantKind::Text, none),
     ];
     images.insert("shell", note(none, parameters));
+    let parameters = vec![
+        parameter("guarded", GrantKind::Proxy, block),
+        parameter("options", GrantKind::Text, none),
+    ];
+    images.insert("shadow-block", note(block, parameters));
     images
 }
 
@@ -120,6 +125,20 @@ fn domains_stand_after_what_they_are_handed() {
     assert_eq!(files.limits.memory_bytes, 4 << 20);
     assert_eq!(files.limits.watchdog_ns, 250_000_000);
     assert!(matches!(files.on_death, DeathPolicy::Restart(_)));
+}
+
+#[test]
+fn callers_of_a_shadow_are_promised_a_successor() {
+    let text = GOOD.replacen(
+        "machine = \"pc\"",
+        "machine = \"pc\"\non_death = \"transparent\"",
+        1,
+    );
+    let plan = plan(&text, Machine::Pc).unwrap();
+    let promised = plan.domains.iter().filter(|domain| domain.is_promised);
+    let promised: Vec<&str> = promised.map(|domain| domain.name.as_str()).collect();
+    // `files` comes back as well, but its callers are told of its deaths.
+    assert_eq!(promised, ["nvme-shadow"]);
 }
 
 #[test]

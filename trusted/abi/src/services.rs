@@ -258,6 +258,15 @@ pub struct Services {
         generation: u64,
         deadline_ns: u64,
     ) -> Answer,
+    /// Promises that the object of `proxy` gets a successor whenever its domain
+    /// dies, so that its callers may wait for it. (Capability `DomainControl`.)
+    pub proxy_promise: unsafe extern "sysv64" fn(proxy: *const ProxyObject) -> Answer,
+    /// Waits until a call through a proxy may be made again that has met a death:
+    /// until it leads to a domain that lives, or calls through it are held.
+    /// `Unsupported`: nobody has promised a successor; `NotFound`: there will be
+    /// none. Blocks.
+    pub proxy_wait_out:
+        unsafe extern "sysv64" fn(proxy: *const ProxyObject, deadline_ns: u64) -> Answer,
 
     // Ends
     /// Ends the current domain with a panic message and the place it happened.

@@ -52,7 +52,7 @@ pub use slice::RRefSlice;
 /// For generated code only.
 #[doc(hidden)]
 pub mod generated {
-    pub use crate::crossing::{Exports, cross, entry};
+    pub use crate::crossing::{Exports, Repeatable, cross, cross_repeatable, entry};
     pub use crate::fingerprint::{InterfaceLink, InterfaceList, InterfaceRecord};
     pub use abi::exchange::TypeLayout;
     pub use abi::note::{combine, hash};
@@ -78,6 +78,9 @@ pub mod generated {
     pub trait InVariant {}
     #[diagnostic::do_not_recommend]
     impl<T: crate::Plain> InVariant for T {}
+
+    /// Checks that an argument is there for a second call.
+    pub const fn check_repeatable<T: Repeatable>() {}
 
     /// Fingerprint of a type that is lent.
     #[must_use]

@@ -18,6 +18,9 @@ use crate::fingerprint::{InterfaceLink, InterfaceList};
 use crate::layout::{Exchangeable, SlotList};
 use crate::{fingerprint, object, thread};
 
+/// Longest wait for a successor that was promised.
+const PATIENCE_NS: u64 = 30_000_000_000;
+
 /// A trait whose objects can be called from other domains, as `dyn Trait`.
 /// Implemented by [`macro@crate::interface`] only.
 ///
@@ -166,6 +169,24 @@ impl<I: ?Sized + Interface> Proxy<I> {
             // SAFETY: the proxy is ours; the slot was read from it.
             let waited = check(unsafe {
                 (thread::services().proxy_wait)(self.object.as_ptr(), slot, HELD, u64::MAX)
+            });
+            // Woken for another reason.
+            if waited != Err(ServiceError::Interrupted) {
+                return waited.is_ok();
+            }
+        }
+    }
+
+    /// Waits until a call that has met a death may be made again; false: it may not,
+    /// for its callee has no successor, or none in time.
+    pub(crate) fn wait_out(&self) -> bool {
+        // SAFETY: a plain service.
+        let now_ns = unsafe { (thread::services().clock_ns)() };
+        let deadline_ns = now_ns.saturating_add(PATIENCE_NS);
+        loop {
+            // SAFETY: the proxy is ours.
+            let waited = check(unsafe {
+                (thread::services().proxy_wait_out)(self.object.as_ptr(), deadline_ns)
             });
             // Woken for another reason.
             if waited != Err(ServiceError::Interrupted) {

@@ -15,6 +15,8 @@ struct Method<'a> {
     item: &'a TraitItemFn,
     arguments: Vec<(Ident, &'a Type, Passing)>,
     output: Type,
+    /// It may be called twice.
+    is_repeatable: bool,
 }
 
 pub fn expand(arguments: TokenStream, item: TokenStream) -> syn::Result<TokenStream> {
@@ -40,6 +42,11 @@ pub fn expand(arguments: TokenStream, item: TokenStream) -> syn::Result<TokenStr
         return Err(errors);
     }
     let generated = generate(&item, &good);
+    for method in &mut item.items {
+        if let TraitItem::Fn(method) = method {
+            method.attrs.retain(|attribute| !is_mark(attribute));
+        }
+    }
     item.supertraits.push(parse_quote!(::core::marker::Send));
     item.supertraits.push(parse_quote!(::core::marker::Sync));
     let exports = exports_name(&item);
@@ -96,6 +103,11 @@ fn method(item: &TraitItem) -> syn::Result<Method<'_>> {
         ));
     }
     let refuse = |at: &dyn ToTokens, message: &str| Err(Error::new_spanned(at, message));
+    let mut marks = item.attrs.iter().filter(|attribute| is_mark(attribute));
+    let mark = marks.next();
+    if let Some(attribute) = mark.filter(|mark| !matches!(mark.meta, Meta::Path(_))) {
+        return refuse(attribute, "`#[repeatable]` takes no arguments");
+    }
     if let Some(token) = &signature.asyncness {
         return refuse(
             token,
@@ -153,6 +165,7 @@ fn method(item: &TraitItem) -> syn::Result<Method<'_>> {
         item,
         arguments,
         output: output(item)?,
+        is_repeatable: mark.is_some(),
     })
 }
 
@@ -267,6 +280,24 @@ fn crossing((index, method): (usize, &Method<'_>)) -> TokenStream {
             Passing::Lent(_) => quote!(::exchange::Borrowed(#argument)),
         });
     }
+    if method.is_repeatable {
+        let moved = method.arguments.iter();
+        let moved = moved.filter(|(_, _, passing)| matches!(passing, Passing::Value));
+        let moved = moved.map(|(_, ty, _)| ty);
+        return quote! {
+            #[inline]
+            fn #name(&self #(, #parameters)*) #output {
+                const { #(::exchange::generated::check_repeatable::<#moved>();)* }
+                // SAFETY: this method's number and its types, of which none that is
+                // moved holds references, as just checked.
+                unsafe {
+                    ::exchange::generated::cross_repeatable::<#index, _, _, _>(
+                        self, (#(#values,)*)
+                    )
+                }
+            }
+        };
+    }
     quote! {
         #[inline]
         fn #name(&self #(, #parameters)*) #output {
@@ -367,6 +398,11 @@ fn fingerprint(item: &ItemTrait, methods: &[Method<'_>]) -> TokenStream {
         #(let fingerprint = ::exchange::generated::combine(fingerprint, #parts);)*
         fingerprint
     }}
+}
+
+/// Says that a method may be called twice.
+fn is_mark(attribute: &Attribute) -> bool {
+    attribute.path().is_ident("repeatable")
 }
 
 fn is_condition(attribute: &Attribute) -> bool {

@@ -19,6 +19,11 @@ use proc_macro::TokenStream;
 /// exchangeable values, or plain data lent for the call as `&T`, `&[T]`,
 /// `&mut T`, `&mut [T]` or `&str`. The macro implements the trait for
 /// `Proxy<dyn Trait>`.
+///
+/// A method marked `#[repeatable]` may be called twice where it was called once, and
+/// gives nothing away. If the domain called dies, and its supervisor has promised a
+/// successor, the caller waits for that and calls it instead. Others end with
+/// `DomainDead`: the caller has to find out what was done.
 #[proc_macro_attribute]
 pub fn interface(arguments: TokenStream, item: TokenStream) -> TokenStream {
     finish(interface::expand(arguments.into(), item.into()))

@@ -51,6 +51,8 @@ pub trait Service {
 #[interface]
 pub trait Other {
     fn back(&self) -> RpcResult<Option<Proxy<dyn Service>>>;
+    #[repeatable]
+    fn again(&self, a: u8, b: Plain, c: &mut [u8], d: &str) -> RpcResult<Result<u64, Failure>>;
 }
 
 #[domain]

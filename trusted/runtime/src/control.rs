@@ -689,6 +689,15 @@ impl DomainControl {
         check(unsafe { (services().proxy_hold)(proxy.object.as_ptr()) })
     }
 
+    /// Promises that the object of `proxy` gets a successor whenever its domain
+    /// dies: calls that may be made twice then wait for it. [`Self::abandon`] ends
+    /// that.
+    pub fn promise(&self, proxy: &AnyProxy) {
+        // SAFETY: the right was granted; a live proxy held by the caller. It
+        // cannot fail.
+        let _always = unsafe { (services().proxy_promise)(proxy.object.as_ptr()) };
+    }
+
     /// Whether a call of another domain's may be under way in a domain.
     ///
     /// # Errors

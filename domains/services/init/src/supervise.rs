@@ -43,8 +43,8 @@ impl System {
             return;
         };
         self.changed.notify_all();
-        if self.stopping.lock().is_some() {
-            return;
+        if self.is_stopping() {
+            return self.abandon(index);
         }
         let plan = &self.plan.domains[index];
         let is_exit = notice.cause == DeathCause::Exit as u32;
@@ -103,8 +103,8 @@ impl System {
                 log::info!("{name} restarts in {} ms", pause.as_millis());
                 sleep(pause);
             }
-            if self.stopping.lock().is_some() {
-                return;
+            if self.is_stopping() {
+                return self.abandon(index);
             }
             let before = Instant::now();
             match self.start(index) {
@@ -170,15 +170,28 @@ impl System {
                 return;
             };
             entry.is_given_up = true;
-            if let Some(object) = &entry.object {
-                self.control().abandon(object);
-            }
         }
+        self.abandon(index);
         self.changed.notify_all();
         if plan.is_essential {
             log::error!("{} is essential: the system has failed", plan.name);
             self.power_off(FAILED);
         }
+    }
+
+    /// Tells those who wait for the successor of a domain that there will be none.
+    fn abandon(&self, index: usize) {
+        let entries = self.entries.lock();
+        // The table is cleared when the system ends.
+        let object = entries.get(index).and_then(|entry| entry.object.as_ref());
+        if let Some(object) = object {
+            self.control().abandon(object);
+        }
+    }
+
+    /// Whether the system ends: nothing is started any more.
+    fn is_stopping(&self) -> bool {
+        self.stopping.lock().is_some()
     }
 
     /// The domains that were handed the object of another.

@@ -248,6 +248,9 @@ impl System {
         entry.is_alive = true;
         entry.started = Some(Instant::now());
         if let StartOutcome::Provides(object) = started.outcome {
+            if self.plan.domains[index].is_promised {
+                self.control.promise(&object);
+            }
             if let Some(old) = entry.object.take()
                 && let Err(error) = self.control.redirect(&old, &object)
             {
@@ -356,7 +359,11 @@ impl System {
     fn end(&self, index: usize) -> Option<&str> {
         let name = &self.plan.domains[index].name;
         let id = self.running(name)?;
-        if let Some(object) = self.entries.lock()[index].object.take() {
+        let object = self.entries.lock()[index]
+            .object
+            .as_ref()
+            .map(AnyProxy::try_clone);
+        if let Some(Ok(object)) = object {
             write_back(name, object);
         }
         // It may have died by itself meanwhile; either way it is waited for.

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use abi::thread::{DomainSlot, ThreadControl};
 
-pub use services::{abandon, objects_of, reclaim, redirect, total_objects};
+pub use services::{abandon, objects_of, promise, reclaim, redirect, total_objects};
 
 static NEXT_DOMAIN: AtomicU32 = AtomicU32::new(1);
 static NEXT_THREAD: AtomicU32 = AtomicU32::new(1);

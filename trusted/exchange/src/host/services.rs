@@ -32,6 +32,7 @@ static DOMAINS: Mutex<Vec<&'static DomainSlot>> = Mutex::new(Vec::new());
 struct Export {
     proxies: AtomicU64,
     drop_export: DropExport,
+    is_promised: AtomicBool,
     is_abandoned: AtomicBool,
 }
 /// Waiters of all words share one condition.
@@ -64,6 +65,12 @@ pub fn redirect<I: ?Sized + crate::Interface>(from: &crate::Proxy<I>, to: &crate
 pub fn abandon<I: ?Sized + crate::Interface>(proxy: &crate::Proxy<I>) {
     // SAFETY: a live proxy.
     unsafe { proxy_redirect(proxy.as_object(), ptr::null()) };
+}
+
+/// Promises a successor to the callers of an object, as a supervisor does.
+pub fn promise<I: ?Sized + crate::Interface>(proxy: &crate::Proxy<I>) {
+    // SAFETY: a live proxy.
+    unsafe { proxy_promise(proxy.as_object()) };
 }
 
 /// Objects of all owners.
@@ -230,6 +237,7 @@ unsafe extern "sysv64" fn proxy_export(
     let export = std::boxed::Box::new(Export {
         proxies: AtomicU64::new(0),
         drop_export,
+        is_promised: AtomicBool::new(false),
         is_abandoned: AtomicBool::new(false),
     });
     // SAFETY: this thread's own block.
@@ -594,6 +602,33 @@ unsafe extern "sysv64" fn proxy_wait(
             .0;
     }
 }
+unsafe extern "sysv64" fn proxy_promise(proxy: *const ProxyObject) -> Answer {
+    // SAFETY: the caller's promise: a live proxy, hence a live export.
+    let export = unsafe { &*(*proxy).export.cast::<Export>() };
+    export.is_promised.store(true, Ordering::SeqCst);
+    0
+}
+
+unsafe extern "sysv64" fn proxy_wait_out(proxy: *const ProxyObject, deadline_ns: u64) -> Answer {
+    let (generation, slot) = {
+        let _parked = lock(&PARKED);
+        // SAFETY: as above; a slot lives for ever.
+        let export = unsafe { &*(*proxy).export.cast::<Export>() };
+        if !export.is_promised.load(Ordering::SeqCst) {
+            return UNSUPPORTED;
+        }
+        // SAFETY: as above.
+        unsafe { (*proxy).target.read_life() }
+    };
+    // SAFETY: as above.
+    let lives = unsafe { (*slot).live.load(Ordering::SeqCst) } == generation;
+    if lives {
+        return 0;
+    }
+    // SAFETY: the caller's promise; the slot was read from the proxy.
+    unsafe { proxy_wait(proxy, slot, generation, deadline_ns) }
+}
+
 unsafe extern "sysv64" fn host_file_read(_: u64, _: u64, _: *mut u8, _: usize) -> Answer {
     UNSUPPORTED
 }
@@ -618,6 +653,8 @@ pub fn table() -> &'static Services {
         proxy_redirect_held,
         proxy_hold,
         proxy_wait,
+        proxy_promise,
+        proxy_wait_out,
         panic,
         exit,
         thread_spawn,
