@@ -6,13 +6,20 @@ use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use interfaces::files::{Attributes, FileSystem, Inode};
+use exchange::RpcResult;
+use interfaces::files::{Attributes, FileError, FileSystem, Inode};
 use interfaces::process::PATH_MAX;
 
-use crate::errno::{Errno, Outcome, flatten, flatten_open};
+use crate::errno::{Errno, Outcome, flatten, flatten_open, of_open};
 use crate::journal::Journal;
-use crate::record::{self, Kind};
+use crate::record::{self, Action, Kind};
 use crate::sync::Mutex;
+
+/// Deaths of the file system's shadow that one change survives.
+const ATTEMPTS: u32 = 8;
+
+/// What the file system answers.
+pub type Answer<T> = RpcResult<Result<T, FileError>>;
 
 /// The root file system.
 pub struct Disk {
@@ -95,6 +102,54 @@ impl Disk {
         Ok(bytes)
     }
 
+    /// Makes a change that may not be made twice. `None`: it was made, but the answer
+    /// died with who was asked.
+    ///
+    /// # Errors
+    /// As the file system.
+    pub fn change<T>(
+        &self,
+        action: &Action,
+        call: impl Fn(&dyn FileSystem) -> Answer<T>,
+    ) -> Outcome<Option<T>> {
+        self.once(call, || action.was_made(self))
+    }
+
+    /// Makes a call that may not be made twice, and makes it again if who was asked
+    /// died before it `was_made`. Looking waits for a successor, if there will be one.
+    fn once<T>(
+        &self,
+        call: impl Fn(&dyn FileSystem) -> Answer<T>,
+        was_made: impl Fn() -> Outcome<bool>,
+    ) -> Outcome<Option<T>> {
+        for _ in 0..ATTEMPTS {
+            match call(&*self.files) {
+                Err(error) if error.is_domain_dead() => {}
+                answer => return flatten(answer).map(Some),
+            }
+            if was_made()? {
+                return Ok(None);
+            }
+        }
+        Err(Errno::EIO)
+    }
+
+    /// Retains an inode that nobody here does; `held` is locked.
+    fn retain(&self, inode: Inode) -> Outcome<()> {
+        let is_retained = || flatten(self.files.retentions(inode)).map(|count| count > 0);
+        self.once(|files| files.retain(inode), is_retained)?;
+        Ok(())
+    }
+
+    /// Ends that; `held` is locked. A file system that was replaced meanwhile has
+    /// nothing to release.
+    fn release_one(&self, inode: Inode) {
+        // One that is gone has no retentions.
+        let is_released =
+            || Ok(flatten(self.files.retentions(inode)).is_ok_and(|count| count == 0));
+        let _ = self.once(|files| files.release(inode), is_released);
+    }
+
     /// Keeps an inode's contents until the answer is dropped.
     ///
     /// # Errors
@@ -105,7 +160,7 @@ impl Disk {
             // Written down first: a successor lets go what nobody turns out to use.
             let key = record::key(Kind::Held, inode.0);
             self.journal.commit(|change| change.put(key, &[]));
-            if let Err(error) = flatten(self.files.retain(inode)) {
+            if let Err(error) = self.retain(inode) {
                 self.journal.forget(key);
                 return Err(error);
             }
@@ -126,7 +181,7 @@ impl Disk {
         let mut held = self.held.lock();
         let is_known = held.contains_key(&inode.0);
         if !is_known && flatten(self.files.retentions(inode))? == 0 {
-            flatten(self.files.retain(inode))?;
+            self.retain(inode)?;
         }
         *held.entry(inode.0).or_insert(0) += 1;
         drop(held);
@@ -144,7 +199,7 @@ impl Disk {
         }
         // One that is gone has no retentions.
         if matches!(self.files.retentions(inode), Ok(Ok(count)) if count > 0) {
-            let _ = self.files.release(inode);
+            self.release_one(inode);
         }
         self.journal.forget(record::key(Kind::Held, inode.0));
     }
@@ -159,8 +214,7 @@ impl Disk {
             return;
         }
         held.remove(&inode.0);
-        // A file system that was replaced meanwhile has nothing to release.
-        let _ = self.files.release(inode);
+        self.release_one(inode);
         self.journal.forget(record::key(Kind::Held, inode.0));
     }
 }
@@ -194,12 +248,15 @@ impl Held {
         flatten_open(self.disk.files.write(self.inode, offset, from))
     }
 
-    /// Writes at the end; the offset behind the bytes.
+    /// Writes at the end, as `action` says; the offset behind the bytes, unless that
+    /// answer died.
     ///
     /// # Errors
     /// As the file system.
-    pub fn append(&self, from: &[u8]) -> Outcome<u64> {
-        flatten_open(self.disk.files.append(self.inode, from))
+    pub fn append(&self, action: &Action, from: &[u8]) -> Outcome<Option<u64>> {
+        let inode = self.inode;
+        let appended = self.disk.change(action, |files| files.append(inode, from));
+        appended.map_err(of_open)
     }
 
     /// What is known of it.

@@ -40,8 +40,13 @@ pub fn flatten<T>(answer: RpcResult<Result<T, FileError>>) -> Outcome<T> {
 /// For operations on an open file: its inode vanishing is no missing name but
 /// a file system that was replaced and forgot it.
 pub fn flatten_open<T>(answer: RpcResult<Result<T, FileError>>) -> Outcome<T> {
-    match flatten(answer) {
-        Err(Errno::ENOENT) => Err(Errno::EIO),
+    flatten(answer).map_err(of_open)
+}
+
+/// An error of an operation on an open file, as [`flatten_open`] has it.
+pub fn of_open(error: Errno) -> Errno {
+    match error {
+        Errno::ENOENT => Errno::EIO,
         other => other,
     }
 }

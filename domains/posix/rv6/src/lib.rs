@@ -19,6 +19,7 @@
 extern crate alloc;
 
 mod calls;
+mod change;
 pub mod descriptors;
 pub mod device;
 pub mod disk;

@@ -179,19 +179,20 @@ impl OpenFile {
 
     /// Appends; the offset behind the bytes.
     fn append(&self, process: &ProcessState, held: &Held, from: &[u8]) -> Outcome<u64> {
-        let size = || held.attributes().map(|known| known.size);
-        let action = |size| Action::Append {
+        let turn = process.rv6().take_turn();
+        let size = held.attributes()?.size;
+        let action = Action::Append {
             file: self.number,
             inode: held.inode(),
             size,
             length: from.len() as u64,
         };
-        let turn = process.rv6().take_turn();
         if !from.is_empty() && process.rv6().journal().is_kept() {
-            turn.intend(process, action(size()?));
+            turn.intend(process, &action);
         }
-        let answer = held.append(from);
-        match &answer {
+        let answer = held.append(&action, from);
+        let end = answer.map(|end| end.unwrap_or(size + from.len() as u64));
+        match &end {
             Ok(end) if !from.is_empty() => process.commit([from.len() as u64, 0], |change| {
                 let key = record::key(Kind::Offset, self.number);
                 change.put(key, &end.to_le_bytes());
@@ -199,7 +200,7 @@ impl OpenFile {
             }),
             _ => turn.give_up(),
         }
-        answer
+        end
     }
 
     /// Writes at `offset`.

@@ -129,18 +129,20 @@ impl ProcessState {
         mode: u32,
         is_exclusive: bool,
     ) -> Outcome<Place> {
-        let files = self.rv6().disk().files();
         let directory = disk_directory(name)?;
         let turn = self.rv6().take_turn();
+        let action = Action::Create(directory, name.name.clone());
         // Whoever wants to be the one that made it has to know whether it was.
         let is_written_down = is_exclusive && self.rv6().journal().is_kept();
         if is_written_down {
             if resolver.step(&name.directory, &name.name).is_ok() {
                 return Err(Errno::EEXIST);
             }
-            turn.intend(self, Action::Create(directory, name.name.clone()));
+            turn.intend(self, &action);
         }
-        let made = flatten(files.create(directory, &name.name, mode & 0o7777));
+        let made = self.rv6().disk().change(&action, |files| {
+            files.create(directory, &name.name, mode & 0o7777)
+        });
         match made {
             Ok(_) if is_written_down => self.commit_progress(1, |change| turn.settle(change)),
             Err(_) if is_written_down => turn.give_up(),
@@ -197,13 +199,10 @@ impl ProcessState {
         let turn = self.rv6().take_turn();
         let (resolver, start) = self.resolver()?;
         let name = free_name(resolver, &start, path)?;
-        let files = self.rv6().disk().files();
         let directory = disk_directory(&name)?;
-        turn.change(
-            self,
-            || Action::Name(directory, name.name.clone()),
-            || flatten(files.make_directory(directory, &name.name, mode & 0o7777)),
-        )
+        turn.change(self, &Action::Name(directory, name.name.clone()), |files| {
+            files.make_directory(directory, &name.name, mode & 0o7777)
+        })
     }
 
     /// `rmdir` of POSIX.
@@ -223,12 +222,11 @@ impl ProcessState {
         if place.node == Node::Devices {
             return Err(Errno::EBUSY);
         }
-        let files = self.rv6().disk().files();
         let directory = disk_directory(&name)?;
         turn.change(
             self,
-            || Action::Unname(directory, name.name.clone()),
-            || flatten(files.remove_directory(directory, &name.name)),
+            &Action::Unname(directory, name.name.clone()),
+            |files| files.remove_directory(directory, &name.name),
         )
     }
 
@@ -250,12 +248,11 @@ impl ProcessState {
         if let Node::Disk(inode) = place.node {
             self.rv6().forget_image(inode);
         }
-        let files = self.rv6().disk().files();
         let directory = disk_directory(&name)?;
         turn.change(
             self,
-            || Action::Unname(directory, name.name.clone()),
-            || flatten(files.unlink(directory, &name.name)),
+            &Action::Unname(directory, name.name.clone()),
+            |files| files.unlink(directory, &name.name),
         )
     }
 
@@ -274,13 +271,10 @@ impl ProcessState {
         let Node::Disk(inode) = place.node else {
             return Err(Errno::EXDEV);
         };
-        let files = self.rv6().disk().files();
         let directory = disk_directory(&name)?;
-        turn.change(
-            self,
-            || Action::Name(directory, name.name.clone()),
-            || flatten(files.link(inode, directory, &name.name)),
-        )
+        turn.change(self, &Action::Name(directory, name.name.clone()), |files| {
+            files.link(inode, directory, &name.name)
+        })
     }
 
     /// `symlink` of POSIX.
@@ -297,13 +291,10 @@ impl ProcessState {
         if name.must_be_directory {
             return Err(Errno::ENOENT);
         }
-        let files = self.rv6().disk().files();
         let directory = disk_directory(&name)?;
-        turn.change(
-            self,
-            || Action::Name(directory, name.name.clone()),
-            || flatten(files.symlink(directory, &name.name, target)),
-        )
+        turn.change(self, &Action::Name(directory, name.name.clone()), |files| {
+            files.symlink(directory, &name.name, target)
+        })
     }
 
     /// `readlink` of POSIX.
@@ -340,17 +331,16 @@ impl ProcessState {
         if is_directory && is_inside(&place.path, &to.directory.path) {
             return Err(Errno::EINVAL);
         }
-        let files = self.rv6().disk().files();
         let (from_directory, to_directory) = (disk_directory(&from)?, disk_directory(&to)?);
         turn.change(
             self,
-            || Action::Rename {
+            &Action::Rename {
                 from: (from_directory, from.name.clone()),
                 to: (to_directory, to.name.clone()),
                 renamed: inode_at(&place),
                 replaced: replaced.as_ref().ok().and_then(inode_at),
             },
-            || flatten(files.rename(from_directory, &from.name, to_directory, &to.name)),
+            |files| files.rename(from_directory, &from.name, to_directory, &to.name),
         )
     }
 }

@@ -18,7 +18,7 @@ use interfaces::supervisor::Supervisor;
 
 use crate::descriptors::Descriptors;
 use crate::disk::Disk;
-use crate::errno::{Errno, Outcome};
+use crate::errno::Errno;
 use crate::journal::{Body, Change, Journal, Kept};
 use crate::open_file::{Object, OpenFile};
 use crate::path::{Node, Resolver};
@@ -329,7 +329,7 @@ impl<'a> Revival<'a> {
             return Ok(());
         };
         self.gone.push(record::key(Kind::Intent, 0));
-        if !was_made(self.rv6.disk(), &intent.action)? {
+        if !intent.action.was_made(self.rv6.disk())? {
             return Ok(());
         }
         match intent.action {
@@ -504,37 +504,5 @@ fn object(
         OpenObject::Device(device) => Object::Device(*device),
         OpenObject::PipeReader(number) => Object::PipeReader(pipe(number)?),
         OpenObject::PipeWriter(number) => Object::PipeWriter(pipe(number)?),
-    })
-}
-
-/// Whether a change of files was made.
-fn was_made(disk: &Disk, action: &Action) -> Outcome<bool> {
-    let meaning = |directory: Inode, name: &[u8]| match disk.lookup(directory, name) {
-        Ok(inode) => Ok(Some(inode)),
-        Err(Errno::ENOENT) => Ok(None),
-        Err(error) => Err(error),
-    };
-    Ok(match action {
-        Action::Name(directory, name) | Action::Create(directory, name) => {
-            meaning(*directory, name)?.is_some()
-        }
-        Action::Unname(directory, name) => meaning(*directory, name)?.is_none(),
-        Action::Rename {
-            from,
-            to,
-            renamed,
-            replaced,
-        } => {
-            let is_other = renamed != replaced;
-            is_other && meaning(from.0, &from.1)?.is_none() && meaning(to.0, &to.1)? == *renamed
-        }
-        Action::Append {
-            inode,
-            size,
-            length,
-            ..
-        } => disk
-            .attributes(*inode)
-            .is_ok_and(|known| known.size >= size + length),
     })
 }

@@ -12,16 +12,17 @@ use interfaces::files::FileSystem;
 use interfaces::process::{DescriptorMap, ExitStatus};
 use interfaces::supervisor::Supervisor;
 
+use crate::change::Turn;
 use crate::descriptors::Descriptors;
 use crate::disk::Disk;
 use crate::errno::{Errno, Outcome, flatten};
 use crate::image::{ImageCache, Refusal};
-use crate::journal::{Change, Journal};
+use crate::journal::Journal;
 use crate::open_file::OpenFile;
 use crate::path::{Place, Resolver};
 use crate::process::{ProcessState, WorkingDirectory};
-use crate::record::{self, Action, Intent, Kind, SystemRecord};
-use crate::sync::{Mutex, MutexGuard};
+use crate::record::{self, Kind, SystemRecord};
+use crate::sync::Mutex;
 use crate::system::{Ended, ProgramStart, System};
 use crate::table::{FIRST_PID, JOB_MAX, ProcessTable};
 use crate::terminal::{Terminal, Typed};
@@ -129,11 +130,7 @@ impl Rv6 {
 
     /// Waits for the turn to change files in a way that cannot be repeated.
     pub(crate) fn take_turn(&self) -> Turn<'_> {
-        let guard = self.journal.is_kept().then(|| self.changes.lock());
-        Turn {
-            rv6: self,
-            _guard: guard,
-        }
+        Turn::new(self, self.changes.lock())
     }
 
     /// Writes down what there is once.
@@ -514,60 +511,6 @@ impl Rv6 {
                 .log("shutdown: some processes did not end in time");
         }
         flatten(self.disk.files().sync())
-    }
-}
-
-/// The turn to change files in a way that cannot be repeated. While it is somebody's,
-/// nobody else does.
-pub(crate) struct Turn<'a> {
-    rv6: &'a Rv6,
-    _guard: Option<MutexGuard<'a, ()>>,
-}
-
-impl Turn<'_> {
-    /// Writes down what is going to be changed. A successor looks whether it was.
-    pub(crate) fn intend(&self, process: &ProcessState, action: Action) {
-        let pid = process.number();
-        let intent = Intent { pid, action };
-        let key = record::key(Kind::Intent, 0);
-        self.rv6
-            .journal
-            .commit(|change| change.put(key, &intent.encode()));
-    }
-
-    /// Notes, with a call's end, that the change is made.
-    pub(crate) fn settle(&self, change: &mut Change) {
-        change.forget(record::key(Kind::Intent, 0));
-    }
-
-    /// Notes that it will not be made.
-    pub(crate) fn give_up(&self) {
-        self.rv6.journal.commit(|change| self.settle(change));
-    }
-
-    /// Makes a change after writing it down.
-    ///
-    /// # Errors
-    /// As `act`.
-    pub(crate) fn change<T>(
-        &self,
-        process: &ProcessState,
-        action: impl FnOnce() -> Action,
-        act: impl FnOnce() -> Outcome<T>,
-    ) -> Outcome<()> {
-        if self.rv6.journal.is_kept() {
-            self.intend(process, action());
-        }
-        match act() {
-            Ok(_) => {
-                process.commit([0, 0], |change| self.settle(change));
-                Ok(())
-            }
-            Err(error) => {
-                self.give_up();
-                Err(error)
-            }
-        }
     }
 }
 

@@ -13,6 +13,7 @@ use interfaces::files::*;
 use interfaces::process::*;
 
 use super::files::MemoryFiles;
+use super::shadow::Life;
 use crate::process::ProcessState;
 use crate::rv6::{Rv6, SpawnRequest};
 use crate::sync::now_ns;
@@ -179,15 +180,30 @@ pub struct Shared {
     pub is_over: Arc<AtomicBool>,
 }
 
+/// The file system behind a domain that may die before and after each call.
+pub struct Passing {
+    pub files: Arc<MemoryFiles>,
+    pub life: Life,
+}
+
 impl Fixture {
     pub fn new(is_interactive: bool) -> Self {
-        let host = Arc::new(Host::default());
         let files = Arc::new(MemoryFiles::new());
         let shared = Box::new(Shared {
             files: files.clone(),
             is_over: Arc::default(),
         });
-        let rv6 = Arc::new(Rv6::new(host.clone(), shared, None, is_interactive));
+        Self::over(shared, files, is_interactive)
+    }
+
+    /// One whose file system, which is `files` in the end, is reached by `way`.
+    pub fn over(
+        way: Box<dyn FileSystem + Send + Sync>,
+        files: Arc<MemoryFiles>,
+        is_interactive: bool,
+    ) -> Self {
+        let host = Arc::new(Host::default());
+        let rv6 = Arc::new(Rv6::new(host.clone(), way, None, is_interactive));
         let console = ProcessState::open_console();
         let mut descriptors = crate::descriptors::Descriptors::new();
         for number in 0..2 {
@@ -292,6 +308,15 @@ macro_rules! forward {
                     thread::park();
                 }
                 self.files.$method($($argument),*)
+            })*
+        }
+
+        impl FileSystem for Passing {
+            $(fn $method(&self, $($argument: $type),*) -> RpcResult<Result<$answer, FileError>> {
+                self.life.point();
+                let answer = self.files.$method($($argument),*);
+                self.life.point();
+                answer
             })*
         }
     };

@@ -7,3 +7,4 @@ mod files;
 mod host;
 mod paths;
 mod processes;
+mod shadow;
