@@ -307,7 +307,7 @@ Files are written, read back and verified, programs started and talked to throug
 pipes, while one domain after the other fails at whatever instruction chance has
 it. The same seed gives the same faults. The exit status is 1 if a fault was not
 contained, an acknowledged byte was lost, something was not reclaimed, or clients
-saw more than one in a hundred deaths of drivers and file systems.
+saw more than one in a hundred deaths of domains that come back.
 docs/recovery.md explains the table.")]
 pub struct CampaignOptions {
     /// What runs, and on what.

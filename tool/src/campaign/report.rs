@@ -90,7 +90,7 @@ impl Report {
             text.push('\n');
         }
         if let Some(share) = self.verdict.transparent_per_cent {
-            text += &format!("  deaths of drivers and file systems nobody saw: {share:.2} %\n");
+            text += &format!("  deaths of domains that come back nobody saw: {share:.2} %\n");
         }
         for failure in &self.verdict.failures {
             text += &format!("  FAIL {failure}\n");

@@ -18,8 +18,8 @@ const VICTIM: &str = "victim";
 #[derive(Debug)]
 pub struct Targets {
     targets: Vec<Target>,
-    /// Names of those whose deaths no client may see.
-    transparent: Vec<String>,
+    /// Names of the domains whose deaths no client may see: all that come back.
+    unseen: Vec<String>,
 }
 
 impl Targets {
@@ -54,15 +54,8 @@ impl Targets {
             let names: Vec<&str> = causes.iter().map(|cause| cause.name()).collect();
             return Err(CampaignError::Impossible(names.join(", ")).into());
         }
-        let transparent = source
-            .domains_on(machine)
-            .filter(|domain| domain.is_transparent())
-            .map(|domain| domain.name.clone())
-            .collect();
-        Ok(Self {
-            targets,
-            transparent,
-        })
+        let unseen = unseen(&source, machine);
+        Ok(Self { targets, unseen })
     }
 
     /// What the shell is to run.
@@ -79,9 +72,21 @@ impl Targets {
     }
 
     /// Whether clients may not see the deaths of this one.
-    pub fn is_transparent(&self, name: &str) -> bool {
-        self.transparent.iter().any(|known| known == name)
+    pub fn is_unseen(&self, name: &str) -> bool {
+        self.unseen.iter().any(|known| known == name)
     }
+}
+
+/// The domains of a system that come back when they die, shadows included.
+fn unseen(source: &Source, machine: Machine) -> Vec<String> {
+    let domains = source.domains_on(machine);
+    let back = domains.filter(|domain| domain.comes_back());
+    back.flat_map(|domain| {
+        let shadow = domain.is_transparent().then(|| domain.shadow_name());
+        [Some(domain.name.clone()), shadow]
+    })
+    .flatten()
+    .collect()
 }
 
 /// The causes that the options name, or all but the kill from outside, which is
@@ -133,4 +138,30 @@ pub fn all(source: &Source, machine: Machine) -> Vec<Target> {
 fn drives_device(domain: &DomainSource) -> bool {
     let mut grants = domain.grants.values();
     grants.any(|grant| grant.pci.is_some() || grant.host_file.is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn who_comes_back_is_seen_by_nobody() {
+        let text = r#"
+[[domain]]
+name = "disk"
+on_death = "transparent"
+
+[[domain]]
+name = "keeper"
+on_death = "restart"
+
+[[domain]]
+name = "rv6"
+"#;
+        let source = Source::parse("test", Path::new("systems/test.toml"), text).unwrap();
+        let unseen = unseen(&source, Machine::Pc);
+        assert_eq!(unseen, ["disk", "disk-shadow", "keeper"]);
+    }
 }

@@ -8,7 +8,7 @@ use super::targets::Targets;
 use super::watch::Seen;
 use crate::run::session::Ending;
 
-/// Least share of deaths of drivers and file systems that no client sees.
+/// Least share of deaths of domains that come back that no client sees.
 const TRANSPARENT_PER_CENT: f64 = 99.0;
 
 /// How the log says that everything was given back.
@@ -17,7 +17,7 @@ const CLEAN_AUDIT: &str = "reclaim audit: clean";
 /// The verdict.
 #[derive(Debug, Serialize)]
 pub struct Verdict {
-    /// Faults of drivers and file systems that no client saw, in per cent.
+    /// Faults of domains that come back that no client saw, in per cent.
     pub transparent_per_cent: Option<f64>,
     /// What does not hold.
     pub failures: Vec<String>,
@@ -84,14 +84,14 @@ fn faults_of(outcome: &Outcome) -> Vec<String> {
     faults
 }
 
-/// Share of the faults in transparent targets that no client saw, in per cent;
+/// Share of the faults in targets that come back that no client saw, in per cent;
 /// `None`: there were none.
 fn transparency(outcomes: &[Outcome], targets: &Targets) -> Option<f64> {
-    let of_transparent = || {
+    let of_unseen = || {
         let mut all = outcomes.iter().filter(|outcome| outcome.is_injected);
-        std::iter::from_fn(move || all.find(|outcome| targets.is_transparent(&outcome.target)))
+        std::iter::from_fn(move || all.find(|outcome| targets.is_unseen(&outcome.target)))
     };
-    let all = of_transparent().count();
-    let hidden = of_transparent().filter(|one| one.is_transparent()).count();
+    let all = of_unseen().count();
+    let hidden = of_unseen().filter(|one| one.is_transparent()).count();
     (all != 0).then(|| 100.0 * hidden as f64 / all as f64)
 }
