@@ -30,9 +30,10 @@ impl Service {
         let fault = fault_of(injection.cause);
         let within = Duration::from_nanos(injection.within_ns);
         let control = self.system.control();
-        if injection.cause == CrashCause::EndlessLoop && !self.is_watched(name) {
-            self.end_loop_in(id, within + LOOP_TIME)?;
-        }
+        let is_loop = injection.cause == CrashCause::EndlessLoop && !self.is_watched(name);
+        let _end = is_loop
+            .then(|| self.end_loop_in(id, within + LOOP_TIME))
+            .transpose()?;
         let was_at_work = control
             .inject_within(id, fault, within, injection.seed)
             .map_err(refusal)?;

@@ -14,6 +14,7 @@ extern crate alloc;
 mod archive;
 mod grants;
 mod injection;
+mod intention;
 mod inventory;
 mod policy;
 mod service;

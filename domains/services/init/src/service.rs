@@ -12,6 +12,7 @@ use runtime::thread::{Priority, sleep, spawn};
 use runtime::time::{Duration, Instant};
 use runtime::{DeathCause, DeathNotice, DomainInfo, DomainState, InjectedFault, ServiceError};
 
+use crate::intention::Intention;
 use crate::system::System;
 use crate::tracing::Tracing;
 
@@ -76,9 +77,10 @@ impl Service {
                 .map_err(refusal)?;
             return Ok(());
         }
-        if cause == CrashCause::EndlessLoop {
-            self.end_loop_in(id, LOOP_TIME)?;
-        }
+        let is_loop = cause == CrashCause::EndlessLoop;
+        let _end = is_loop
+            .then(|| self.end_loop_in(id, LOOP_TIME))
+            .transpose()?;
         control.inject(id, fault_of(cause)).map_err(refusal)?;
         let ended = self.wait_death(id);
         let passed_ms = requested.elapsed().as_millis();
@@ -88,17 +90,26 @@ impl Service {
         Ok(())
     }
 
-    /// Ends a domain that is about to loop, after that time. On a thread that is made
-    /// before it does, and of high priority: what loops may leave others no CPU.
-    pub(crate) fn end_loop_in(&self, id: u64, delay: Duration) -> Result<(), SupervisorError> {
+    /// Ends a domain that is about to loop, after that time, unless what this returns
+    /// is dropped before. On a thread that is made before it loops, and of high
+    /// priority: what loops may leave others no CPU.
+    pub(crate) fn end_loop_in(
+        &self,
+        id: u64,
+        delay: Duration,
+    ) -> Result<Intention, SupervisorError> {
         let system = Arc::clone(&self.system);
+        let intention = Intention::new();
+        let plan = intention.plan();
         let end = move || {
             sleep(delay);
             // It may have ended otherwise.
-            let _ = system.control().kill(id, DeathCause::Watchdog);
+            plan.carry_out(|| drop(system.control().kill(id, DeathCause::Watchdog)));
         };
         let spawned = spawn("end of loop", Priority::High, end);
-        spawned.map(drop).map_err(|_| SupervisorError::Failed)
+        spawned
+            .map(|_| intention)
+            .map_err(|_| SupervisorError::Failed)
     }
 
     pub(crate) fn wait_death(&self, id: u64) -> Result<DeathNotice, SupervisorError> {
