@@ -426,7 +426,7 @@ fn reclaim(domain: &'static Domain) {
         record,
         begun_ns: domain.died_ns(),
     };
-    domain.set_dead();
+    domain.set_dead(notice);
     RECENT.lock().push(notice);
     push_bounded(&mut UNREPORTED.lock(), notice);
     DEATHS.fetch_add(1, Ordering::SeqCst);
@@ -496,29 +496,31 @@ fn notice_of(id: u64) -> Result<Option<DeathNotice>, ServiceError> {
     if recent.is_some() {
         return Ok(recent);
     }
-    Ok(Some(domain.with(|body| {
-        let (cause, record) = match body.last_end {
-            Some((last, cause, record)) if last == id => (cause, record),
-            _ => (DeathCause::Exit, 0),
-        };
-        DeathNotice {
-            id,
-            name: body.name,
-            cause: cause as u32,
-            exit_status: exit_status(body, id),
-            record,
-            begun_ns: domain.died_ns(),
-        }
-    })))
+    let last = domain.with(|body| body.last);
+    Ok(Some(last_notice(last, id)))
+}
+
+/// The notice of a domain whose slot has `last` as that of its last one. If that is
+/// another, all that is known is that the domain is dead.
+fn last_notice(last: Option<DeathNotice>, id: u64) -> DeathNotice {
+    let forgotten = DeathNotice {
+        id,
+        name: abi::note::name("?"),
+        cause: DeathCause::Exit as u32,
+        exit_status: 0,
+        record: 0,
+        begun_ns: 0,
+    };
+    last.filter(|last| last.id == id).unwrap_or(forgotten)
 }
 
 /// Why the domain ended, as far as it is known now.
 #[must_use]
 pub fn cause_of(id: u64) -> Option<DeathCause> {
     let domain = domain::slot_of(id)?;
-    domain.with(|body| match (domain.id() == id, body.end, body.last_end) {
+    domain.with(|body| match (domain.id() == id, body.end, body.last) {
         (true, Some((cause, _)), _) => Some(cause),
-        (_, _, Some((last, cause, _))) if last == id => Some(cause),
+        (_, _, Some(last)) if last.id == id => DeathCause::from_number(last.cause),
         _ => None,
     })
 }
@@ -535,6 +537,27 @@ mod tests {
             exit_status: 0,
             record: 0,
             begun_ns: 0,
+        }
+    }
+
+    #[test]
+    fn a_forgotten_death_is_not_told_with_the_name_of_the_next_domain() {
+        let last = DeathNotice {
+            name: abi::note::name("successor"),
+            exit_status: 7,
+            record: 3,
+            begun_ns: 9,
+            ..notice(0x2_0005)
+        };
+        let words = |one: DeathNotice| {
+            let name = record::name_text(&one.name) == "successor";
+            (one.id, name, one.exit_status, one.record, one.begun_ns)
+        };
+        let known = last_notice(Some(last), last.id);
+        assert_eq!(words(known), (last.id, true, 7, 3, 9));
+        for of_slot in [Some(last), None] {
+            let told = last_notice(of_slot, 0x1_0005);
+            assert_eq!(words(told), (0x1_0005, false, 0, 0, 0));
         }
     }
 

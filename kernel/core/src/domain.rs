@@ -10,7 +10,7 @@ use abi::PAGE_SIZE;
 use abi::death::DeathCause;
 use abi::limits::Limits;
 use abi::note::Name;
-use abi::services::{DomainInfo, DomainState};
+use abi::services::{DeathNotice, DomainInfo, DomainState};
 use abi::thread::DomainSlot;
 
 use crate::image::{Image, LoadedImage};
@@ -18,6 +18,7 @@ use crate::life::{Life, Table};
 use crate::limits::Usage;
 use crate::memory::Frames;
 use crate::sync::SpinLock;
+use crate::tally::Tally;
 
 /// Pages of private memory a domain may have when nothing else is said.
 const DEFAULT_QUOTA_PAGES: usize = (64 << 20) / PAGE_SIZE;
@@ -29,7 +30,7 @@ pub struct Domain {
     life: Life,
     cpu_ns: AtomicU64,
     /// Calls into it through proxies that are gone.
-    past_calls: AtomicU64,
+    past_calls: Tally,
     /// A thread other than the one that started it may enter or have entered it.
     is_shared: AtomicBool,
     /// When its last death began, nanoseconds since boot.
@@ -59,8 +60,8 @@ pub struct Body {
     quota_pages: usize,
     /// Why it died, and the number of the crash record (0: none).
     pub end: Option<(DeathCause, u64)>,
-    /// Id, cause and crash record of the slot's last dead domain.
-    pub last_end: Option<(u64, DeathCause, u64)>,
+    /// What is to be said of the slot's last dead domain.
+    pub last: Option<DeathNotice>,
     /// Id and exit status of the slot's last domain that called `exit`.
     pub last_exit: Option<(u64, i32)>,
 }
@@ -96,7 +97,7 @@ impl Domain {
         Self {
             life: Life::new(index, generation, state),
             cpu_ns: AtomicU64::new(0),
-            past_calls: AtomicU64::new(0),
+            past_calls: Tally::new(),
             is_shared: AtomicBool::new(false),
             died_ns: AtomicU64::new(0),
             death_ticket: AtomicU64::new(u64::MAX),
@@ -111,7 +112,7 @@ impl Domain {
                 private_pages: 0,
                 quota_pages: 0,
                 end: None,
-                last_end: None,
+                last: None,
                 last_exit: None,
             }),
         }
@@ -214,13 +215,12 @@ impl Domain {
 
     /// Frees everything the kernel keeps for it; the slot may be reused then.
     /// Nothing may execute in it or hold it any more.
-    pub fn set_dead(&self) {
+    pub fn set_dead(&self, notice: DeathNotice) {
         let (image, heap) = {
             let mut body = self.body.lock();
             body.private_pages = 0;
-            if let Some((cause, record)) = body.end.take() {
-                body.last_end = Some((self.id(), cause, record));
-            }
+            body.end = None;
+            body.last = Some(notice);
             (body.image.take(), core::mem::take(&mut body.heap))
         };
         drop(image);
@@ -261,9 +261,9 @@ impl Domain {
         }
     }
 
-    /// Counts calls through a proxy that goes.
-    pub(crate) fn add_past_calls(&self, calls: u64) {
-        self.past_calls.fetch_add(calls, Ordering::Relaxed);
+    /// Counts calls of a generation through a proxy that goes.
+    pub(crate) fn add_past_calls(&self, generation: u64, calls: u64) {
+        self.past_calls.add(generation, calls);
     }
 
     /// What listings say; calls through proxies that are there now are added by
@@ -291,7 +291,7 @@ impl Domain {
             threads: 0,
             private_bytes: (body.private_pages * PAGE_SIZE + image) as u64,
             exchange_bytes: 0,
-            calls: self.past_calls.load(Ordering::Relaxed),
+            calls: self.past_calls.get(),
             cpu_ns: self.cpu_ns.load(Ordering::Relaxed),
         }
     }
@@ -330,6 +330,11 @@ pub unsafe fn of_slot(slot: *const DomainSlot) -> &'static Domain {
 pub fn current() -> &'static Domain {
     // SAFETY: `current` of a control block is a slot of this table.
     unsafe { of_slot((*crate::thread::control()).current) }
+}
+
+/// Whether it is the supervisor: the one that the kernel itself has started.
+pub(crate) fn is_supervisor(domain: &Domain) -> bool {
+    domain.with(|body| body.parent == KERNEL.id())
 }
 
 /// Charges CPU time to a domain; whether that was more than its share.
@@ -412,10 +417,10 @@ pub fn create(creation: &Creation<'_>) -> Option<&'static Domain> {
         };
     }
     domain.cpu_ns.store(0, Ordering::Relaxed);
-    domain.past_calls.store(0, Ordering::Relaxed);
+    domain.past_calls.begin(domain.generation());
     domain.is_shared.store(false, Ordering::SeqCst);
     domain.death_ticket.store(u64::MAX, Ordering::SeqCst);
-    domain.usage.begin(&creation.limits);
+    domain.usage.begin(domain.generation(), &creation.limits);
     domain.life.begin();
     Some(domain)
 }

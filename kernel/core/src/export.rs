@@ -126,7 +126,7 @@ pub unsafe fn export(
         drop(unsafe { Box::from_raw(export) });
     } else {
         COUNT.fetch_add(1, Ordering::Relaxed);
-        owner.usage.add_export();
+        owner.usage.add_export(owner.generation());
     }
     proxy
 }
@@ -188,9 +188,7 @@ fn retire(proxy: &ProxyObject) {
     let (generation, slot) = proxy.target.read_life();
     // SAFETY: slots come from the table of domains and are never freed.
     let callee = unsafe { domain::of_slot(slot) };
-    if callee.generation() == generation {
-        callee.add_past_calls(calls);
-    }
+    callee.add_past_calls(generation, calls);
 }
 
 /// Calls `visit` with every proxy and its owner.
@@ -268,9 +266,7 @@ unsafe fn close(export: *mut Export) -> Export {
     unsafe {
         let export = *Box::from_raw(export);
         let owner = domain::of_slot(export.slot);
-        if owner.generation() == export.generation {
-            owner.usage.remove_export();
-        }
+        owner.usage.remove_export(export.generation);
         export
     }
 }

@@ -52,6 +52,7 @@ pub mod spin_lock;
 pub mod start;
 pub mod statistics;
 pub mod sync;
+mod tally;
 pub mod thread;
 mod timers;
 pub mod trace;

@@ -16,7 +16,7 @@
 //! and size, more than its quota before it is noticed.
 
 use core::fmt::Write;
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use abi::death::DeathCause;
 use abi::exchange::ObjectKind;
@@ -25,6 +25,7 @@ use abi::limits::Limits;
 use crate::domain::{self, Domain};
 use crate::record::name_text;
 use crate::scheduler::SLICE_NS;
+use crate::tally::Tally;
 use crate::thread::{self, Thread, ThreadState, control};
 use crate::{death, exchange, machine};
 
@@ -70,8 +71,7 @@ pub(crate) struct Usage {
     is_count_due: AtomicBool,
     bytes: Allowance,
     proxies: Allowance,
-    /// Not below 0, but for a predecessor's export that went late.
-    exports: AtomicI32,
+    exports: Tally,
     log: LogRate,
     cpu_period: AtomicU64,
     cpu_spent_ns: AtomicU64,
@@ -191,7 +191,7 @@ impl Usage {
             is_count_due: AtomicBool::new(false),
             bytes: Allowance::new(),
             proxies: Allowance::new(),
-            exports: AtomicI32::new(0),
+            exports: Tally::new(),
             log: LogRate::new(),
             cpu_period: AtomicU64::new(0),
             cpu_spent_ns: AtomicU64::new(0),
@@ -200,7 +200,7 @@ impl Usage {
     }
 
     /// Sets the limits of a new domain, which has used nothing.
-    pub(crate) fn begin(&self, limits: &Limits) {
+    pub(crate) fn begin(&self, generation: u64, limits: &Limits) {
         let exchange_bytes = match limits.exchange_bytes {
             0 => DEFAULT_EXCHANGE_BYTES,
             bytes => bytes,
@@ -220,7 +220,7 @@ impl Usage {
         self.is_count_due.store(false, Ordering::Relaxed);
         self.bytes.renew(exchange_bytes, 0);
         self.proxies.renew(handles.into(), 0);
-        self.exports.store(0, Ordering::Relaxed);
+        self.exports.begin(generation);
         self.log.begin();
         self.cpu_spent_ns.store(0, Ordering::Relaxed);
     }
@@ -255,18 +255,17 @@ impl Usage {
         is_over
     }
 
-    /// Notes a new export.
-    pub(crate) fn add_export(&self) {
-        let before = self.exports.fetch_add(1, Ordering::Relaxed);
-        let limit = self.handles.load(Ordering::Relaxed);
-        if u32::try_from(before).is_ok_and(|before| before >= limit) {
+    /// Notes a new export of the current domain.
+    pub(crate) fn add_export(&self, generation: u64) {
+        let before = self.exports.add(generation, 1);
+        if before >= self.handles.load(Ordering::Relaxed).into() {
             self.condemn(DeathCause::HandleLimit);
         }
     }
 
     /// Notes that an export went.
-    pub(crate) fn remove_export(&self) {
-        self.exports.fetch_sub(1, Ordering::Relaxed);
+    pub(crate) fn remove_export(&self, generation: u64) {
+        self.exports.take_one(generation);
     }
 
     fn is_over(&self, bytes: u64, proxies: u64) -> Option<DeathCause> {
@@ -552,14 +551,17 @@ mod tests {
     #[test]
     fn cpu_time_is_counted_in_each_second() {
         let usage = Usage::new();
-        usage.begin(&Limits {
-            cpu_percent: 1,
-            ..Limits::DEFAULT
-        });
+        usage.begin(
+            1,
+            &Limits {
+                cpu_percent: 1,
+                ..Limits::DEFAULT
+            },
+        );
         assert!(!usage.spend_cpu(PERIOD_NS, 8_000_000));
         assert!(!usage.spend_cpu(2 * PERIOD_NS, 8_000_000));
         assert!(usage.spend_cpu(2 * PERIOD_NS + 1, 8_000_000));
-        usage.begin(&Limits::DEFAULT);
+        usage.begin(1, &Limits::DEFAULT);
         assert!(!usage.spend_cpu(PERIOD_NS, u64::MAX));
     }
 }

@@ -57,7 +57,10 @@ pub mod thread {
     use crate::claim::Claim;
 
     /// Scheduling priorities.
-    pub const PRIORITIES: usize = 4;
+    pub const PRIORITIES: usize = 5;
+
+    /// The highest of them.
+    pub const PRIORITY_KERNEL: u32 = 4;
 
     /// The part of a thread that run queues look at.
     pub struct Thread {
@@ -77,6 +80,11 @@ pub mod thread {
         /// Takes its stack, unless somebody has it.
         pub fn try_claim(&self) -> bool {
             self.on_cpu.try_take()
+        }
+
+        /// How urgent it is.
+        pub fn urgency(&self) -> u32 {
+            self.priority
         }
 
         /// Whether it may run on a CPU.
@@ -179,5 +187,7 @@ pub mod run_state;
 #[expect(unsafe_code, reason = "the kernel's, with its reasons there")]
 #[path = "../../../kernel/core/src/spin_lock.rs"]
 pub mod spin_lock;
+#[path = "../../../kernel/core/src/tally.rs"]
+pub mod tally;
 #[path = "../../../trusted/abi/src/target.rs"]
 pub mod target;

@@ -8,6 +8,7 @@ use loom::thread;
 use models::abi::services::DomainState;
 use models::life::{Life, Table};
 use models::sync::spin_until;
+use models::tally::Tally;
 
 /// A slot. Loom lets nobody use what is in the cells beside another, or without
 /// seeing what the last one wrote.
@@ -181,5 +182,27 @@ fn who_leaves_a_dying_domain_waits_for_its_devices() {
             domain.devices.with(|_| ());
         }
         killer.join().unwrap();
+    });
+}
+
+#[test]
+fn what_is_counted_late_for_a_dead_domain_is_not_the_next_ones() {
+    models::check(|| {
+        let tally = Arc::new(Tally::new());
+        tally.begin(1);
+        tally.add(1, 5);
+        let late = {
+            let tally = Arc::clone(&tally);
+            thread::spawn(move || {
+                tally.add(1, 3);
+                tally.take_one(1);
+            })
+        };
+        // The slot is taken again, and its next domain counts.
+        tally.begin(2);
+        tally.add(2, 1);
+        assert_eq!(tally.get(), 1);
+        late.join().unwrap();
+        assert_eq!(tally.get(), 1);
     });
 }
