@@ -9,7 +9,7 @@ use abi::services::StartRequest;
 use crate::machine::{self, BootInfo, Machine};
 use crate::record::name_text;
 use crate::sync::SpinLock;
-use crate::thread::{self, PRIORITY_KERNEL, PRIORITY_NORMAL, Spawn};
+use crate::thread::{self, PRIORITY_KERNEL, PRIORITY_NORMAL, PRIORITY_SYSTEM, Spawn};
 use crate::{context, cpu, death, domain, frames, memory, panic, pci, scheduler, start};
 
 /// Path of the supervisor's image in the boot archive.
@@ -55,7 +55,7 @@ pub fn start(machine: &'static dyn Machine, info: BootInfo) -> ! {
     start_others(machine);
     pci::init(machine, !info.has_option("pci=nomsi"));
     spawn_kernel_thread("reaper", PRIORITY_KERNEL, death::reap);
-    spawn_kernel_thread("log", PRIORITY_NORMAL, crate::log::show);
+    spawn_kernel_thread("log", PRIORITY_SYSTEM, crate::log::show);
     spawn_kernel_thread("janitor", PRIORITY_NORMAL, start_supervisor);
     // SAFETY: the boot context is now the idle thread, which holds nothing.
     unsafe { (*thread::control()).preempt_off = 0 };

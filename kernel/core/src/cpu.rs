@@ -31,6 +31,9 @@ pub struct Cpu {
     pub(crate) timer_fired: AtomicBool,
     /// When the timer is set to fire.
     pub(crate) timer_ns: AtomicU64,
+    /// Until when nothing but the kernel comes before the thread that runs, which had
+    /// waited for too long; 0: it had not.
+    pub(crate) turn_ns: AtomicU64,
     /// Interrupts taken.
     pub interrupts: AtomicU64,
     /// Nanoseconds spent idle.
@@ -49,6 +52,7 @@ static CPUS: [Cpu; MAX_CPUS] = {
             switched_from: AtomicPtr::new(core::ptr::null_mut()),
             timer_fired: AtomicBool::new(false),
             timer_ns: AtomicU64::new(u64::MAX),
+            turn_ns: AtomicU64::new(0),
             interrupts: AtomicU64::new(0),
             idle_ns: AtomicU64::new(0),
         }

@@ -4,7 +4,7 @@
 //! claimed its stack under the queue's lock: it is not lost and not run twice.
 
 use crate::atomic::{AtomicUsize, Ordering, const_fn};
-use crate::run_queue::RunQueue;
+use crate::run_queue::{Next, RunQueue};
 use crate::sync::{SpinGuard, SpinLock};
 use crate::thread::Thread;
 
@@ -35,13 +35,14 @@ impl Ready {
         is_urgent
     }
 
-    /// Takes what this CPU runs next, claimed for it, and notes it; `from` runs
-    /// there now.
-    pub fn take_next(&self, from: &'static Thread) -> Option<&'static Thread> {
+    /// Takes what this CPU runs from `now_ns` on, claimed for it, and notes it; `from`
+    /// runs there now.
+    pub fn take_next(&self, from: &'static Thread, now_ns: u64) -> Option<Next> {
         let mut queue = self.queue.lock();
         // What another CPU is still switching away from has to wait.
-        let next = queue.take(|thread| core::ptr::eq(thread, from) || thread.try_claim());
-        queue.set_running(next.map(|thread| thread.priority));
+        let is_free = |thread: &Thread| core::ptr::eq(thread, from) || thread.try_claim();
+        let next = queue.take_next(now_ns, is_free);
+        queue.set_running(next.as_ref().map(|next| next.thread.urgency()));
         self.count(&queue);
         next
     }
@@ -56,9 +57,14 @@ impl Ready {
         thread
     }
 
-    /// Whether a thread of at least priority `least` is ready.
+    /// Whether a thread at least as urgent as `least` is ready.
     pub fn has(&self, least: u32) -> bool {
         self.queue.lock().has(least)
+    }
+
+    /// Whether a thread has waited for too long at `now_ns`, while what runs went on.
+    pub fn has_overdue(&self, now_ns: u64) -> bool {
+        self.has_waiting() && self.queue.lock().has_overdue(now_ns)
     }
 
     /// Whether a thread waits, as far as can be seen without the lock.
@@ -66,9 +72,9 @@ impl Ready {
         self.waiting.load(Ordering::Relaxed) != 0
     }
 
-    /// Notes that this CPU runs what it took elsewhere.
+    /// Notes that this CPU runs what it took elsewhere, or how urgent that is now.
     pub fn note_running(&self, thread: &Thread) {
-        self.queue.lock().set_running(Some(thread.priority));
+        self.queue.lock().set_running(Some(thread.urgency()));
     }
 
     fn count(&self, queue: &SpinGuard<'_, RunQueue>) {

@@ -11,7 +11,7 @@ use crate::balance;
 use crate::cpu::{self, Cpu};
 use crate::machine;
 use crate::sync::PreemptOff;
-use crate::thread::{self, Thread, control};
+use crate::thread::{self, PRIORITY_KERNEL, Thread, control};
 
 /// Nanoseconds a thread runs before another of its priority gets its turn.
 pub const SLICE_NS: u64 = 4_000_000;
@@ -59,8 +59,14 @@ pub fn wake(thread: &'static Thread) {
 /// Blocks the current thread until it is woken; may return early.
 pub fn block() {
     let preempt = PreemptOff::new();
-    if thread::current().state.try_block() {
+    let thread = thread::current();
+    // Before it blocks: who wakes it puts it into the queue that it belongs in then.
+    let urgency = thread.refresh();
+    if thread.state.try_block() {
         switch_away();
+        thread.note_rest();
+    } else {
+        thread.stay_tired(urgency);
     }
     drop(preempt);
 }
@@ -118,12 +124,12 @@ pub fn bind(mask: u64) -> Result<(), ServiceError> {
     Ok(())
 }
 
-/// Lets another ready thread of this priority or above run.
+/// Lets another ready thread run that is as urgent or more.
 pub fn yield_now() {
     let preempt = PreemptOff::new();
     let thread = thread::current();
     let cpu = cpu::current();
-    if cpu.ready.has(thread.priority) {
+    if cpu.ready.has(thread.urgency()) {
         requeue_and_switch(thread);
     }
     drop(preempt);
@@ -175,7 +181,12 @@ pub(crate) fn switch_away() {
 /// The thread to run on this CPU from now on, claimed for it.
 fn take_next(cpu: &'static Cpu, from: &'static Thread) -> &'static Thread {
     let was_idle = is_idle_thread(cpu, from);
-    let own = cpu.ready.take_next(from);
+    let now_ns = machine::get().now_ns();
+    let own = cpu.ready.take_next(from, now_ns);
+    let is_overdue = own.as_ref().is_some_and(|next| next.is_overdue);
+    let turn_ns = if is_overdue { now_ns + SLICE_NS } else { 0 };
+    cpu.turn_ns.store(turn_ns, Ordering::Relaxed);
+    let own = own.map(|next| next.thread);
     let stolen = || balance::steal(cpu).inspect(|next| cpu.ready.note_running(next));
     if let Some(next) = own.or_else(stolen) {
         if was_idle {
@@ -260,18 +271,40 @@ pub fn deferred_work() {
             let now_ns = machine::get().now_ns();
             cpu.timers.expire(now_ns, wake);
             balance::balance(cpu, now_ns);
+            tire(cpu, thread::current());
             rearm(cpu);
         }
         let thread = thread::current();
-        let is_idle = is_idle_thread(cpu, thread);
-        let least = if is_idle { 0 } else { thread.priority };
-        if cpu.ready.has(least) {
+        if must_give_way(cpu, thread) {
             requeue_and_switch(thread);
         }
         // Not through `drop`, which would come back here.
         core::mem::forget(preempt);
         // SAFETY: undoes this round's `PreemptOff`.
         unsafe { (*control()).preempt_off -= 1 };
+    }
+}
+
+/// Whether another thread is to run now instead of the one that does.
+fn must_give_way(cpu: &Cpu, running: &Thread) -> bool {
+    if is_idle_thread(cpu, running) {
+        return cpu.ready.has(0);
+    }
+    let now_ns = machine::get().now_ns();
+    // Who had to wait for its turn is not disturbed in it.
+    if now_ns < cpu.turn_ns.load(Ordering::Relaxed) {
+        return cpu.ready.has(PRIORITY_KERNEL);
+    }
+    cpu.ready.has(running.urgency()) || cpu.ready.has_overdue(now_ns)
+}
+
+/// A thread that goes on running is less urgent after a while.
+fn tire(cpu: &Cpu, thread: &Thread) {
+    if thread.urgency() > thread::PRIORITY_NORMAL {
+        settle(thread);
+        if thread.tire() {
+            cpu.ready.note_running(thread);
+        }
     }
 }
 

@@ -216,8 +216,11 @@ unsafe extern "sysv64" fn thread_spawn(
         if !limits::may_spawn(home, thread::stack_bytes(stack_bytes)) {
             return Err(ServiceError::NoMemory);
         }
-        // Reclaim, which runs at the highest priority, must come first.
-        let priority = priority.min(thread::PRIORITY_KERNEL - 1);
+        // The supervisor comes before what it has to end.
+        let priority = match domain::is_supervisor(home) {
+            true if priority >= thread::PRIORITY_HIGH => thread::PRIORITY_SYSTEM,
+            _ => priority.min(thread::PRIORITY_HIGH),
+        };
         // SAFETY: the caller passes its name and a function of its own.
         let spawned = unsafe {
             thread::spawn(&thread::Spawn {

@@ -30,13 +30,23 @@ const MIN_STACK_BYTES: usize = STACK_RESERVE + 16 * 1024;
 const MAX_STACK_BYTES: usize = 16 << 20;
 
 /// Scheduling priorities, 0 the lowest.
-pub const PRIORITIES: usize = 4;
+pub const PRIORITIES: usize = 5;
 
 /// Priority of a thread that does not ask for another.
 pub const PRIORITY_NORMAL: u32 = 1;
 
-/// Highest priority: kernel threads that reclaim and clean up.
-pub const PRIORITY_KERNEL: u32 = 3;
+/// Highest priority that a domain may give a thread.
+pub const PRIORITY_HIGH: u32 = 2;
+
+/// Priority of the system's own: the supervisor's urgent threads, and the log.
+pub const PRIORITY_SYSTEM: u32 = 3;
+
+/// Highest priority: the kernel thread that reclaims.
+pub const PRIORITY_KERNEL: u32 = 4;
+
+/// CPU time that a thread may take without blocking before it is no more urgent
+/// than others. The reaper's is the kernel's own and has no end.
+pub(crate) const URGENT_NS: u64 = 10_000_000;
 
 /// The current thread's control block.
 #[inline]
@@ -80,6 +90,11 @@ pub struct Thread {
     pub(crate) looked: AtomicU64,
     /// Priority, below [`PRIORITIES`].
     pub priority: u32,
+    /// How urgent it is now: its priority, until it has run for long. Changed by
+    /// itself only, so not while it waits in a queue.
+    urgency: AtomicU32,
+    /// What `cpu_ns` was when it last blocked.
+    rested_ns: AtomicU64,
     /// Number, unique since boot.
     pub number: u32,
     /// Owner id of the domain that made it; 0 for the kernel.
@@ -157,6 +172,8 @@ impl Thread {
             next: AtomicPtr::new(core::ptr::null_mut()),
             looked: AtomicU64::new(0),
             priority: priority.min(PRIORITY_KERNEL),
+            urgency: AtomicU32::new(priority.min(PRIORITY_KERNEL)),
+            rested_ns: AtomicU64::new(0),
             number,
             home,
             name,
@@ -214,6 +231,39 @@ impl Thread {
     /// Whether somebody has the thread's stack.
     pub(crate) fn is_claimed(&self) -> bool {
         self.on_cpu.is_taken()
+    }
+
+    /// How urgent it is now, below [`PRIORITIES`].
+    pub fn urgency(&self) -> u32 {
+        self.urgency.load(Ordering::Relaxed)
+    }
+
+    /// Makes it as urgent as at first, since it is about to block; how urgent it was.
+    pub(crate) fn refresh(&self) -> u32 {
+        self.urgency.swap(self.priority, Ordering::Relaxed)
+    }
+
+    /// It did not block: it is as urgent as it was.
+    pub(crate) fn stay_tired(&self, urgency: u32) {
+        self.urgency.store(urgency, Ordering::Relaxed);
+    }
+
+    /// It has blocked.
+    pub(crate) fn note_rest(&self) {
+        let cpu_ns = self.cpu_ns.load(Ordering::Relaxed);
+        self.rested_ns.store(cpu_ns, Ordering::Relaxed);
+    }
+
+    /// Makes it no more urgent than others if it has run for long without blocking,
+    /// as its CPU time says; whether that is a change.
+    pub(crate) fn tire(&self) -> bool {
+        let ran_ns = self.cpu_ns.load(Ordering::Relaxed) - self.rested_ns.load(Ordering::Relaxed);
+        let is_urgent = self.urgency() > PRIORITY_NORMAL && self.priority != PRIORITY_KERNEL;
+        let is_tired = is_urgent && ran_ns > URGENT_NS;
+        if is_tired {
+            self.urgency.store(PRIORITY_NORMAL, Ordering::Relaxed);
+        }
+        is_tired
     }
 
     /// Whether it may run on a CPU.
@@ -444,6 +494,32 @@ pub fn count() -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_runs_for_long_is_no_more_urgent_than_others_until_it_blocks() {
+        for (priority, tired) in [(0, 0), (1, 1), (2, 1), (3, 1), (4, 4)] {
+            let thread = Thread::for_test(priority);
+            let run = |ns| thread.cpu_ns.fetch_add(ns, Ordering::Relaxed);
+            run(URGENT_NS);
+            assert!(!thread.tire());
+            run(1);
+            assert_eq!(
+                (thread.tire(), thread.urgency()),
+                (tired != priority, tired)
+            );
+            assert_eq!((thread.refresh(), thread.urgency()), (tired, priority));
+            // It was woken before it blocked.
+            thread.stay_tired(tired);
+            assert_eq!(thread.urgency(), tired);
+            thread.refresh();
+            thread.note_rest();
+            run(URGENT_NS);
+            assert!(!thread.tire());
+            assert_eq!(thread.urgency(), priority);
+            // SAFETY: nobody else knows it.
+            unsafe { Thread::free_for_test(thread) };
+        }
+    }
 
     #[test]
     fn stacks_are_whole_pages_and_leave_room_for_services() {

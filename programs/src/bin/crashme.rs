@@ -6,8 +6,8 @@
 use core::fmt;
 
 use posix::prelude::*;
-use posix::process::Command;
-use posix::time::{self, Duration};
+use posix::process::{self, Command};
+use posix::time::{self, Duration, Instant};
 // What a program has little use for, and can misuse.
 use runtime::sync::Mutex;
 use runtime::thread::{self, Priority};
@@ -15,14 +15,15 @@ use runtime::thread::{self, Priority};
 const SWITCHES: Switches = Switches::new(
     "",
     "crashme WAY [DEPTH]; ways: panic nested endless drop stack depth loop memory divide sleep \
-     exit fork log threads stacks proxies locks",
+     exit fork log threads stacks proxies greedy locks; crashme end PID says how long a \
+     process takes to its end",
 );
 
 /// A way to crash, by its name.
 type Way = (&'static str, fn(u64));
 
 /// Ways that take no more than a line.
-const WAYS: [Way; 15] = [
+const WAYS: [Way; 16] = [
     ("nested", |_| panic!("{}", PanicsWhenShown)),
     ("endless", |_| panic!("{}", PanicsForEver)),
     ("drop", |_| {
@@ -49,6 +50,7 @@ const WAYS: [Way; 15] = [
             runtime::log::info!("crashme logs for ever");
         }
     }),
+    ("greedy", |_| take_all_time()),
     ("threads", |_| make_threads(0)),
     ("stacks", |_| make_threads(16 << 20)),
     ("proxies", |_| {
@@ -73,6 +75,7 @@ fn main() -> ExitCode {
         "panic" => panic!("crashme was asked to panic"),
         "exit" => {}
         "locks" => hold_locks(depth),
+        "end" => return end(depth),
         _ => match WAYS.iter().find(|(name, _)| name == way) {
             Some((_, crash)) => crash(depth),
             None => options.usage(),
@@ -158,6 +161,46 @@ fn make_threads(stack_bytes: usize) {
             time::sleep(Duration::from_millis(1));
         }
     }
+}
+
+/// Takes as much CPU time as it can get: with urgent threads that go on for ever, and
+/// with some that rest for a moment just before they would count as such.
+fn take_all_time() {
+    let ways: [fn(); 2] = [core::hint::spin_loop, || {
+        let begin = Instant::now();
+        while begin.elapsed() < Duration::from_millis(7) {
+            core::hint::spin_loop();
+        }
+        thread::sleep(Duration::from_nanos(1));
+    }];
+    for way in ways.into_iter().cycle().take(8) {
+        let made = thread::spawn("greedy", Priority::High, move || {
+            loop {
+                way();
+            }
+        });
+        assert!(made.is_ok(), "a process may have some threads");
+    }
+    time::sleep(Duration::from_secs(1_000_000));
+}
+
+/// Ends a process and says how long that took.
+fn end(pid: u64) -> ExitCode {
+    let started = Instant::now();
+    let is_there = || {
+        let all = process::processes().unwrap_or_default();
+        let is_meant = |one: &process::ProcessInfo| u64::from(one.pid) == pid;
+        all.iter().any(|one| is_meant(one) && !one.has_ended)
+    };
+    let killed = u32::try_from(pid).is_ok_and(|pid| process::kill(pid).is_ok());
+    if !killed {
+        return ExitCode::FAILURE;
+    }
+    while is_there() {
+        time::sleep(Duration::from_millis(1));
+    }
+    println!("ended after {} ms", started.elapsed().as_millis());
+    ExitCode::SUCCESS
 }
 
 /// Everything that threads of a process can lock.

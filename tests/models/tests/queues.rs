@@ -11,6 +11,9 @@ use models::claim::Claim;
 use models::ready::{self, Ready};
 use models::thread::Thread;
 
+/// When all of it happens.
+const NOW_NS: u64 = 1;
+
 /// A thread that is to have one turn.
 struct Task {
     thread: &'static Thread,
@@ -61,8 +64,8 @@ impl<const TASKS: usize> Machine<TASKS> {
 
     /// A CPU runs what is next in its queue. True if something was.
     fn take_next(&self, cpu: usize) -> bool {
-        let next = self.ready[cpu].take_next(self.done);
-        next.inspect(|next| self.run(next)).is_some()
+        let next = self.ready[cpu].take_next(self.done, NOW_NS);
+        next.inspect(|next| self.run(next.thread)).is_some()
     }
 
     /// A CPU with nothing to do runs what waits in that of another.
@@ -144,8 +147,8 @@ fn who_goes_back_into_its_queue_is_run_elsewhere_when_it_has_left() {
         };
         let this = machine.tasks[0].thread;
         machine.add(0, 0);
-        let next = machine.ready[0].take_next(this);
-        match next {
+        let next = machine.ready[0].take_next(this, NOW_NS);
+        match next.map(|next| next.thread) {
             // The thief has the other one: this one goes on.
             Some(next) if ptr::eq(next, this) => machine.run(this),
             Some(next) => {
