@@ -61,13 +61,14 @@ fn spawn(
 ) -> Result<(), ServiceError> {
     let entry = start::entry_of(domain).ok_or(ServiceError::NoMemory)?;
     let (grants, copies) = copied(grants).ok_or(ServiceError::NoMemory)?;
-    let program = Box::into_raw(Box::new(Program {
+    let program = heap::try_box(Program {
         domain,
         generation: domain.generation(),
         entry,
         grants,
         _copies: copies,
-    }));
+    });
+    let program = Box::into_raw(program.ok_or(ServiceError::NoMemory)?);
     // From here on it can be called and ended; a program runs inside its entry.
     domain.set_running();
     let kernel = domain::kernel();
@@ -104,7 +105,7 @@ fn copied(grants: &[Grant]) -> Option<(Vec<Grant>, Vec<Vec<u8>>)> {
             unsafe { core::slice::from_raw_parts(grant.first as *const u8, grant.second as usize) };
         let copy = heap::try_copy(bytes)?;
         grant.first = copy.as_ptr() as u64;
-        copies.push(copy);
+        heap::try_push(&mut copies, copy)?;
     }
     Some((own, copies))
 }

@@ -18,7 +18,7 @@ pub fn take() -> Audit {
         threads: thread::count() as u64,
         interrupts: device::interrupts(),
         mappings: memory::mappings(),
-        domains: domain::living().len() as u64,
+        domains: domain::living().count() as u64,
         exports: export::count(),
         kernel_heap_bytes: heap::bytes_in_use(),
     }

@@ -46,6 +46,9 @@ pub fn start(machine: &'static dyn Machine, info: BootInfo) -> ! {
     adopt(machine);
     cpu::set_online(1);
     crate::log::init();
+    crate::famine::init();
+    death::init();
+    crate::record::init();
     log::info!(
         "redleaf {}: {} CPU(s), {} MiB free",
         env!("CARGO_PKG_VERSION"),
@@ -152,6 +155,11 @@ fn spawn_kernel_thread(name: &str, priority: u32, function: extern "sysv64" fn(*
 #[must_use]
 pub fn archive() -> &'static [u8] {
     INFO.lock().as_ref().map_or(&[], |info| info.archive)
+}
+
+/// The options.
+pub(crate) fn options() -> &'static str {
+    INFO.lock().as_ref().map_or("", |info| info.options)
 }
 
 /// Whether an address lies in the kernel's code.

@@ -6,8 +6,8 @@
 //! until no thread's chain holds the domain and then reclaims what it had.
 
 use alloc::collections::VecDeque;
-use alloc::vec::Vec;
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::ptr;
+use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use abi::death::DeathCause;
 use abi::services::DeathNotice;
@@ -86,8 +86,10 @@ impl RawCrash {
     }
 }
 
-static DYING: SpinLock<Vec<&'static Domain>> = SpinLock::new(Vec::new());
-static ENDED: SpinLock<Vec<&'static Thread>> = SpinLock::new(Vec::new());
+/// Domains that wait to be reclaimed.
+static DYING: AtomicUsize = AtomicUsize::new(0);
+/// Threads that have ended, linked by what links the ready ones.
+static ENDED: SpinLock<Option<&'static Thread>> = SpinLock::new(None);
 static NOTICED: AtomicU32 = AtomicU32::new(0);
 static DEATHS: AtomicU32 = AtomicU32::new(0);
 /// Notices of the last deaths: their slots may be in use again.
@@ -117,6 +119,12 @@ impl Recent {
         let index = usize::try_from(number - oldest).ok()?;
         self.notices.get(index).map(|notice| (number, *notice))
     }
+}
+
+/// Makes room for the notices, since a death must not need memory.
+pub(crate) fn init() {
+    RECENT.lock().notices.reserve_exact(NOTICES);
+    UNREPORTED.lock().reserve_exact(NOTICES);
 }
 
 /// Tells the reaper to look.
@@ -236,7 +244,7 @@ pub fn begin(domain: &'static Domain, cause: DeathCause, crash: Option<(&RawCras
     let inside = if is_crash && crash.is_none() {
         record::threads_inside(domain)
     } else {
-        Vec::new()
+        [const { None }; record::THREADS_SHOWN]
     };
     domain.set_quiet();
     drop(preempt);
@@ -244,7 +252,8 @@ pub fn begin(domain: &'static Domain, cause: DeathCause, crash: Option<(&RawCras
         let sequence = record::write(domain, cause, crash, &inside);
         domain.with(|body| body.end = Some((cause, sequence)));
     }
-    DYING.lock().push(domain);
+    DYING.fetch_add(1, Ordering::SeqCst);
+    domain.leave_to_reclaim();
     // Now and not when it is reclaimed: they may be what holds it.
     end_children(domain.id(), cause);
     if !is_left_to_starter {
@@ -316,7 +325,12 @@ fn disturb_those(is_meant: impl Fn(*const DomainSlot) -> bool) {
 
 /// Hands an ended thread to the reaper.
 pub(crate) fn thread_ended(thread: &'static Thread) {
-    ENDED.lock().push(thread);
+    {
+        let mut ended = ENDED.lock();
+        let next = ended.map_or(ptr::null_mut(), |next| ptr::from_ref(next).cast_mut());
+        thread.next.store(next, Ordering::Relaxed);
+        *ended = Some(thread);
+    }
     noticed();
 }
 
@@ -352,8 +366,10 @@ pub(crate) extern "sysv64" fn reap(_: *mut ()) {
 }
 
 fn free_threads() {
-    let ended = core::mem::take(&mut *ENDED.lock());
-    for thread in ended {
+    let mut ended = ENDED.lock().take();
+    while let Some(thread) = ended {
+        // SAFETY: null or a thread that has ended and is freed here only.
+        ended = unsafe { thread.next.load(Ordering::Relaxed).as_ref() };
         crate::sync::spin_until(|| !thread.is_claimed());
         // SAFETY: it ended, its stack is left, and the list was its last place.
         unsafe { thread::free(thread) };
@@ -362,14 +378,13 @@ fn free_threads() {
 
 /// Reclaims the dying domains that no thread holds; whether some remain.
 fn reclaim_dying() -> bool {
-    let dying: Vec<_> = DYING.lock().clone();
-    if dying.is_empty() {
+    if DYING.load(Ordering::SeqCst) == 0 {
         return false;
     }
     // One look at all threads for all domains: many may die at once.
     let looked = scan::look_around();
     let mut lingering = false;
-    for domain in dying {
+    for domain in domain::living().filter(|domain| domain.waits_for_reclaim()) {
         if !domain.is_clear(looked) {
             lingering = true;
         } else if take_dying(domain) {
@@ -394,9 +409,11 @@ fn try_reclaim(domain: &'static Domain) -> bool {
 }
 
 fn take_dying(domain: &'static Domain) -> bool {
-    let mut dying = DYING.lock();
-    let place = dying.iter().position(|other| core::ptr::eq(*other, domain));
-    place.map(|place| dying.swap_remove(place)).is_some()
+    let is_taken = domain.take_to_reclaim();
+    if is_taken {
+        DYING.fetch_sub(1, Ordering::SeqCst);
+    }
+    is_taken
 }
 
 /// Frees everything a domain had. No thread holds it.
@@ -426,6 +443,7 @@ fn reclaim(domain: &'static Domain) {
         record,
         begun_ns: domain.died_ns(),
     };
+    crate::famine::report(domain);
     domain.set_dead(notice);
     RECENT.lock().push(notice);
     push_bounded(&mut UNREPORTED.lock(), notice);

@@ -9,6 +9,7 @@ use abi::death::InjectedFault;
 use abi::device::StopRecipe;
 use abi::status::ServiceError;
 
+use crate::heap::{self, SetAside};
 use crate::interrupt::MAX_VECTORS;
 use crate::machine::{self, Permission};
 use crate::memory::{Frames, Mapping, Reservation};
@@ -108,9 +109,9 @@ pub fn interrupts() -> u64 {
 /// itself is not disturbed. The function keeps what comes meanwhile pending. Of
 /// a line that several functions share, each driver has to look.
 pub(crate) fn interrupt_arrived(vector: usize) {
-    let Some(count) = COUNTS.get(vector) else {
+    if vector >= MAX_VECTORS {
         return;
-    };
+    }
     let mut held = HELD.lock();
     let owner = held
         .bindings
@@ -123,14 +124,16 @@ pub(crate) fn interrupt_arrived(vector: usize) {
         binding.mask(true);
         binding.line
     });
-    let shares = |(&other, binding): (&usize, &Binding)| {
-        (other != vector && line.is_some() && binding.line == line).then_some(other)
-    };
-    let sharers: Vec<usize> = held.bindings.iter().filter_map(shares).collect();
+    let mut is_meant = [false; MAX_VECTORS];
+    is_meant[vector] = true;
+    for (&other, binding) in held.bindings.iter().filter(|_| line.is_some()) {
+        is_meant[other] |= binding.line == line;
+    }
     drop(held);
-    for count in [count]
-        .into_iter()
-        .chain(sharers.iter().filter_map(|other| COUNTS.get(*other)))
+    for (count, _) in COUNTS
+        .iter()
+        .zip(is_meant)
+        .filter(|(_, is_meant)| *is_meant)
     {
         count.fetch_add(1, Ordering::SeqCst);
         wait::wake(count, u32::MAX);
@@ -195,7 +198,8 @@ pub fn map_bar(function: u32, owner: u64, index: u32) -> Result<*mut u8, Service
     }
     let registers = map_registers(bar.address, bytes)?;
     let start = registers.start();
-    HELD.lock().registers.push((owner, registers));
+    let mut held = HELD.lock();
+    heap::try_push(&mut held.registers, (owner, registers)).ok_or(ServiceError::NoMemory)?;
     Ok(start as *mut u8)
 }
 
@@ -247,7 +251,8 @@ fn reserve_vector(function: u32, owner: u64, index: u32) -> Result<(usize, bool)
         table: None,
         is_masked: false,
     };
-    held.bindings.insert(vector, binding);
+    let room = SetAside::new().ok_or(ServiceError::NoMemory)?;
+    room.spend(|| held.bindings.insert(vector, binding));
     Ok((vector, false))
 }
 
@@ -331,7 +336,7 @@ pub fn wait_interrupt(
 /// Physically contiguous, zeroed memory for a device; null: no memory.
 #[must_use]
 pub fn allocate_dma(owner: u64, pages: usize, is_inbound: bool) -> *mut u8 {
-    let Some(frames) = Frames::zeroed(pages) else {
+    let Some((frames, room)) = Frames::zeroed(pages).zip(SetAside::new()) else {
         return core::ptr::null_mut();
     };
     let start = frames.direct();
@@ -340,7 +345,7 @@ pub fn allocate_dma(owner: u64, pages: usize, is_inbound: bool) -> *mut u8 {
         frames,
         is_inbound,
     };
-    HELD.lock().dma.insert(start as usize, memory);
+    room.spend(|| HELD.lock().dma.insert(start as usize, memory));
     start
 }
 
@@ -453,7 +458,7 @@ fn stop(owner: u64, function: u32) -> bool {
 /// Notes how a function that `owner` drives is stopped.
 ///
 /// # Errors
-/// `Invalid` for a foreign function, or registers that are not mapped.
+/// `Invalid` for a foreign function, or registers that are not mapped; `NoMemory`.
 pub fn set_stop(function: u32, owner: u64, recipe: StopRecipe) -> Result<(), ServiceError> {
     let bar = pci::bar(function, owner, recipe.bar)?;
     let is_inside = |offset: u32| offset.is_multiple_of(4) && u64::from(offset) + 4 <= bar.size;
@@ -468,29 +473,20 @@ pub fn set_stop(function: u32, owner: u64, recipe: StopRecipe) -> Result<(), Ser
     let start = mapped.ok_or(ServiceError::Invalid)?.1.start();
     held.stops
         .retain(|stop| (stop.owner, stop.function) != (owner, function));
-    held.stops.push(Stop {
+    let stop = Stop {
         owner,
         function,
         control: start + recipe.control as usize,
         status: start + recipe.status as usize,
         recipe,
-    });
-    Ok(())
+    };
+    heap::try_push(&mut held.stops, stop).ok_or(ServiceError::NoMemory)
 }
 
 /// Frees what a dead domain's drivers held. Its devices are quiet.
 pub fn release(owner: u64) {
     let mut held = HELD.lock();
-    let mut kept = BTreeMap::new();
-    let mut freed = Vec::new();
-    for (start, memory) in core::mem::take(&mut held.dma) {
-        if memory.owner == owner {
-            freed.push(memory);
-        } else {
-            kept.insert(start, memory);
-        }
-    }
-    held.dma = kept;
+    held.dma.retain(|_, memory| memory.owner != owner);
     held.bindings.retain(|_, binding| binding.owner != owner);
     reroute_lines(&held.bindings);
     held.stops.retain(|stop| stop.owner != owner);
@@ -500,12 +496,12 @@ pub fn release(owner: u64) {
 /// Lets the lines of the living interrupt again: whoever died may have shared
 /// one, which it was routed to or which was masked for its sake.
 fn reroute_lines(bindings: &BTreeMap<usize, Binding>) {
-    let mut routed = Vec::new();
     for (&vector, binding) in bindings {
-        if let Some(line) = binding.line
-            && !routed.contains(&line)
-        {
-            routed.push(line);
+        let is_first = |line| {
+            let mut before = bindings.range(..vector);
+            before.all(|(_, other)| other.line != Some(line))
+        };
+        if let Some(line) = binding.line.filter(|line| is_first(*line)) {
             // It was routed before, so it can be.
             let _ = machine::get().route_line(line, vector);
             machine::get().mask_line(line, false);

@@ -3,7 +3,6 @@
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use abi::PAGE_SIZE;
@@ -13,6 +12,8 @@ use abi::note::Name;
 use abi::services::{DeathNotice, DomainInfo, DomainState};
 use abi::thread::DomainSlot;
 
+use crate::famine::{self, Famine};
+use crate::heap::{self, SetAside};
 use crate::image::{Image, LoadedImage};
 use crate::life::{Life, Table};
 use crate::limits::Usage;
@@ -38,6 +39,10 @@ pub struct Domain {
     /// Number of its death among the looks of [`crate::scan`]; the largest until
     /// it has one.
     death_ticket: AtomicU64,
+    /// It is dying and waits to be reclaimed, by whoever takes that back.
+    is_to_be_reclaimed: AtomicBool,
+    /// Which of its requests for memory fail.
+    famine: Famine,
     /// The last look that saw it held, dying.
     held_look: AtomicU64,
     /// What it may use and uses.
@@ -101,6 +106,8 @@ impl Domain {
             is_shared: AtomicBool::new(false),
             died_ns: AtomicU64::new(0),
             death_ticket: AtomicU64::new(u64::MAX),
+            is_to_be_reclaimed: AtomicBool::new(false),
+            famine: Famine::new(),
             held_look: AtomicU64::new(0),
             usage: Usage::new(),
             body: SpinLock::new(Body {
@@ -193,6 +200,26 @@ impl Domain {
         was_alive
     }
 
+    /// Leaves it to whoever finds first that nothing holds it.
+    pub(crate) fn leave_to_reclaim(&self) {
+        self.is_to_be_reclaimed.store(true, Ordering::Release);
+    }
+
+    /// Whether it waits to be reclaimed.
+    pub(crate) fn waits_for_reclaim(&self) -> bool {
+        self.is_to_be_reclaimed.load(Ordering::Acquire)
+    }
+
+    /// Takes it, to reclaim it; false: somebody else did.
+    pub(crate) fn take_to_reclaim(&self) -> bool {
+        self.is_to_be_reclaimed.swap(false, Ordering::AcqRel)
+    }
+
+    /// Which of its requests for memory fail.
+    pub(crate) const fn famine(&self) -> &Famine {
+        &self.famine
+    }
+
     /// Notes that its devices are silent.
     pub(crate) fn set_quiet(&self) {
         self.life.set_quiet();
@@ -247,9 +274,10 @@ impl Domain {
             return Err(PagesError::Quota);
         }
         let frames = Frames::zeroed(pages).ok_or(PagesError::NoMemory)?;
+        let room = SetAside::new().ok_or(PagesError::NoMemory)?;
         let start = frames.direct();
         body.private_pages = wanted;
-        body.heap.insert(start as usize, frames);
+        room.spend(|| body.heap.insert(start as usize, frames));
         Ok(start)
     }
 
@@ -364,15 +392,28 @@ pub fn slot_of(id: u64) -> Option<&'static Domain> {
 }
 
 /// Domains that are not dead.
-#[must_use]
-pub fn living() -> Vec<&'static Domain> {
+pub fn living() -> impl Iterator<Item = &'static Domain> {
     TABLE.living()
 }
 
-/// What listings say of all domains that are not dead.
+/// Writes what listings say of all domains that are not dead, as far as there is room;
+/// how many there are.
 #[must_use]
-pub fn list() -> Vec<DomainInfo> {
-    let mut list: Vec<_> = living().into_iter().map(Domain::own_info).collect();
+pub fn list(into: &mut [DomainInfo]) -> usize {
+    let (mut count, mut places) = (0, into.iter_mut());
+    for domain in living() {
+        if let Some(place) = places.next() {
+            *place = domain.own_info();
+        }
+        count += 1;
+    }
+    let room = into.len();
+    add_what_they_have(&mut into[..count.min(room)]);
+    count
+}
+
+/// Adds threads, exchange objects and calls to what listings say.
+fn add_what_they_have(list: &mut [DomainInfo]) {
     // In the order of slots, so each is found fast; one look at everything for all.
     let place = |list: &[DomainInfo], id: u64| {
         let slot = id & 0xffff;
@@ -380,29 +421,30 @@ pub fn list() -> Vec<DomainInfo> {
         found.ok().filter(|&index| list[index].id == id)
     };
     crate::thread::for_each(|thread| {
-        if let Some(index) = place(&list, thread.home) {
+        if let Some(index) = place(list, thread.home) {
             list[index].threads += 1;
         }
     });
     crate::exchange::for_each(&mut |header| {
-        if let Some(index) = place(&list, header.owner.load(Ordering::Relaxed)) {
+        if let Some(index) = place(list, header.owner.load(Ordering::Relaxed)) {
             list[index].exchange_bytes += header.size as u64;
         }
     });
     crate::export::for_each_count(&mut |callee, calls| {
-        if let Some(index) = place(&list, callee) {
+        if let Some(index) = place(list, callee) {
             list[index].calls += calls;
         }
     });
-    list
 }
 
 /// Makes a domain and loads its image. It is `Starting` and can be entered.
 #[must_use]
 pub fn create(creation: &Creation<'_>) -> Option<&'static Domain> {
     let image = creation.image.load()?;
-    let domain =
-        TABLE.take_slot(|index| Box::leak(Box::new(Domain::new(index, 0, DomainState::Dead))))?;
+    let domain = TABLE.take_slot(|index| {
+        let slot = heap::try_box(Domain::new(index, 0, DomainState::Dead))?;
+        Some(Box::leak(slot))
+    })?;
     {
         let mut body = domain.body.lock();
         body.name = creation.name;
@@ -421,6 +463,7 @@ pub fn create(creation: &Creation<'_>) -> Option<&'static Domain> {
     domain.is_shared.store(false, Ordering::SeqCst);
     domain.death_ticket.store(u64::MAX, Ordering::SeqCst);
     domain.usage.begin(domain.generation(), &creation.limits);
+    famine::begin(domain, crate::record::name_text(&creation.name));
     domain.life.begin();
     Some(domain)
 }

@@ -9,7 +9,7 @@ use core::sync::atomic::Ordering;
 use abi::exchange::{ObjectHeader, ObjectKind, ProxyObject};
 use abi::services::ExchangeRequest;
 
-use crate::{cpu, frames, limits, memory};
+use crate::{cpu, famine, frames, limits, memory};
 
 mod heap;
 mod loans;
@@ -21,6 +21,9 @@ struct Frames;
 
 impl heap::Source for Frames {
     fn allocate(&self, pages: usize) -> Option<*mut u8> {
+        if famine::strikes() {
+            return None;
+        }
         frames::allocate(pages).map(memory::direct)
     }
 

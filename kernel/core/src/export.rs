@@ -1,7 +1,6 @@
 //! Exported objects: what proxies of all domains refer to.
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use abi::exchange::{HELD, ObjectHeader, ObjectKind, ProxyObject};
@@ -11,7 +10,7 @@ use abi::target::{Target, TargetCell};
 use abi::thread::{CrossStatus, CrossTable, DomainSlot};
 
 use crate::sync::SpinLock;
-use crate::{domain, exchange, frames, limits, statistics, wait};
+use crate::{domain, exchange, heap, limits, statistics, wait};
 
 mod references;
 
@@ -28,6 +27,8 @@ struct Export {
     is_promised: AtomicBool,
     /// Its domain is dead and there will be no successor.
     is_abandoned: AtomicBool,
+    /// The next of those that are forlorn.
+    next: Option<Box<Export>>,
 }
 
 // SAFETY: the pointers mean something in the owner's context only and are
@@ -36,7 +37,7 @@ unsafe impl Send for Export {}
 
 static COUNT: AtomicU64 = AtomicU64::new(0);
 /// Exports whose last proxy went where their owner could not be called.
-static FORLORN: SpinLock<Vec<Export>> = SpinLock::new(Vec::new());
+static FORLORN: SpinLock<Option<Box<Export>>> = SpinLock::new(None);
 
 /// Taken by whoever frees, copies or redirects proxies: none of them sees a
 /// proxy half redirected or freed under its hands. Calls do not take it.
@@ -93,12 +94,9 @@ pub unsafe fn export(
     drop_export: DropExport,
     fingerprint: u64,
 ) -> *mut ProxyObject {
-    if frames::is_low() {
-        return core::ptr::null_mut();
-    }
     let owner = domain::current();
     owner.share();
-    let export = Box::new(Export {
+    let export = heap::try_box(Export {
         slot: owner.slot(),
         generation: owner.generation(),
         data,
@@ -106,8 +104,11 @@ pub unsafe fn export(
         references: References::new(),
         is_promised: AtomicBool::new(false),
         is_abandoned: AtomicBool::new(false),
+        next: None,
     });
-    let export = Box::into_raw(export);
+    let Some(export) = export.map(Box::into_raw) else {
+        return core::ptr::null_mut();
+    };
     let object = ProxyObject {
         target: TargetCell::new(Target {
             slot: owner.slot(),
@@ -178,8 +179,14 @@ pub unsafe fn forsake(object: &ProxyObject) {
     let change = CHANGES.begin();
     // SAFETY: the caller's contract.
     if let Some(export) = unsafe { take_away(&change, object) } {
-        FORLORN.lock().push(export);
+        leave_forlorn(export);
     }
+}
+
+fn leave_forlorn(mut export: Box<Export>) {
+    let mut forlorn = FORLORN.lock();
+    export.next = forlorn.take();
+    *forlorn = Some(export);
 }
 
 /// Counts the calls of a proxy that goes as the callee's.
@@ -245,7 +252,7 @@ pub fn for_each_edge(visit: &mut dyn FnMut(EdgeInfo)) {
 ///
 /// # Safety
 /// `proxy` must be a live proxy that nobody uses any more.
-unsafe fn take_away(change: &Change<'_>, proxy: &ProxyObject) -> Option<Export> {
+unsafe fn take_away(change: &Change<'_>, proxy: &ProxyObject) -> Option<Box<Export>> {
     retire(proxy);
     let export = proxy.export.cast_mut().cast::<Export>();
     // SAFETY: a live proxy has its header in front and refers to a live export;
@@ -261,10 +268,10 @@ unsafe fn take_away(change: &Change<'_>, proxy: &ProxyObject) -> Option<Export> 
 ///
 /// # Safety
 /// `export` must be a live export without proxies.
-unsafe fn close(export: *mut Export) -> Export {
+unsafe fn close(export: *mut Export) -> Box<Export> {
     // SAFETY: the caller's contract; slots come from the table of domains.
     unsafe {
-        let export = *Box::from_raw(export);
+        let export = Box::from_raw(export);
         let owner = domain::of_slot(export.slot);
         owner.usage.remove_export(export.generation);
         export
@@ -338,7 +345,7 @@ pub unsafe fn redirect_held(holder: u64, to: *const ProxyObject) -> u64 {
 ///
 /// # Safety
 /// As [`redirect_held`].
-unsafe fn redirect_one(holder: u64, to: *const ProxyObject) -> Option<Option<Export>> {
+unsafe fn redirect_one(holder: u64, to: *const ProxyObject) -> Option<Option<Box<Export>>> {
     let change = CHANGES.begin();
     // SAFETY: the caller's contract.
     let new = unsafe { &*to };
@@ -522,13 +529,21 @@ pub unsafe fn wait_out(proxy: *const ProxyObject, deadline_ns: u64) -> Result<u6
 
 /// Whether there is work for [`finish_forlorn`].
 pub fn has_forlorn() -> bool {
-    !FORLORN.lock().is_empty()
+    FORLORN.lock().is_some()
 }
 
 /// Gives exports back that [`forsake`] left; called by a kernel thread that
 /// may be held up by the owners.
 pub fn finish_forlorn() -> bool {
-    let Some(export) = FORLORN.lock().pop() else {
+    let export = {
+        let mut forlorn = FORLORN.lock();
+        let first = forlorn.take();
+        first.map(|mut first| {
+            *forlorn = first.next.take();
+            first
+        })
+    };
+    let Some(export) = export else {
         return false;
     };
     finish(export);
@@ -549,7 +564,7 @@ unsafe extern "sysv64" fn call_drop(frame: *mut ()) {
     }
 }
 
-fn finish(export: Export) {
+fn finish(export: Box<Export>) {
     let mut frame = DropFrame {
         drop_export: export.drop_export,
         data: export.data,
@@ -564,7 +579,7 @@ fn finish(export: Export) {
         )
     };
     if status == CrossStatus::NoStack {
-        FORLORN.lock().push(export);
+        leave_forlorn(export);
         crate::death::noticed();
         return;
     }

@@ -62,24 +62,35 @@ pub unsafe fn init(direct_map_base: usize, free: &[PhysicalRange]) {
 pub fn allocate(pages: usize) -> Option<u64> {
     let mut frames = FRAMES.lock();
     let frames = frames.as_mut()?;
-    let left = (frames.total - frames.used).checked_sub(pages as u64)?;
-    (left >= reserve(frames.total)).then(|| frames.allocate(pages))?
+    frames.has_left(pages).then(|| frames.allocate(pages))?
 }
 
-/// As [`allocate`], for what the kernel cannot do without: its own small objects
-/// and page tables. Whatever makes these grow takes frames by [`allocate`] as well,
-/// or looks at [`is_low`], and so fails before the reserve is used up.
+/// As [`allocate`], for the kernel's own threads, which do not take more for a domain
+/// that asks for more, and for what was set aside by [`promise`].
 #[must_use]
 pub fn allocate_reserved(pages: usize) -> Option<u64> {
     FRAMES.lock().as_mut()?.allocate(pages)
 }
 
-/// Whether only the reserve is left.
-#[must_use]
-pub fn is_low() -> bool {
-    let frames = FRAMES.lock();
-    let frames = frames.as_ref();
-    frames.is_some_and(|frames| frames.total - frames.used <= reserve(frames.total))
+/// Single frames that are set aside, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Promise(u64);
+
+/// Sets frames aside for [`allocate_reserved`], one at a time; `None`: there are none.
+pub(crate) fn promise(pages: usize) -> Option<Promise> {
+    let mut frames = FRAMES.lock();
+    let frames = frames.as_mut()?;
+    let pages = frames.has_left(pages).then_some(pages as u64)?;
+    frames.promised += pages;
+    Some(Promise(pages))
+}
+
+impl Drop for Promise {
+    fn drop(&mut self) {
+        if let Some(frames) = FRAMES.lock().as_mut() {
+            frames.promised -= self.0;
+        }
+    }
 }
 
 /// Frames that domains do not get: one in 64, at most 4 MiB.
@@ -101,10 +112,11 @@ pub fn free(address: u64, pages: usize) {
         .free(address, pages);
 }
 
-/// Allocates one frame, as [`allocate_reserved`].
+/// Allocates one frame for a page table: of the reserve, too, unless a domain asks for
+/// what it is to map.
 #[must_use]
 pub fn allocate_frame() -> Option<u64> {
-    allocate_reserved(1)
+    crate::heap::allocate_frames(1)
 }
 
 /// Frees one frame; see [`free`].
@@ -165,6 +177,8 @@ pub(crate) struct FrameAllocator<'records> {
     non_empty: u32,
     used: u64,
     total: u64,
+    /// Free frames that [`allocate`] leaves alone besides the reserve.
+    promised: u64,
 }
 
 impl<'records> FrameAllocator<'records> {
@@ -176,7 +190,14 @@ impl<'records> FrameAllocator<'records> {
             non_empty: 0,
             used: 0,
             total: 0,
+            promised: 0,
         }
+    }
+
+    /// Whether so many may be taken without touching the reserve or a promise.
+    fn has_left(&self, pages: usize) -> bool {
+        let left = (self.total - self.used).checked_sub(pages as u64);
+        left.is_some_and(|left| left >= reserve(self.total) + self.promised)
     }
 
     /// Adds free memory, whole pages, as far as there are records for it.
@@ -483,12 +504,23 @@ mod tests {
         unsafe { init(base, &[range(0, 63)]) };
         // 63 pages without page 0 and one page of records.
         assert_eq!((used(), total()), (0, 61));
-        let frame = allocate_frame().expect("the memory is free");
+        let frame = allocate_reserved(1).expect("the memory is free");
         let run = allocate(16).expect("the memory is free");
         assert_eq!(used(), 17);
         assert_eq!(run % (16 * PAGE_SIZE), 0);
         free_frame(frame);
         free(run, 16);
+        assert_eq!(used(), 0);
+        // What was promised is left alone, and free again when it is not wanted.
+        let promise = promise(60).expect("the memory is free");
+        assert!(allocate(2).is_none());
+        let frame = allocate_reserved(1).expect("it was promised");
+        drop(promise);
+        assert!(allocate(2).is_some_and(|run| used() == 3 && {
+            free(run, 2);
+            true
+        }));
+        free_frame(frame);
         assert_eq!(used(), 0);
     }
 }

@@ -1,5 +1,6 @@
 //! Signed images: verified once, started many times.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -64,7 +65,7 @@ pub struct Image {
     segments: Vec<Segment>,
     pages: usize,
     entry: usize,
-    note: DomainNote,
+    note: Box<DomainNote>,
 }
 
 /// A domain's own instance of an image. Fields are dropped in this order:
@@ -91,20 +92,21 @@ impl Image {
         let copy = heap::try_copy(elf).ok_or(OpenError::NoMemory)?;
         let mut segments = Vec::new();
         for segment in layout.segments() {
-            segments.push(open_segment(&layout, segment, elf)?);
+            let segment = open_segment(&layout, segment, elf)?;
+            heap::try_push(&mut segments, segment).ok_or(OpenError::NoMemory)?;
         }
         Ok(Self {
             segments,
             pages: to_usize(layout.size()).div_ceil(PAGE_SIZE),
             entry: to_usize(layout.entry()),
-            note: copy_note(&note),
+            note: heap::try_box(copy_note(&note)).ok_or(OpenError::NoMemory)?,
             elf: copy,
         })
     }
 
     /// The image's description of itself.
     #[must_use]
-    pub const fn note(&self) -> &DomainNote {
+    pub fn note(&self) -> &DomainNote {
         &self.note
     }
 
@@ -123,15 +125,16 @@ impl Image {
                 let private = self.fill(segment, base)?;
                 let address = private.address();
                 private_pages += segment.pages;
-                frames.push(private);
+                heap::try_push(&mut frames, private)?;
                 address
             };
-            mappings.push(reservation.map(
+            let mapping = reservation.map(
                 segment.first_page,
                 address,
                 segment.pages,
                 segment.permission,
-            )?);
+            )?;
+            heap::try_push(&mut mappings, mapping)?;
         }
         Some(LoadedImage {
             _mappings: mappings,
@@ -259,20 +262,24 @@ impl LoadedImage {
         self.private_pages * PAGE_SIZE
     }
 
-    /// Writes the function that `address` lies in and the offset; false when
-    /// it is not in this image.
-    pub fn describe(&self, address: usize, out: &mut dyn core::fmt::Write) -> bool {
-        if !self.reservation.range().contains(&address) {
-            return false;
-        }
+    /// Whether an address lies in this image.
+    #[must_use]
+    pub fn contains(&self, address: usize) -> bool {
+        self.reservation.range().contains(&address)
+    }
+
+    /// Writes the function that an address in this image lies in.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn describe(&self, address: usize, out: &mut dyn core::fmt::Write) -> core::fmt::Result {
         let offset = (address - self.reservation.start()) as u64;
         let name = Symbols::parse(&self.image.elf)
             .ok()
             .and_then(|symbols| symbols.name_of(offset));
-        let _ = match name {
+        match name {
             Some(name) => write!(out, "{name}"),
             None => write!(out, "+{offset:#x}"),
-        };
-        true
+        }
     }
 }

@@ -23,6 +23,7 @@ pub mod device;
 pub mod domain;
 pub mod exchange;
 pub mod export;
+mod famine;
 pub mod fault;
 pub mod frames;
 pub mod heap;

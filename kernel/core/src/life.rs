@@ -167,14 +167,15 @@ impl<T: AsRef<Life>> Table<T> {
     }
 
     /// A slot for a new domain, which nobody finds before [`Life::begin`]; `add` makes
-    /// one with an index if none is free.
-    pub fn take_slot(&self, add: impl FnOnce(u32) -> &'static T) -> Option<&'static T> {
+    /// one with an index if none is free. `None`: no memory, or too many domains.
+    pub fn take_slot(&self, add: impl FnOnce(u32) -> Option<&'static T>) -> Option<&'static T> {
         let mut slots = self.slots.lock();
         let free = slots.iter().find(|slot| slot.as_ref().is_free());
         let slot = match free {
             Some(&slot) => slot,
             None if slots.len() < MAX_DOMAINS => {
-                let slot = add(u32::try_from(slots.len() + 1).ok()?);
+                slots.try_reserve(1).ok()?;
+                let slot = add(u32::try_from(slots.len() + 1).ok()?)?;
                 slots.push(slot);
                 slot
             }
@@ -212,10 +213,10 @@ impl<T: AsRef<Life>> Table<T> {
         self.slots.lock().get(index.checked_sub(1)?).copied()
     }
 
-    /// Domains that are not dead.
-    pub fn living(&self) -> Vec<&'static T> {
-        let slots = self.slots.lock();
-        let lives = |slot: &&T| slot.as_ref().state() != DomainState::Dead;
-        slots.iter().copied().filter(lives).collect()
+    /// Domains that are not dead, each as it is found: to look at all takes no memory,
+    /// and what is done with one may take any time.
+    pub fn living(&self) -> impl Iterator<Item = &'static T> {
+        let slots = (0..).map_while(|index: usize| self.slots.lock().get(index).copied());
+        slots.filter(|slot| slot.as_ref().state() != DomainState::Dead)
     }
 }

@@ -476,8 +476,7 @@ pub(crate) fn take_census() {
     if !CENSUS_IS_WANTED.swap(false, Ordering::Relaxed) {
         return;
     }
-    let living = domain::living();
-    for domain in &living {
+    for domain in domain::living() {
         for counter in &domain.usage.census {
             counter.store(0, Ordering::Relaxed);
         }
@@ -495,7 +494,7 @@ pub(crate) fn take_census() {
             }
         }
     });
-    for domain in living {
+    for domain in domain::living() {
         let [bytes, proxies] = &domain.usage.census;
         let owned = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         if let Some(cause) = domain.usage.is_over(owned(bytes), owned(proxies)) {

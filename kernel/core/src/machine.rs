@@ -159,12 +159,21 @@ pub struct BootInfo {
 impl BootInfo {
     /// Whether an option is given. The core knows `pci=nomsi` (devices interrupt
     /// by their lines, for machines on which messages get lost), and
-    /// `selftest=panic` and `selftest=exception` (the kernel ends by them).
+    /// `selftest=panic` and `selftest=exception` (the kernel ends by them); see
+    /// [`get_option`] for one more.
     #[must_use]
     pub fn has_option(&self, option: &str) -> bool {
         let mut given = self.options.split_ascii_whitespace();
         given.any(|given| given == option)
     }
+}
+
+/// What follows `key` in an option that begins with it. The core knows `starve=NAME`
+/// ([`crate::famine`]).
+pub(crate) fn get_option(key: &str) -> Option<&'static str> {
+    let options = crate::boot::options();
+    let mut given = options.split_ascii_whitespace();
+    given.find_map(|option| option.strip_prefix(key))
 }
 
 /// The machine, once it is known.

@@ -1,27 +1,40 @@
 //! Memory as the kernel uses it: the direct map, mapped regions and stacks.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
-use alloc::vec::Vec;
 use core::ops::Range;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use abi::PAGE_SIZE;
 
-use crate::frames;
+use crate::heap::{self, SetAside};
 use crate::machine::{self, Permission};
 use crate::sync::SpinLock;
+use crate::{famine, frames};
 
 static DIRECT_MAP: AtomicUsize = AtomicUsize::new(0);
 static PHYSICAL_END: AtomicU64 = AtomicU64::new(0);
 static REGIONS: SpinLock<Regions> = SpinLock::new(Regions::new());
 static MAPPED: AtomicU64 = AtomicU64::new(0);
 
+/// Lists of free address space.
+const FREE_LISTS: usize = 64;
+
+/// A range of address space, made once and used again and again: to give one back
+/// takes no memory.
+#[derive(Debug)]
+struct Addresses {
+    start: usize,
+    pages: usize,
+    next: Option<Box<Addresses>>,
+}
+
 /// Address space handed out to mappings, and what is mapped where.
 struct Regions {
     next: usize,
     end: usize,
-    /// Returned ranges by length in pages.
-    free: BTreeMap<usize, Vec<usize>>,
+    /// Returned ranges, by their lengths modulo the number of lists.
+    free: [Option<Box<Addresses>>; FREE_LISTS],
     /// Physical address and length in pages of each mapping, by its start.
     mapped: BTreeMap<usize, (u64, usize)>,
 }
@@ -31,15 +44,30 @@ impl Regions {
         Self {
             next: 0,
             end: 0,
-            free: BTreeMap::new(),
+            free: [const { None }; FREE_LISTS],
             mapped: BTreeMap::new(),
         }
     }
 
-    fn take(&mut self, pages: usize) -> Option<usize> {
-        if let Some(address) = self.free.get_mut(&pages).and_then(Vec::pop) {
-            return Some(address);
+    /// Takes a range of this length that was given back.
+    fn take_free(&mut self, pages: usize) -> Option<Box<Addresses>> {
+        let mut place = &mut self.free[pages % FREE_LISTS];
+        while place.as_ref()?.pages != pages {
+            place = &mut place.as_mut()?.next;
         }
+        let mut found = place.take()?;
+        *place = found.next.take();
+        Some(found)
+    }
+
+    fn give_back(&mut self, mut addresses: Box<Addresses>) {
+        let list = &mut self.free[addresses.pages % FREE_LISTS];
+        addresses.next = list.take();
+        *list = Some(addresses);
+    }
+
+    /// Where a range begins that was never used.
+    fn take_fresh(&mut self, pages: usize) -> Option<usize> {
         let bytes = pages.checked_mul(PAGE_SIZE)?;
         let address = self.next;
         let next = address.checked_add(bytes)?;
@@ -97,14 +125,32 @@ pub fn mappings() -> u64 {
 pub struct Reservation {
     start: usize,
     pages: usize,
+    /// With the pages at the ends; taken when it is dropped.
+    addresses: Option<Box<Addresses>>,
 }
 
 impl Reservation {
     /// Reserves room for `pages` pages.
     #[must_use]
     pub fn new(pages: usize) -> Option<Self> {
-        let start = REGIONS.lock().take(pages.checked_add(2)?)? + PAGE_SIZE;
-        Some(Self { start, pages })
+        let whole = pages.checked_add(2)?;
+        let used_before = REGIONS.lock().take_free(whole);
+        let addresses = used_before.or_else(|| Self::fresh(whole))?;
+        Some(Self {
+            start: addresses.start + PAGE_SIZE,
+            pages,
+            addresses: Some(addresses),
+        })
+    }
+
+    fn fresh(pages: usize) -> Option<Box<Addresses>> {
+        let mut addresses = heap::try_box(Addresses {
+            start: 0,
+            pages,
+            next: None,
+        })?;
+        addresses.start = REGIONS.lock().take_fresh(pages)?;
+        Some(addresses)
     }
 
     /// First byte that may be mapped.
@@ -132,8 +178,9 @@ impl Reservation {
             return None;
         }
         let start = self.start + first * PAGE_SIZE;
+        let room = SetAside::new()?;
         machine::get().map(start, frame, pages, permission).ok()?;
-        REGIONS.lock().mapped.insert(start, (frame, pages));
+        room.spend(|| REGIONS.lock().mapped.insert(start, (frame, pages)));
         MAPPED.fetch_add(1, Ordering::Relaxed);
         Some(Mapping { start, pages })
     }
@@ -141,12 +188,9 @@ impl Reservation {
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        let mut regions = REGIONS.lock();
-        regions
-            .free
-            .entry(self.pages + 2)
-            .or_default()
-            .push(self.start - PAGE_SIZE);
+        if let Some(addresses) = self.addresses.take() {
+            REGIONS.lock().give_back(addresses);
+        }
     }
 }
 
@@ -184,6 +228,9 @@ impl Frames {
     /// Allocates `pages` frames in a row, not cleared.
     #[must_use]
     pub fn new(pages: usize) -> Option<Self> {
+        if famine::strikes() {
+            return None;
+        }
         frames::allocate(pages).map(|address| Self { address, pages })
     }
 

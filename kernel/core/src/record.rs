@@ -2,7 +2,6 @@
 
 use alloc::collections::VecDeque;
 use alloc::string::String;
-use alloc::vec::Vec;
 use core::fmt::Write;
 
 use abi::death::DeathCause;
@@ -10,7 +9,7 @@ use abi::note::Name;
 
 use crate::death::RawCrash;
 use crate::domain::{self, Domain};
-use crate::image::LoadedImage;
+use crate::heap;
 use crate::sync::SpinLock;
 use crate::thread::{self, control};
 
@@ -18,12 +17,30 @@ use crate::thread::{self, control};
 const KEPT: usize = 64;
 
 /// Threads whose backtrace a record shows when the domain was ended from outside.
-const THREADS_SHOWN: usize = 4;
+pub const THREADS_SHOWN: usize = 4;
 
 struct Records {
     texts: VecDeque<String>,
     /// Number of the next record; the first since boot is 1.
     next: u64,
+}
+
+/// A text that ends where memory does: a death must not need any.
+struct Text(String);
+
+impl Write for Text {
+    fn write_str(&mut self, text: &str) -> core::fmt::Result {
+        self.0
+            .try_reserve(text.len())
+            .map_err(|_| core::fmt::Error)?;
+        self.0.push_str(text);
+        Ok(())
+    }
+}
+
+/// Makes room for the records there may be.
+pub(crate) fn init() {
+    RECORDS.lock().texts.reserve_exact(KEPT);
 }
 
 static RECORDS: SpinLock<Records> = SpinLock::new(Records {
@@ -47,13 +64,23 @@ pub fn write(
     domain: &'static Domain,
     cause: DeathCause,
     crash: Option<(&RawCrash, &[u8])>,
-    inside: &[Inside],
+    inside: &[Option<Inside>],
 ) -> u64 {
-    let mut text = String::new();
-    // Writing to a string cannot fail.
-    let _ = describe(&mut text, domain, cause, crash, inside);
+    let mut text = Text(String::new());
+    // Some records are kept, so they may have of the reserve. When that is gone, too,
+    // the record ends there.
+    let is_whole = heap::with_reserve(|| describe(&mut text, domain, cause, crash, inside));
+    let text = text.0;
     for line in text.lines() {
         log::warn!("{line}");
+    }
+    if is_whole.is_err() {
+        let name = domain.with(|body| body.name);
+        log::warn!(
+            "crash: domain {} died: {}; no memory for the whole record",
+            name_text(&name),
+            cause.name()
+        );
     }
     let mut records = RECORDS.lock();
     if records.texts.len() == KEPT {
@@ -65,11 +92,11 @@ pub fn write(
 }
 
 fn describe(
-    out: &mut String,
+    out: &mut Text,
     domain: &'static Domain,
     cause: DeathCause,
     crash: Option<(&RawCrash, &[u8])>,
-    inside: &[Inside],
+    inside: &[Option<Inside>],
 ) -> core::fmt::Result {
     let name = domain.with(|body| body.name);
     write!(
@@ -111,7 +138,7 @@ fn describe(
     )
 }
 
-fn write_backtrace(out: &mut String, raw: &RawCrash) -> core::fmt::Result {
+fn write_backtrace(out: &mut Text, raw: &RawCrash) -> core::fmt::Result {
     for (depth, &address) in raw.backtrace[..raw.depth].iter().enumerate() {
         write!(out, "  {depth:2}: {address:#x} ")?;
         // A return address may be the first byte after a call that ends a
@@ -130,26 +157,28 @@ pub struct Inside {
 }
 
 /// Where the threads are that execute in a domain, as far as they rest.
-pub fn threads_inside(domain: &'static Domain) -> Vec<Inside> {
-    let mut inside = Vec::with_capacity(THREADS_SHOWN);
+pub fn threads_inside(domain: &'static Domain) -> [Option<Inside>; THREADS_SHOWN] {
+    let mut inside = [const { None }; THREADS_SHOWN];
+    let mut count = 0;
     // Once the list is unlocked a thread may end and be freed.
     thread::for_each(|thread| {
-        if inside.len() < THREADS_SHOWN
+        if count < THREADS_SHOWN
             && thread.is_resting_in(domain.slot())
             && let Some(place) = thread.resting_backtrace()
         {
-            inside.push(Inside {
+            inside[count] = Some(Inside {
                 number: thread.number,
                 name: thread.name,
                 place,
             });
+            count += 1;
         }
     });
     inside
 }
 
-fn write_threads_inside(out: &mut String, inside: &[Inside]) -> core::fmt::Result {
-    for thread in inside {
+fn write_threads_inside(out: &mut Text, inside: &[Option<Inside>]) -> core::fmt::Result {
+    for thread in inside.iter().flatten() {
         writeln!(
             out,
             "  thread {} ({}) was in it",
@@ -165,28 +194,26 @@ fn write_threads_inside(out: &mut String, inside: &[Inside]) -> core::fmt::Resul
 ///
 /// # Errors
 /// Those of `out`.
-pub fn symbolise(out: &mut String, address: usize) -> core::fmt::Result {
+fn symbolise(out: &mut Text, address: usize) -> core::fmt::Result {
     if crate::boot::is_kernel_text(address) {
         return crate::boot::describe_kernel(address, out);
     }
     for domain in domain::living() {
         let found = domain.with(|body| {
-            let mut text = String::new();
-            let found = body
-                .image
-                .as_ref()
-                .is_some_and(|image: &LoadedImage| image.describe(address, &mut text));
-            found.then_some((body.name, text))
+            let image = body.image.as_ref();
+            let image = image.filter(|image| image.contains(address))?;
+            let name = name_text(&body.name);
+            Some(write!(out, "{name}: ").and_then(|()| image.describe(address, out)))
         });
-        if let Some((name, text)) = found {
-            return write!(out, "{}: {text}", name_text(&name));
+        if let Some(result) = found {
+            return result;
         }
     }
     out.write_str("?")
 }
 
 /// Writes the domains the current thread would return to.
-fn write_callers(out: &mut String) -> core::fmt::Result {
+fn write_callers(out: &mut Text) -> core::fmt::Result {
     // SAFETY: the control block is the running thread's own, its chain is
     // complete outside the stub.
     let mut chain = unsafe { (*control()).chain };

@@ -79,11 +79,11 @@ pub fn block_until(deadline_ns: u64) {
     let preempt = PreemptOff::new();
     // The thread may run elsewhere afterwards; its entry stays here.
     let cpu = cpu::current();
-    let key = cpu.timers.insert(deadline_ns, thread::current());
+    cpu.timers.insert(deadline_ns, thread::current());
     arm_timer(cpu, deadline_ns);
     drop(preempt);
     block();
-    cpu.timers.remove(key);
+    cpu.timers.remove(thread::current());
 }
 
 /// Sleeps until the clock shows `deadline_ns`.

@@ -426,12 +426,13 @@ extern "sysv64" fn domain_leftovers(id: u64) -> Answer {
 
 unsafe extern "sysv64" fn domain_list(list: *mut DomainInfo, capacity: usize) -> Answer {
     service(|| {
-        let domains = domain::list();
-        for (index, info) in domains.iter().take(capacity).enumerate() {
-            // SAFETY: the caller's list has room for `capacity` entries.
-            unsafe { list.add(index).write(*info) };
-        }
-        domains.len() as Answer
+        let list = match capacity {
+            0 => &mut [],
+            // SAFETY: the caller's list has room for `capacity` entries, of plain
+            // numbers.
+            _ => unsafe { core::slice::from_raw_parts_mut(list, capacity) },
+        };
+        domain::list(list) as Answer
     })
 }
 

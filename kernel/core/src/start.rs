@@ -13,6 +13,7 @@ use abi::status::ServiceError;
 use abi::thread::CrossStatus;
 
 use crate::domain::{self, Creation, Domain};
+use crate::heap::SetAside;
 use crate::image::Image;
 use crate::record::name_text;
 use crate::sync::SpinLock;
@@ -25,21 +26,32 @@ static NEXT_IMAGE: AtomicU64 = AtomicU64::new(1);
 /// Verifies an image and keeps it; its handle.
 ///
 /// # Errors
-/// `BadImage`, with the reason in `message`.
+/// `BadImage`, with the reason in `message`; `NoMemory`.
 pub fn open_image(file: &[u8], message: &mut [u8; 160]) -> Result<u64, ServiceError> {
     match Image::open(file) {
-        Ok(image) => {
-            let handle = NEXT_IMAGE.fetch_add(1, Ordering::Relaxed);
-            let owned = (domain::current().id(), Arc::new(image));
-            IMAGES.lock().insert(handle, owned);
-            Ok(handle)
-        }
+        Ok(image) => keep_image(image),
         Err(error) => {
             write_message(message, format_args!("{error}"));
             log::warn!("image refused: {error}");
             Err(ServiceError::BadImage)
         }
     }
+}
+
+fn keep_image(image: Image) -> Result<u64, ServiceError> {
+    const {
+        assert!(
+            size_of::<Image>() < 1024,
+            "a small block that is set aside holds it"
+        )
+    };
+    let [for_image, for_entry] = [SetAside::new(), SetAside::new()];
+    let (for_image, for_entry) = for_image.zip(for_entry).ok_or(ServiceError::NoMemory)?;
+    let image = for_image.spend(|| Arc::new(image));
+    let handle = NEXT_IMAGE.fetch_add(1, Ordering::Relaxed);
+    let owner = domain::current().id();
+    for_entry.spend(|| IMAGES.lock().insert(handle, (owner, image)));
+    Ok(handle)
 }
 
 /// Copies an image's note.
@@ -68,13 +80,18 @@ pub(crate) fn image(handle: u64) -> Result<Arc<Image>, ServiceError> {
 
 /// Closes what a dead domain had opened.
 pub(crate) fn close_images_of(owner: u64) {
-    let mut closed = alloc::vec::Vec::new();
-    IMAGES.lock().retain(|_, (opener, image)| {
-        if *opener == owner {
-            closed.push(Arc::clone(image));
+    // One at a time, and freed when the list is not locked: it takes a while.
+    loop {
+        let closed = {
+            let mut images = IMAGES.lock();
+            let found = images.iter().find(|(_, (opener, _))| *opener == owner);
+            let handle = found.map(|(handle, _)| *handle);
+            handle.and_then(|handle| images.remove(&handle))
+        };
+        if closed.is_none() {
+            return;
         }
-        *opener != owner
-    });
+    }
 }
 
 /// Writes a line into a fixed field, cut where it ends; its length.

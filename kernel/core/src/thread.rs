@@ -1,7 +1,6 @@
 //! Threads: their control blocks, stacks and states.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
@@ -11,10 +10,12 @@ pub(crate) use abi::thread::DomainSlot;
 use abi::thread::ThreadControl;
 
 use crate::claim::Claim;
+use crate::heap;
 use crate::memory::Stack;
 use crate::run_state::RunState;
 pub use crate::run_state::ThreadState;
 use crate::sync::SpinLock;
+use crate::timers;
 
 /// Bytes of stack below which no crossing or service starts: what the kernel's
 /// deepest service and the interrupt trampoline need.
@@ -84,8 +85,17 @@ pub struct Thread {
     pub(crate) cpu: AtomicUsize,
     /// CPUs it may run on, a bit each.
     pub(crate) allowed: AtomicU64,
-    /// Next in its run queue, which guards it.
+    /// Next in its run queue, which guards it, or among those that have ended.
     pub(crate) next: AtomicPtr<Thread>,
+    /// Neighbours in the list of all threads, which its lock guards.
+    neighbours: UnsafeCell<[*const Thread; 2]>,
+    /// Its place among those that wait for a moment; the lock there guards it.
+    pub(crate) timer: UnsafeCell<timers::Place>,
+    /// The word it waits on, and the next that waits; the lock there guards them.
+    pub(crate) waits_on: AtomicUsize,
+    pub(crate) waits_before: AtomicPtr<Thread>,
+    /// It allocates what was set aside.
+    pub(crate) spends: AtomicBool,
     /// Number of the last look at the domains it holds: see [`crate::scan`].
     pub(crate) looked: AtomicU64,
     /// Priority, below [`PRIORITIES`].
@@ -132,7 +142,62 @@ struct Start {
 }
 
 static NEXT_NUMBER: AtomicU32 = AtomicU32::new(1);
-static THREADS: SpinLock<BTreeMap<u32, &'static Thread>> = SpinLock::new(BTreeMap::new());
+static THREADS: SpinLock<All> = SpinLock::new(All {
+    first: core::ptr::null(),
+    last: core::ptr::null(),
+    count: 0,
+});
+
+/// All threads, in the order in which they were made, linked through themselves.
+struct All {
+    first: *const Thread,
+    last: *const Thread,
+    count: usize,
+}
+
+// SAFETY: threads are shared; their links are reached through the lock only.
+unsafe impl Send for All {}
+
+impl All {
+    fn add(&mut self, thread: &'static Thread) {
+        // SAFETY: the lock guards the links of threads in the list, and nobody else
+        // knows this one yet.
+        unsafe {
+            *thread.neighbours.get() = [self.last, core::ptr::null()];
+            match self.last.as_ref() {
+                Some(last) => (*last.neighbours.get())[1] = thread,
+                None => self.first = thread,
+            }
+        }
+        self.last = thread;
+        self.count += 1;
+    }
+
+    fn remove(&mut self, thread: &'static Thread) {
+        // SAFETY: the lock guards the links; who is linked is not freed.
+        unsafe {
+            let [before, after] = *thread.neighbours.get();
+            match before.as_ref() {
+                Some(before) => (*before.neighbours.get())[1] = after,
+                None => self.first = after,
+            }
+            match after.as_ref() {
+                Some(after) => (*after.neighbours.get())[0] = before,
+                None => self.last = before,
+            }
+        }
+        self.count -= 1;
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &'static Thread> {
+        // SAFETY: as in `remove`.
+        let thread_at = |place: *const Thread| unsafe { place.as_ref() };
+        core::iter::successors(thread_at(self.first), move |thread| {
+            // SAFETY: as in `remove`.
+            thread_at(unsafe { (*thread.neighbours.get())[1] })
+        })
+    }
+}
 
 impl Thread {
     fn new(
@@ -170,6 +235,11 @@ impl Thread {
             cpu: AtomicUsize::new(0),
             allowed: AtomicU64::new(u64::MAX),
             next: AtomicPtr::new(core::ptr::null_mut()),
+            neighbours: UnsafeCell::new([core::ptr::null(); 2]),
+            timer: UnsafeCell::new(timers::Place::new()),
+            waits_on: AtomicUsize::new(0),
+            waits_before: AtomicPtr::new(core::ptr::null_mut()),
+            spends: AtomicBool::new(false),
             looked: AtomicU64::new(0),
             priority: priority.min(PRIORITY_KERNEL),
             urgency: AtomicU32::new(priority.min(PRIORITY_KERNEL)),
@@ -188,16 +258,17 @@ impl Thread {
         }
     }
 
-    fn publish(self) -> &'static Self {
-        let thread: &'static Self = Box::leak(Box::new(self));
+    /// Makes it known; `None`: no memory.
+    fn publish(self) -> Option<&'static Self> {
+        let thread: &'static Self = Box::leak(heap::try_box(self)?);
         let address = core::ptr::from_ref(thread);
         // SAFETY: nobody else knows the thread yet.
         unsafe {
             (*thread.control.get()).this = address.cast();
             (*thread.control.get()).kernel = address.cast_mut().cast();
         }
-        THREADS.lock().insert(thread.number, thread);
-        thread
+        THREADS.lock().add(thread);
+        Some(thread)
     }
 
     /// The control block.
@@ -328,7 +399,8 @@ impl Thread {
 impl Thread {
     /// A thread that never runs.
     pub(crate) fn for_test(priority: u32) -> &'static Self {
-        Self::new(abi::note::name("test"), priority, 0, None, None).publish()
+        let thread = Self::new(abi::note::name("test"), priority, 0, None, None);
+        thread.publish().expect("the host has memory")
     }
 
     /// Frees a thread of [`Self::for_test`].
@@ -354,6 +426,9 @@ pub fn current() -> &'static Thread {
 /// Pre-emption is off until that CPU turns it on.
 pub fn adopt_boot_thread(cpu: usize) -> &'static Thread {
     let thread = Thread::new(abi::note::name("idle"), 0, 0, None, None).publish();
+    let Some(thread) = thread else {
+        crate::panic::fatal(format_args!("no memory for the idle thread of CPU {cpu}"));
+    };
     thread.cpu.store(cpu, Ordering::Relaxed);
     thread.allowed.store(1 << cpu, Ordering::Relaxed);
     thread.claim();
@@ -415,7 +490,8 @@ pub unsafe fn spawn(spawn: &Spawn) -> Result<&'static Thread, ServiceError> {
         Some(stack),
         Some(start),
     )
-    .publish();
+    .publish()
+    .ok_or(ServiceError::NoMemory)?;
     // SAFETY: the stack is fresh and `top` its aligned end; the thread is not
     // running yet.
     unsafe {
@@ -472,7 +548,7 @@ pub fn end_current() -> ! {
 /// # Safety
 /// The thread must be ended, switched out, and known to nobody else.
 pub(crate) unsafe fn free(thread: &'static Thread) {
-    THREADS.lock().remove(&thread.number);
+    THREADS.lock().remove(thread);
     // SAFETY: it came from `Box::leak`; the caller vouches that no reference
     // is left.
     drop(unsafe { Box::from_raw(core::ptr::from_ref(thread).cast_mut()) });
@@ -480,7 +556,7 @@ pub(crate) unsafe fn free(thread: &'static Thread) {
 
 /// Calls `visit` with every thread. The list is locked meanwhile.
 pub fn for_each(mut visit: impl FnMut(&'static Thread)) {
-    for thread in THREADS.lock().values() {
+    for thread in THREADS.lock().iter() {
         visit(thread);
     }
 }
@@ -488,7 +564,7 @@ pub fn for_each(mut visit: impl FnMut(&'static Thread)) {
 /// Number of threads.
 #[must_use]
 pub fn count() -> usize {
-    THREADS.lock().len()
+    THREADS.lock().count
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use runtime::thread::{self, Priority};
 const SWITCHES: Switches = Switches::new(
     "",
     "crashme WAY [DEPTH]; ways: panic nested endless drop stack depth loop memory divide sleep \
-     exit fork log threads stacks proxies greedy locks; crashme end PID says how long a \
+     exit fork log threads stacks proxies greedy hungry locks; crashme end PID says how long a \
      process takes to its end",
 );
 
@@ -23,7 +23,7 @@ const SWITCHES: Switches = Switches::new(
 type Way = (&'static str, fn(u64));
 
 /// Ways that take no more than a line.
-const WAYS: [Way; 16] = [
+const WAYS: [Way; 17] = [
     ("nested", |_| panic!("{}", PanicsWhenShown)),
     ("endless", |_| panic!("{}", PanicsForEver)),
     ("drop", |_| {
@@ -51,6 +51,7 @@ const WAYS: [Way; 16] = [
         }
     }),
     ("greedy", |_| take_all_time()),
+    ("hungry", |_| ask_for_everything()),
     ("threads", |_| make_threads(0)),
     ("stacks", |_| make_threads(16 << 20)),
     ("proxies", |_| {
@@ -182,6 +183,24 @@ fn take_all_time() {
         assert!(made.is_ok(), "a process may have some threads");
     }
     time::sleep(Duration::from_secs(1_000_000));
+}
+
+/// Asks the kernel for everything for which it needs memory, and dies if that is
+/// refused. With the kernel's option `starve=crashme` it is, once or from then on.
+fn ask_for_everything() {
+    for round in 0..4 {
+        let made = thread::spawn("hungry", Priority::Normal, || {
+            thread::sleep(Duration::from_millis(2));
+        });
+        assert!(made.is_ok(), "no memory for a thread");
+        drop(core::hint::black_box(vec![1_u8; 200_000 << round]));
+        drop(core::hint::black_box(posix::supervisor()));
+        let bytes = posix::fs::read("/etc/motd").map_or(0, |bytes| bytes.len());
+        runtime::log::info!("hungry: {bytes} bytes");
+        thread::sleep(Duration::from_millis(1));
+    }
+    thread::sleep(Duration::from_millis(3));
+    println!("hungry had everything");
 }
 
 /// Ends a process and says how long that took.

@@ -36,12 +36,12 @@ impl Domain {
 type Domains = Arc<Table<Domain>>;
 
 fn create(table: &Table<Domain>) -> &'static Domain {
-    let add = |index| -> &'static Domain {
-        Box::leak(Box::new(Domain {
+    let add = |index| -> Option<&'static Domain> {
+        Some(Box::leak(Box::new(Domain {
             life: Life::new(index, 0, DomainState::Dead),
             memory: UnsafeCell::new(()),
             devices: UnsafeCell::new(()),
-        }))
+        })))
     };
     let domain = table.take_slot(add).expect("there is room");
     domain.memory.with_mut(|_| ());
