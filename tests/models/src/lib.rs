@@ -12,6 +12,8 @@
 
 extern crate alloc;
 
+pub mod assembly;
+
 pub use abi;
 
 /// Most times that a thread is interrupted where it would not have waited. Faults
