@@ -1,8 +1,8 @@
 //! What a CPU is asked about the thread it runs: which dying domains it holds.
 //!
 //! Asked by who wants to reclaim domains, answered by the CPU's interrupt handler,
-//! each at its own time: who asks gives up after a while and asks anew while the
-//! handler may still be about the last question. So a question is one word, the
+//! each at its own time: who asks goes on after a while and asks anew while the last
+//! question still waits, or the handler is about it. So a question is one word, the
 //! number of a look, and what comes of an answer is noted with that number: late, it
 //! says less, and is no lie.
 

@@ -5,8 +5,8 @@
 //! dying domain that a chain mentions, that it was seen held, and with the thread
 //! that it was looked at. A thread that is switched out is looked at by whoever
 //! asks, its stack claimed meanwhile; one that runs elsewhere by its CPU's interrupt
-//! handler, where its chain is complete, in its own time: a CPU that does not answer
-//! soon leaves its thread with an older look. So one look is enough for all the
+//! handler, where its chain is complete, in its own time: until a CPU has answered, its
+//! thread is left with an older look. So one look is enough for all the
 //! domains that are dying, however many they are.
 //!
 //! A domain is clear if every thread was looked at after its death and after it was
@@ -161,14 +161,19 @@ fn may_be_inside(thread: &'static Thread, domain: &'static Domain) -> bool {
 }
 
 /// Asks the CPUs that execute something else than their idle thread, and waits for
-/// their answers for a while.
+/// their answers for a while. A CPU that a busy host does not let run answers when it
+/// runs again: late, and in time for a later look.
 fn ask_others(look: u64) {
     let preempt = PreemptOff::new();
     let this = cpu::current();
-    // An idle thread never enters a domain.
-    let is_busy = |cpu: &Cpu| cpu::idle_mask() & 1 << cpu.index == 0;
-    for cpu in cpu::others(this).filter(|cpu| is_busy(cpu)) {
-        cpu.question.ask(look);
+    let idle = cpu::idle_mask();
+    for cpu in cpu::others(this) {
+        // An idle thread never enters a domain.
+        if idle & 1 << cpu.index == 0 {
+            cpu.question.ask(look);
+        } else {
+            cpu.question.withdraw();
+        }
     }
     let give_up_ns = machine::get().now_ns() + ANSWER_NS;
     let mut ask_ns = 0;
@@ -183,7 +188,6 @@ fn ask_others(look: u64) {
         }
         machine::get().relax();
     }
-    cpu::others(this).for_each(|cpu| cpu.question.withdraw());
     drop(preempt);
 }
 

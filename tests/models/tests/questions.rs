@@ -97,7 +97,6 @@ impl Machine {
     /// as `death::reclaim`.
     fn reap(&self) {
         self.question.ask(self.new_ticket());
-        self.question.withdraw();
         let looked = self.looked.load(Ordering::Acquire);
         for victim in self.victims.iter().filter(|one| one.is_clear(looked)) {
             victim.touch();
@@ -132,6 +131,8 @@ fn a_late_answer_is_not_taken_for_one_to_the_next_question() {
             thread::spawn(move || {
                 machine.kill(0);
                 machine.reap();
+                // As when its CPU was idle meanwhile.
+                machine.question.withdraw();
                 machine.kill(1);
                 machine.reap();
             })

@@ -8,8 +8,8 @@ use interfaces::stress::Victim;
 use runtime::sync::{Condvar, Mutex};
 use runtime::time::{Duration, Instant};
 use runtime::{
-    Audit, BootArchive, DeathCause, DomainControl, Image, Start, StartError, StartOutcome, log,
-    thread,
+    Audit, BootArchive, DeathCause, DomainControl, DomainState, Image, Start, StartError,
+    StartOutcome, log, thread,
 };
 use tar_no_std::TarArchiveRef;
 
@@ -197,20 +197,28 @@ impl Stage {
         }
     }
 
-    /// What is in use once it stands still. Heaps keep what they grew by, so the
-    /// kernel's is left out, and the private memory of whoever lives.
+    /// What is in use once it stands still and nobody is dying any more. Heaps keep
+    /// what they grew by, so the kernel's is left out, and the private memory of whoever
+    /// lives.
     pub fn settled(&self) -> Result<Audit, Failure> {
         let (mut last, mut same) = (self.audit()?, 0);
         for _ in 0..LOOKS {
             thread::sleep(PAUSE);
             let now = self.audit()?;
-            same = if now == last { same + 1 } else { 0 };
+            let stands_still = now == last && !self.is_anybody_dying()?;
+            same = if stands_still { same + 1 } else { 0 };
             if same == STANDS_STILL {
                 return Ok(now);
             }
             last = now;
         }
         Err("what is in use does not stand still")
+    }
+
+    fn is_anybody_dying(&self) -> Result<bool, Failure> {
+        let dying = DomainState::Dying as u32;
+        let list = self.control.list().map_err(|_| "no list of domains")?;
+        Ok(list.iter().any(|domain| domain.state == dying))
     }
 
     fn audit(&self) -> Result<Audit, Failure> {

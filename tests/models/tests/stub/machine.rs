@@ -75,12 +75,11 @@ impl Machine {
         domain.life.set_quiet();
     }
 
-    /// As `scan::look_around`, which may give up at once, and `death::reclaim`; then
+    /// As `scan::look_around`, which may go on at once, and `death::reclaim`; then
     /// there is another domain in the slot.
     pub fn reap(&self, killed: &[usize]) {
         self.question.ask(self.new_ticket());
         self.interrupt_cpu();
-        self.question.withdraw();
         let looked = self.looked.load(Ordering::Acquire);
         let killed = killed.iter().map(|which| &self.domains[*which]);
         for domain in killed.filter(|domain| domain.is_clear(looked)) {
