@@ -12,16 +12,15 @@ use abi::status::ServiceError;
 use crate::heap::{self, SetAside};
 use crate::interrupt::MAX_VECTORS;
 use crate::machine::{self, Permission};
-use crate::memory::{Frames, Mapping, Reservation};
+use crate::memory::{Frames, Reservation};
 use crate::pci::registers::{MSIX_ENTRY_BYTES, MSIX_VECTOR_CONTROL};
 use crate::pci::{self, ClaimError, InterruptSource};
 use crate::sync::SpinLock;
 use crate::{inject, scheduler, wait};
 
-/// Device registers mapped for a driver. Dropped in this order.
+/// Device registers mapped for a driver.
 struct Registers {
-    mapping: Mapping,
-    _reservation: Reservation,
+    reservation: Reservation,
     address: u64,
 }
 
@@ -158,13 +157,12 @@ fn map_registers(address: u64, bytes: usize) -> Result<Registers, ServiceError> 
     let page = address & !(PAGE_SIZE as u64 - 1);
     let skip = usize::try_from(address - page).unwrap_or(0);
     let pages = (skip + bytes).div_ceil(PAGE_SIZE);
-    let reservation = Reservation::new(pages).ok_or(ServiceError::NoMemory)?;
-    let mapping = reservation
+    let mut reservation = Reservation::new(pages).ok_or(ServiceError::NoMemory)?;
+    reservation
         .map(0, page, pages, Permission::Device)
         .ok_or(ServiceError::NoMemory)?;
     Ok(Registers {
-        mapping,
-        _reservation: reservation,
+        reservation,
         address,
     })
 }
@@ -172,7 +170,7 @@ fn map_registers(address: u64, bytes: usize) -> Result<Registers, ServiceError> 
 impl Registers {
     fn start(&self) -> usize {
         let skip = usize::try_from(self.address).unwrap_or(0) % PAGE_SIZE;
-        self.mapping.start() + skip
+        self.reservation.start() + skip
     }
 }
 

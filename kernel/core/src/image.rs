@@ -11,7 +11,7 @@ use domain_image::{ImageError, Layout, Note, Permissions, PublicKey, SignedImage
 
 use crate::heap;
 use crate::machine::Permission;
-use crate::memory::{Frames, Mapping, Reservation};
+use crate::memory::{Frames, Reservation};
 
 /// Key the build signs images with, baked in when the kernel is built.
 const PUBLIC_KEY: &str = match option_env!("REDLEAF_PUBLIC_KEY") {
@@ -69,12 +69,11 @@ pub struct Image {
 }
 
 /// A domain's own instance of an image. Fields are dropped in this order:
-/// unmapped, then the frames, then the addresses.
+/// unmapped, then the frames.
 pub struct LoadedImage {
-    _mappings: Vec<Mapping>,
+    reservation: Reservation,
     _frames: Vec<Frames>,
     private_pages: usize,
-    reservation: Reservation,
     image: Arc<Image>,
 }
 
@@ -113,10 +112,10 @@ impl Image {
     /// Maps an instance of the image for a new domain; `None`: no memory.
     #[must_use]
     pub fn load(self: &Arc<Self>) -> Option<LoadedImage> {
-        let reservation = Reservation::new(self.pages)?;
-        let base = reservation.start() as u64;
+        // Made first, so dropped last when one of them cannot be mapped.
         let mut frames = Vec::new();
-        let mut mappings = Vec::new();
+        let mut reservation = Reservation::new(self.pages)?;
+        let base = reservation.start() as u64;
         let mut private_pages = 0;
         for segment in &self.segments {
             let address = if let Some(shared) = &segment.shared {
@@ -128,19 +127,17 @@ impl Image {
                 heap::try_push(&mut frames, private)?;
                 address
             };
-            let mapping = reservation.map(
+            reservation.map(
                 segment.first_page,
                 address,
                 segment.pages,
                 segment.permission,
             )?;
-            heap::try_push(&mut mappings, mapping)?;
         }
         Some(LoadedImage {
-            _mappings: mappings,
+            reservation,
             _frames: frames,
             private_pages,
-            reservation,
             image: Arc::clone(self),
         })
     }

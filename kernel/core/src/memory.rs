@@ -120,13 +120,16 @@ pub fn mappings() -> u64 {
     MAPPED.load(Ordering::Relaxed)
 }
 
-/// Address space for mappings, with an unmapped page at each end.
+/// Address space for mappings, with an unmapped page at each end. Dropped, it is
+/// unmapped at once and as a whole: that costs every CPU an interrupt.
 #[derive(Debug)]
 pub struct Reservation {
     start: usize,
     pages: usize,
     /// With the pages at the ends; taken when it is dropped.
     addresses: Option<Box<Addresses>>,
+    /// Mappings made in it.
+    mapped: u64,
 }
 
 impl Reservation {
@@ -140,6 +143,7 @@ impl Reservation {
             start: addresses.start + PAGE_SIZE,
             pages,
             addresses: Some(addresses),
+            mapped: 0,
         })
     }
 
@@ -165,15 +169,16 @@ impl Reservation {
         self.start..self.start + self.pages * PAGE_SIZE
     }
 
-    /// Maps physically contiguous memory at page `first`.
+    /// Maps physically contiguous memory at page `first`, as long as the reservation
+    /// lives; `None` if that is not free, or there is no memory.
     #[must_use]
     pub fn map(
-        &self,
+        &mut self,
         first: usize,
         frame: u64,
         pages: usize,
         permission: Permission,
-    ) -> Option<Mapping> {
+    ) -> Option<()> {
         if first.checked_add(pages)? > self.pages {
             return None;
         }
@@ -181,39 +186,31 @@ impl Reservation {
         let room = SetAside::new()?;
         machine::get().map(start, frame, pages, permission).ok()?;
         room.spend(|| REGIONS.lock().mapped.insert(start, (frame, pages)));
+        self.mapped += 1;
         MAPPED.fetch_add(1, Ordering::Relaxed);
-        Some(Mapping { start, pages })
+        Some(())
+    }
+
+    fn unmap(&mut self) {
+        let range = self.range();
+        let mut regions = REGIONS.lock();
+        while let Some((&start, _)) = regions.mapped.range(range.clone()).next() {
+            regions.mapped.remove(&start);
+        }
+        drop(regions);
+        machine::get().unmap(self.start, self.pages);
+        MAPPED.fetch_sub(self.mapped, Ordering::Relaxed);
     }
 }
 
 impl Drop for Reservation {
     fn drop(&mut self) {
+        if self.mapped > 0 {
+            self.unmap();
+        }
         if let Some(addresses) = self.addresses.take() {
             REGIONS.lock().give_back(addresses);
         }
-    }
-}
-
-/// A mapping; unmapped when dropped, before its [`Reservation`] is.
-#[derive(Debug)]
-pub struct Mapping {
-    start: usize,
-    pages: usize,
-}
-
-impl Mapping {
-    /// First byte.
-    #[must_use]
-    pub const fn start(&self) -> usize {
-        self.start
-    }
-}
-
-impl Drop for Mapping {
-    fn drop(&mut self) {
-        REGIONS.lock().mapped.remove(&self.start);
-        machine::get().unmap(self.start, self.pages);
-        MAPPED.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -271,10 +268,9 @@ impl Drop for Frames {
 /// A thread's stack between two unmapped pages.
 #[derive(Debug)]
 pub struct Stack {
-    // Dropped in this order: unmapped, then the frames, then the addresses.
-    _mapping: Mapping,
-    _frames: Frames,
+    // Dropped in this order: unmapped, then the frames.
     reservation: Reservation,
+    _frames: Frames,
 }
 
 impl Stack {
@@ -283,12 +279,11 @@ impl Stack {
     pub fn new(bytes: usize) -> Option<Self> {
         let pages = bytes / PAGE_SIZE;
         let frames = Frames::new(pages)?;
-        let reservation = Reservation::new(pages)?;
-        let mapping = reservation.map(0, frames.address(), pages, Permission::ReadWrite)?;
+        let mut reservation = Reservation::new(pages)?;
+        reservation.map(0, frames.address(), pages, Permission::ReadWrite)?;
         Some(Self {
-            _mapping: mapping,
-            _frames: frames,
             reservation,
+            _frames: frames,
         })
     }
 
