@@ -61,7 +61,8 @@ pub enum BlockOperation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Exchangeable)]
 #[repr(u32)]
 pub enum BlockStatus {
-    /// Not finished.
+    /// Not finished. From a poll: it has to be submitted again, see
+    /// [`BlockRequest::is_lent`].
     Pending = 0,
     /// Finished; the data lies in the buffer or on the device.
     Done = 1,
@@ -84,8 +85,10 @@ pub struct BlockRequest {
     pub status: BlockStatus,
     /// Why it failed, when `status` is `Failed`.
     pub error: BlockError,
-    /// Reserved, zero.
-    pub reserved: u32,
+    /// 1: the buffer is only lent, by a submitter that can submit the request again.
+    /// If who has it dies, the request comes back `Pending`, and without its buffer
+    /// if the submitter has that. Else 0.
+    pub is_lent: u32,
     /// Data, a whole number of sectors; `None` for a flush.
     pub buffer: Option<RRefSlice<u8>>,
 }
@@ -97,6 +100,9 @@ pub type BlockBatch = RRefDeque<BlockRequest, BATCH>;
 ///
 /// Finished writes are durable only after a [`BlockDevice::flush`]. Behind a
 /// shadow every call may take as long as the driver takes to restart.
+///
+/// The death of a shadow takes requests of batches with it; a client that wants to
+/// outlive it has a shadow of its own, as a library (`shadow-block`).
 #[interface]
 pub trait BlockDevice {
     /// What the device is.

@@ -141,8 +141,9 @@ const LAYERS: &[Layer] = &[
             "lib/measure",
             // A driver that fails on purpose.
             "trusted/hardware",
-            // A shadow of what only tests call.
+            // A shadow of what only tests call, and one of a test's own.
             "domains/services/shadow",
+            "domains/services/shadow-block",
         ],
     ),
     layer(

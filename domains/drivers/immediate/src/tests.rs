@@ -47,7 +47,7 @@ fn request(tag: u64, operation: BlockOperation, sector: u64, bytes: usize) -> Bl
         operation,
         status: BlockStatus::Pending,
         error: BlockError::Device,
-        reserved: 0,
+        is_lent: 0,
         buffer: (bytes != 0).then(|| RRefSlice::from_fn(bytes, |_| tag as u8)),
     }
 }

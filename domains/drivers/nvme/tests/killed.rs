@@ -37,7 +37,7 @@ fn late_writes(stop: impl FnOnce(&Model)) -> usize {
                 operation: BlockOperation::Read,
                 status: BlockStatus::Pending,
                 error: BlockError::Device,
-                reserved: 0,
+                is_lent: 0,
                 buffer: Some(buffer),
             };
             batch.push_back(request).expect("room");

@@ -28,7 +28,7 @@ fn reads(tags: std::ops::Range<u64>) -> BlockBatch {
             operation: BlockOperation::Read,
             status: BlockStatus::Pending,
             error: BlockError::Device,
-            reserved: 0,
+            is_lent: 0,
             buffer: Some(RRefSlice::from_fn(512, |_| 0)),
         };
         batch.push_back(request).expect("room for 32");

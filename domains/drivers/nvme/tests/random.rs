@@ -139,7 +139,7 @@ impl World {
                 operation,
                 status: BlockStatus::Pending,
                 error: BlockError::Device,
-                reserved: 0,
+                is_lent: 0,
                 buffer: Some(RRefSlice::from_fn(bytes, |_| *fill)),
             };
             batch.push_back(request).expect("at most 32");

@@ -85,7 +85,7 @@ fn batches_and_waiting_threads_share_the_queue() {
                     operation: BlockOperation::Flush,
                     status: BlockStatus::Pending,
                     error: BlockError::Device,
-                    reserved: 0,
+                    is_lent: 0,
                     buffer: None,
                 };
                 batch.push_back(flush).expect("room for 32");

@@ -4,11 +4,19 @@
 //! Numbers grow, so their order is that of submission. When the driver dies its
 //! buffers come back, and everything unfinished waits to be handed over again.
 //!
+//! What is below may be a shadow, too, which may die while the driver lives. Then
+//! buffers are with that driver still; they are *strays*, and nothing is handed over
+//! before they are home, lest a later request overtakes them. The shadow's successor
+//! drops what it did not order, and so they come home.
+//!
+//! What is lent already is not lent again: if the driver dies it goes back to who
+//! lent it, so who submitted it has to submit it again, with all that came with it.
+//!
 //! **Invariant:** a request is finished once for its submitter, when its
 //! completion has reached this domain; one whose completion died with the
 //! driver is carried out again.
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use exchange::{Incarnation, Loan, Proxy, RRefSlice, RpcResult};
 use interfaces::block::{
@@ -18,7 +26,7 @@ use interfaces::block::{
 /// Where a request's buffer is.
 #[derive(Debug)]
 enum Buffer {
-    /// It has none.
+    /// It has none, or it is on loan from the submitter.
     None,
     /// Here.
     Here(RRefSlice<u8>),
@@ -34,6 +42,8 @@ struct Flight {
     sector: u64,
     operation: BlockOperation,
     buffer: Buffer,
+    /// The submitter can submit it again.
+    is_lent: bool,
     /// Times it was not answered in time.
     timeouts: u32,
 }
@@ -46,6 +56,8 @@ pub struct Flights {
     unfinished: BTreeMap<u64, Flight>,
     /// Numbers of those the driver does not have, in order.
     waiting: VecDeque<u64>,
+    /// Numbers of those whose buffers were not back when their driver had died.
+    strays: BTreeSet<u64>,
     /// Finished ones nobody has polled for.
     finished: VecDeque<BlockRequest>,
     next: u64,
@@ -54,14 +66,16 @@ pub struct Flights {
 }
 
 impl Flights {
-    /// None yet.
-    pub const fn new(incarnation: Incarnation) -> Self {
+    /// None yet. The first will have number `first`, which is beyond all that a
+    /// predecessor of this shadow gave: the driver may still have some of those.
+    pub const fn new(incarnation: Incarnation, first: u64) -> Self {
         Self {
             incarnation,
             unfinished: BTreeMap::new(),
             waiting: VecDeque::new(),
+            strays: BTreeSet::new(),
             finished: VecDeque::new(),
-            next: 0,
+            next: first,
             spare: None,
         }
     }
@@ -71,27 +85,64 @@ impl Flights {
         self.incarnation
     }
 
-    /// Whether a poll has anything to ask the driver for.
-    pub fn are_under_way(&self) -> bool {
-        self.finished.is_empty() && !self.unfinished.is_empty()
+    /// Whether a poll has to ask the driver. It may have something if nothing is
+    /// under way: of a predecessor of this shadow, whose submitter waits for it.
+    pub fn is_poll_needed(&self) -> bool {
+        self.finished.is_empty()
     }
 
     /// Goes over to the driver that is called now. If it is another one, what
     /// came back from its predecessor waits to be handed over.
     ///
-    /// A buffer that has not come back is with a living driver: that one took
-    /// over between this domain's look at the proxy and its call.
+    /// A buffer that has not come back is with a living driver: with one further
+    /// down, or with this one, which took over between this domain's look at the
+    /// proxy and its call.
     pub fn follow(&mut self, incarnation: Incarnation) {
         if incarnation == self.incarnation {
             return;
         }
         self.incarnation = incarnation;
         self.waiting.clear();
-        for (&number, flight) in &mut self.unfinished {
-            if flight.take_back() {
-                self.waiting.push_back(number);
+        self.strays.clear();
+        for (number, mut flight) in core::mem::take(&mut self.unfinished) {
+            if flight.is_lent {
+                self.finished.push_back(flight.again());
+                continue;
+            }
+            match flight.take_back() {
+                true => self.waiting.push_back(number),
+                false => drop(self.strays.insert(number)),
+            }
+            self.unfinished.insert(number, flight);
+        }
+    }
+
+    /// Whether requests that came back have to be submitted again before this batch,
+    /// which is of the same submitter and must not overtake them.
+    pub fn must_wait(&self, batch: &BlockBatch) -> bool {
+        let mut finished = self.finished.iter();
+        batch.iter().any(|request| request.is_lent != 0)
+            && finished.any(|request| request.status == BlockStatus::Pending)
+    }
+
+    /// Looks which strays are home.
+    fn recall(&mut self) {
+        for number in core::mem::take(&mut self.strays) {
+            // One that is gone has been finished.
+            let Some(flight) = self.unfinished.get_mut(&number) else {
+                continue;
+            };
+            match flight.take_back() {
+                true => self.wait(number),
+                false => drop(self.strays.insert(number)),
             }
         }
+    }
+
+    /// Lets a request wait to be handed over, in its place.
+    fn wait(&mut self, number: u64) {
+        let place = self.waiting.partition_point(|other| *other < number);
+        self.waiting.insert(place, number);
     }
 
     /// Notes the requests of a batch; the number of the first.
@@ -103,6 +154,7 @@ impl Flights {
                 sector: request.sector,
                 operation: request.operation,
                 buffer: request.buffer.map_or(Buffer::None, Buffer::Here),
+                is_lent: request.is_lent != 0,
                 timeouts: 0,
             };
             self.unfinished.insert(self.next, flight);
@@ -127,11 +179,16 @@ impl Flights {
         rest
     }
 
-    /// Hands waiting requests to the driver until it takes no more.
+    /// Hands waiting requests to the driver until it takes no more, if no stray is
+    /// out.
     ///
     /// # Errors
     /// `DomainDead`; then [`Flights::follow`] its successor.
     pub fn hand_over(&mut self, device: &Proxy<dyn BlockDevice>) -> RpcResult<()> {
+        self.recall();
+        if !self.strays.is_empty() {
+            return Ok(());
+        }
         while !self.waiting.is_empty() {
             let Some(mut batch) = self.empty_batch() else {
                 return Ok(());
@@ -184,10 +241,20 @@ impl Flights {
     fn complete(&mut self, request: BlockRequest) {
         let (number, status, error) = (request.tag, request.status, request.error);
         let Some(mut flight) = self.unfinished.remove(&number) else {
-            // Carried out twice, or not ours: its loan, if any, is over.
+            // Carried out twice, or not ours: its loan, if any, is over, and it goes
+            // back to who lent it.
             return;
         };
         flight.settle(request.buffer);
+        if status == BlockStatus::Pending {
+            // The driver of a shadow below has died.
+            match flight.take_back() {
+                true => self.wait(number),
+                false => drop(self.strays.insert(number)),
+            }
+            self.unfinished.insert(number, flight);
+            return;
+        }
         if status != BlockStatus::Done && !self.incarnation.is_alive() {
             // It may have seen its device being taken away.
             self.unfinished.insert(number, flight);
@@ -199,8 +266,7 @@ impl Flights {
         {
             flight.timeouts += 1;
             self.unfinished.insert(number, flight);
-            let place = self.waiting.partition_point(|other| *other < number);
-            self.waiting.insert(place, number);
+            self.wait(number);
             return;
         }
         self.finished.push_back(flight.request(status, error));
@@ -209,6 +275,7 @@ impl Flights {
     /// The driver is lost: so is everything under way.
     pub fn give_up(&mut self) {
         self.waiting.clear();
+        self.strays.clear();
         while let Some((_, mut flight)) = self.unfinished.pop_first() {
             flight.take_back();
             let failed = flight.request(BlockStatus::Failed, BlockError::DriverLost);
@@ -234,8 +301,7 @@ impl Flights {
 
 impl Flight {
     /// The request for the driver, with the buffer on loan. A buffer that is on
-    /// loan already (from a shadow of the submitter's) cannot be lent again: it
-    /// goes back to there if the driver dies.
+    /// loan already cannot be lent again: it goes back to there if the driver dies.
     fn lend(&mut self, number: u64) -> BlockRequest {
         let buffer = match core::mem::replace(&mut self.buffer, Buffer::None) {
             Buffer::Here(buffer) => match Loan::new(buffer) {
@@ -256,7 +322,7 @@ impl Flight {
             operation: self.operation,
             status: BlockStatus::Pending,
             error: BlockError::Device,
-            reserved: 0,
+            is_lent: 1,
             buffer,
         }
     }
@@ -289,6 +355,11 @@ impl Flight {
         is_here
     }
 
+    /// The request for its submitter, who is to submit it again.
+    fn again(self) -> BlockRequest {
+        self.request(BlockStatus::Pending, BlockError::Device)
+    }
+
     /// The request for its submitter.
     fn request(mut self, status: BlockStatus, error: BlockError) -> BlockRequest {
         self.take_back();
@@ -298,7 +369,7 @@ impl Flight {
             operation: self.operation,
             status,
             error,
-            reserved: 0,
+            is_lent: self.is_lent.into(),
             buffer: match self.buffer {
                 Buffer::Here(buffer) => Some(buffer),
                 Buffer::None | Buffer::Lent(_) => None,

@@ -4,6 +4,10 @@
 //! buffer is only borrowed. Requests of batches are kept until they are
 //! finished ([`flights`]) and handed to the successor in their order.
 //!
+//! It is a domain of its own, or a part of one that submits batches: since it lends
+//! the buffers, its owner outlives the death of another shadow as well as that of
+//! a driver.
+//!
 //! Repeating is sound because every request of a block device may be carried
 //! out twice: who waits for a write changes its sectors in no other way.
 #![no_std]
@@ -16,6 +20,7 @@ mod flights;
 use exchange::{Proxy, RpcResult};
 use interfaces::block::{BlockBatch, BlockDevice, BlockError, Geometry};
 use runtime::sync::Mutex;
+use runtime::time::Instant;
 use shadow::{Deaths, Guard};
 
 use crate::flights::Flights;
@@ -36,7 +41,8 @@ impl Shadow {
     /// A shadow of what is guarded.
     #[must_use]
     pub fn new(guard: Guard<dyn BlockDevice>) -> Self {
-        let flights = Flights::new(guard.incarnation());
+        // Nobody makes more requests than there are nanoseconds.
+        let flights = Flights::new(guard.incarnation(), Instant::now().nanoseconds());
         Self {
             guard,
             flights: Mutex::new(flights),
@@ -130,6 +136,9 @@ impl BlockDevice for Shadow {
 
     fn submit(&self, batch: BlockBatch) -> RpcResult<BlockBatch> {
         let mut flights = self.flights.lock();
+        if flights.must_wait(&batch) {
+            return Ok(batch);
+        }
         let first = flights.enlist(batch);
         self.step(&mut flights, Flights::hand_over);
         Ok(flights.dismiss(first))
@@ -137,7 +146,7 @@ impl BlockDevice for Shadow {
 
     fn poll(&self, mut room: BlockBatch) -> RpcResult<BlockBatch> {
         let mut flights = self.flights.lock();
-        if flights.are_under_way() && !room.is_full() {
+        if flights.is_poll_needed() && !room.is_full() {
             self.step(&mut flights, |flights, device| {
                 flights.hand_over(device)?;
                 flights.collect(device)

@@ -262,7 +262,7 @@ const fn request(tag: u64, operation: BlockOperation, buffer: RRefSlice<u8>) -> 
         operation,
         status: BlockStatus::Pending,
         error: BlockError::Device,
-        reserved: 0,
+        is_lent: 0,
         buffer: Some(buffer),
     }
 }

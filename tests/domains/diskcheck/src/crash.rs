@@ -77,7 +77,7 @@ impl Reader {
     }
 }
 
-fn wait_until(condition: impl Fn() -> bool) -> Result<(), Failure> {
+pub fn wait_until(condition: impl Fn() -> bool) -> Result<(), Failure> {
     let deadline = Instant::now() + PATIENCE;
     while !condition() {
         if Instant::now() > deadline {
@@ -166,7 +166,7 @@ pub fn check_restarts(
 }
 
 /// Owner id of the living driver.
-fn find(control: &DomainControl, driver: &str) -> Result<u64, Failure> {
+pub fn find(control: &DomainControl, driver: &str) -> Result<u64, Failure> {
     let domains = control.list().map_err(|_| Failure::NoDriver)?;
     let found = domains.iter().find(|domain| {
         name_text(&domain.name) == driver && domain.state == DomainState::Running as u32

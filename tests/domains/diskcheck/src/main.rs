@@ -9,6 +9,7 @@
 extern crate alloc;
 
 mod crash;
+mod outlive;
 mod rates;
 
 use alloc::vec;
@@ -25,8 +26,9 @@ use runtime::{DomainControl, Options, StartError, domain, log, thread};
 const AREA_BYTES: usize = 8 << 20;
 
 /// Checks `device` on a thread of its own. Options: `verify` (false for devices
-/// that keep nothing, which are only timed), `requests` to time, and `crash`,
-/// the name of the driver's domain, to end it in several ways.
+/// that keep nothing, which are only timed), `requests` to time, `crash`, the name
+/// of the driver's domain, to end it in several ways, and `outlive`, names of domains
+/// that end, in turn, while batches are under way that are not to notice.
 #[domain]
 fn diskcheck(
     device: Proxy<dyn BlockDevice>,
@@ -126,6 +128,9 @@ fn check(
     check_batches(device, &mut numbers, geometry.sector_bytes as usize)?;
     log::info!("diskcheck: every byte came back");
     rates::measure(device, &mut numbers, requests)?;
+    if let Some(names) = options.text("outlive") {
+        outlive::check(device, control, names, geometry.sector_bytes as usize)?;
+    }
     let Some(driver) = options.text("crash") else {
         return Ok(());
     };
@@ -214,14 +219,14 @@ pub fn request(
         operation,
         status: BlockStatus::Pending,
         error: BlockError::Device,
-        reserved: 0,
+        is_lent: 0,
         buffer: Some(RRefSlice::from_fn(bytes, |_| fill)),
     }
 }
 
 /// Batches of writes, then of reads of the same places.
 fn check_batches(
-    device: &Proxy<dyn BlockDevice>,
+    device: &dyn BlockDevice,
     numbers: &mut Numbers,
     sector_bytes: usize,
 ) -> Result<(), Failure> {
@@ -252,7 +257,7 @@ fn check_batches(
 }
 
 fn run_batch(
-    device: &Proxy<dyn BlockDevice>,
+    device: &dyn BlockDevice,
     requests: Vec<BlockRequest>,
 ) -> Result<Vec<BlockRequest>, Failure> {
     let count = requests.len();

@@ -2,6 +2,8 @@
 
 #![forbid(unsafe_code)]
 
+mod nested;
+
 use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -196,6 +198,16 @@ impl Supervisor {
 
 /// A shadow over drivers that live for so many points each, the last for ever.
 fn shadow(medium: &Arc<Medium>, options: &str, gives_up: bool) -> Shadow {
+    over(drivers(medium, gives_up), options)
+}
+
+fn over(device: Proxy<dyn BlockDevice>, options: &str) -> Shadow {
+    let options = Options::new(options.to_owned());
+    Shadow::new(Guard::new(device, &options).unwrap())
+}
+
+/// The first of the drivers.
+fn drivers(medium: &Arc<Medium>, gives_up: bool) -> Proxy<dyn BlockDevice> {
     medium.bytes.lock().unwrap().resize(SECTORS * SECTOR, 0);
     let (died, deaths) = mpsc::channel();
     let medium = Arc::clone(medium);
@@ -217,8 +229,7 @@ fn shadow(medium: &Arc<Medium>, options: &str, gives_up: bool) -> Shadow {
             first = second;
         }
     });
-    let options = Options::new(options.to_owned());
-    Shadow::new(Guard::new(shadows, &options).unwrap())
+    shadows
 }
 
 fn request(tag: u64, operation: BlockOperation, sector: u64, fill: u8) -> BlockRequest {
@@ -228,7 +239,7 @@ fn request(tag: u64, operation: BlockOperation, sector: u64, fill: u8) -> BlockR
         operation,
         status: BlockStatus::Pending,
         error: BlockError::Device,
-        reserved: 0,
+        is_lent: 0,
         buffer: (operation != BlockOperation::Flush)
             .then(|| RRefSlice::from_slice(&[fill; SECTOR])),
     }
@@ -332,31 +343,39 @@ fn run(steps: &[Step], lives: Vec<usize>) -> usize {
     domain.run(|| {
         let medium = Arc::new(Medium::default());
         *medium.lives.lock().unwrap() = lives.into();
-        let shadow = shadow(&medium, "attempts=1000", false);
-        let mut model = vec![0; SECTORS];
-        for step in steps {
-            match step {
-                Step::Read(sector) => {
-                    let mut bytes = [0; SECTOR];
-                    shadow.read(*sector, &mut bytes).unwrap().unwrap();
-                    assert_eq!(bytes, [model[*sector as usize]; SECTOR]);
-                }
-                Step::Write(sector, value) => {
-                    shadow.write(*sector, &[*value; SECTOR]).unwrap().unwrap();
-                    model[*sector as usize] = *value;
-                }
-                Step::Flush => shadow.flush().unwrap().unwrap(),
-                Step::Batch(plan) => check_batch(&shadow, &medium, &mut model, plan),
-            }
-        }
-        let bytes = medium.bytes.lock().unwrap();
-        for (sector, value) in model.iter().enumerate() {
-            assert_eq!(bytes[sector * SECTOR], *value, "a write was lost");
-        }
-        drop(shadow);
-        assert_eq!(objects_of(domain.id()), 0, "buffers stayed behind");
+        work(
+            domain,
+            &medium,
+            shadow(&medium, "attempts=1000", false),
+            steps,
+        );
         medium.deaths.load(Ordering::SeqCst)
     })
+}
+
+fn work(domain: Domain, medium: &Medium, shadow: Shadow, steps: &[Step]) {
+    let mut model = vec![0; SECTORS];
+    for step in steps {
+        match step {
+            Step::Read(sector) => {
+                let mut bytes = [0; SECTOR];
+                shadow.read(*sector, &mut bytes).unwrap().unwrap();
+                assert_eq!(bytes, [model[*sector as usize]; SECTOR]);
+            }
+            Step::Write(sector, value) => {
+                shadow.write(*sector, &[*value; SECTOR]).unwrap().unwrap();
+                model[*sector as usize] = *value;
+            }
+            Step::Flush => shadow.flush().unwrap().unwrap(),
+            Step::Batch(plan) => check_batch(&shadow, medium, &mut model, plan),
+        }
+    }
+    let bytes = medium.bytes.lock().unwrap();
+    for (sector, value) in model.iter().enumerate() {
+        assert_eq!(bytes[sector * SECTOR], *value, "a write was lost");
+    }
+    drop(shadow);
+    assert_eq!(objects_of(domain.id()), 0, "buffers stayed behind");
 }
 
 proptest! {
