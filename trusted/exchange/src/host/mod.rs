@@ -7,6 +7,8 @@
 //! machine (images, devices) answer `Unsupported`.
 #![expect(clippy::missing_panics_doc, reason = "tests want panics")]
 
+mod objects;
+mod proxies;
 mod services;
 mod stub;
 
@@ -17,7 +19,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use abi::thread::{DomainSlot, ThreadControl};
 
-pub use services::{abandon, objects_of, promise, reclaim, redirect, total_objects};
+pub use objects::{objects_of, reclaim, total_objects};
+pub use proxies::{abandon, hold, promise, redirect};
 
 static NEXT_DOMAIN: AtomicU32 = AtomicU32::new(1);
 static NEXT_THREAD: AtomicU32 = AtomicU32::new(1);
@@ -83,7 +86,7 @@ impl Domain {
             id: AtomicU64::new(u64::from(index) << 32 | 1),
             index,
         }));
-        services::register(slot);
+        objects::register(slot);
         Self { slot }
     }
 
