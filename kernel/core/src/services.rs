@@ -6,29 +6,38 @@
 
 use core::sync::atomic::AtomicU32;
 
-use abi::death::{DeathCause, InjectedFault};
-use abi::device::{PciInfo, StopRecipe};
+use abi::death::DeathCause;
 use abi::exchange::ProxyObject;
-use abi::note::{DomainNote, Name};
-use abi::services::{
-    Audit, DeathNotice, DomainInfo, DropExport, EdgeInfo, ExchangeRequest, Services, StartRequest,
-    ThreadFunction, TraceEvent,
-};
+use abi::note::Name;
+use abi::services::{DropExport, ExchangeRequest, Services, ThreadFunction};
 use abi::status::{Answer, ServiceError};
 use abi::thread::{CrossTable, DomainSlot};
 
+mod control;
+mod devices;
+
+use self::control::{
+    audit, boot_archive, crash_record, domain_inject, domain_is_called, domain_kill,
+    domain_leftovers, domain_list, domain_next_death, domain_start, domain_wait_death, edge_list,
+    image_close, image_note, image_open, power_off, sampling_set, trace_control, trace_read,
+};
+use self::devices::{
+    dma_allocate, dma_free, host_file_read, host_file_size, host_file_sync, host_file_write,
+    interrupt_bind, interrupt_wait, pci_claim, pci_list, pci_map_bar, pci_read, pci_set_stop,
+    physical_address,
+};
+
 use crate::domain::PagesError;
-use crate::machine::HostFileRequest;
-use crate::thread::control;
+use crate::thread::control as thread_control;
 use crate::{
-    apart, console, cpu, crossing, death, device, domain, exchange, export, fault, inject, limits,
-    machine, memory, scheduler, start, statistics, thread, trace, wait, watchdog,
+    console, cpu, crossing, death, domain, exchange, export, fault, limits, machine, scheduler,
+    thread, wait, watchdog,
 };
 
 /// Runs a service: not unwound inside, unwound at the end if need be.
 #[inline]
 fn service<R>(body: impl FnOnce() -> R) -> R {
-    let control = control();
+    let control = thread_control();
     // SAFETY: the control block is the running thread's own.
     unsafe {
         if thread::stack_pointer() < (*control).stack_limit && (*control).kernel_depth == 0 {
@@ -102,7 +111,7 @@ unsafe extern "sysv64" fn pages_unmap(start: *mut u8, _pages: usize) {
 #[inline]
 fn check_stack() {
     // SAFETY: the control block is the running thread's own.
-    if thread::stack_pointer() < unsafe { (*control()).stack_limit } {
+    if thread::stack_pointer() < unsafe { (*thread_control()).stack_limit } {
         death::overflow();
     }
 }
@@ -350,304 +359,6 @@ unsafe extern "sysv64" fn console_read(start: *mut u8, length: usize, deadline_n
         let into = unsafe { buffer(start, length) };
         console::read(into, deadline_ns).map(|count| count as u64)
     }))
-}
-
-unsafe extern "sysv64" fn image_open(
-    start: *const u8,
-    length: usize,
-    message: *mut [u8; 160],
-) -> Answer {
-    // SAFETY: the caller's image and field.
-    answer(service(|| unsafe {
-        start::open_image(bytes(start, length), &mut *message)
-    }))
-}
-
-unsafe extern "sysv64" fn image_note(image: u64, note: *mut DomainNote) -> Answer {
-    done(service(|| {
-        let found = start::image_note(image)?;
-        // SAFETY: the caller's field.
-        unsafe { note.write(found) };
-        Ok(())
-    }))
-}
-
-extern "sysv64" fn image_close(image: u64) -> Answer {
-    done(service(|| start::close_image(image)))
-}
-
-unsafe extern "sysv64" fn domain_start(request: *mut StartRequest) -> Answer {
-    done(service(|| {
-        // SAFETY: the caller's request and the grants it names.
-        let (request, grants) = unsafe {
-            let request = &mut *request;
-            let grants = match request.grant_count {
-                0 => &[],
-                count => core::slice::from_raw_parts(request.grants, count),
-            };
-            (request, grants)
-        };
-        match request.apart {
-            0 => start::start(request, grants),
-            _ => apart::start(request, grants),
-        }
-    }))
-}
-
-extern "sysv64" fn domain_kill(id: u64, cause: u32) -> Answer {
-    done(service(|| {
-        let domain = domain::find(id).ok_or(ServiceError::NotFound)?;
-        let cause = DeathCause::from_number(cause).ok_or(ServiceError::Invalid)?;
-        death::begin(domain, cause, None);
-        Ok(())
-    }))
-}
-
-extern "sysv64" fn domain_is_called(id: u64) -> Answer {
-    answer(service(|| {
-        let domain = domain::find(id).ok_or(ServiceError::NotFound)?;
-        Ok(crate::scan::is_called(domain).into())
-    }))
-}
-
-extern "sysv64" fn domain_inject(id: u64, fault: u32, within_ns: u64, seed: u64) -> Answer {
-    answer(service(|| {
-        let domain = domain::find(id).ok_or(ServiceError::NotFound)?;
-        inject::inject(domain, fault, within_ns, seed).map(u64::from)
-    }))
-}
-
-extern "sysv64" fn domain_leftovers(id: u64) -> Answer {
-    answer(service(|| {
-        domain::slot_of(id).ok_or(ServiceError::NotFound)?;
-        Ok(crate::audit::leftovers(id))
-    }))
-}
-
-unsafe extern "sysv64" fn domain_list(list: *mut DomainInfo, capacity: usize) -> Answer {
-    service(|| {
-        let list = match capacity {
-            0 => &mut [],
-            // SAFETY: the caller's list has room for `capacity` entries, of plain
-            // numbers.
-            _ => unsafe { core::slice::from_raw_parts_mut(list, capacity) },
-        };
-        domain::list(list) as Answer
-    })
-}
-
-unsafe extern "sysv64" fn edge_list(list: *mut EdgeInfo, capacity: usize) -> Answer {
-    service(|| {
-        let mut count = 0;
-        export::for_each_edge(&mut |edge| {
-            if count < capacity {
-                // SAFETY: the caller's list has room for `capacity` entries.
-                unsafe { list.add(count).write(edge) };
-            }
-            count += 1;
-        });
-        count as Answer
-    })
-}
-
-extern "sysv64" fn sampling_set(one_in: u32) -> Answer {
-    service(|| {
-        if one_in != 0 && !one_in.is_power_of_two() {
-            return ServiceError::Invalid as Answer;
-        }
-        statistics::set_sampling(one_in);
-        0
-    })
-}
-
-extern "sysv64" fn trace_control(action: u32, domain: u64) -> Answer {
-    done(service(|| match action {
-        0 => {
-            trace::stop();
-            Ok(())
-        }
-        1 => trace::start(domain),
-        2 => {
-            trace::discard();
-            Ok(())
-        }
-        _ => Err(ServiceError::Invalid),
-    }))
-}
-
-unsafe extern "sysv64" fn trace_read(
-    from: usize,
-    events: *mut TraceEvent,
-    capacity: usize,
-) -> Answer {
-    service(|| {
-        // SAFETY: the caller's list has room for `capacity` entries, of plain
-        // numbers.
-        let events = unsafe { core::slice::from_raw_parts_mut(events, capacity) };
-        trace::read(from, events) as Answer
-    })
-}
-
-unsafe extern "sysv64" fn domain_wait_death(
-    id: u64,
-    deadline_ns: u64,
-    notice: *mut DeathNotice,
-) -> Answer {
-    done(service(|| {
-        let found = death::wait_death(id, deadline_ns)?;
-        // SAFETY: the caller's field.
-        unsafe { notice.write(found) };
-        Ok(())
-    }))
-}
-
-unsafe extern "sysv64" fn domain_next_death(
-    after: u64,
-    deadline_ns: u64,
-    notice: *mut DeathNotice,
-) -> Answer {
-    answer(service(|| {
-        let (number, found) = death::next_death(after, deadline_ns)?;
-        // SAFETY: the caller's field.
-        unsafe { notice.write(found) };
-        Ok(number)
-    }))
-}
-
-unsafe extern "sysv64" fn crash_record(sequence: u64, start: *mut u8, length: usize) -> Answer {
-    // SAFETY: the caller's buffer.
-    service(|| crate::record::read(sequence, unsafe { buffer(start, length) }) as Answer)
-}
-
-unsafe extern "sysv64" fn audit(into: *mut Audit) -> Answer {
-    // SAFETY: the caller's field.
-    service(|| unsafe { into.write(crate::audit::take()) });
-    0
-}
-
-extern "sysv64" fn power_off(status: i32) -> ! {
-    service(|| {
-        log::info!("redleaf: exit status {status}");
-        crate::log::flush();
-        machine::get().power_off(status)
-    })
-}
-
-unsafe extern "sysv64" fn boot_archive(start: *mut *const u8, length: *mut usize) -> Answer {
-    let archive = crate::boot::archive();
-    // SAFETY: the caller's fields.
-    unsafe {
-        start.write(archive.as_ptr());
-        length.write(archive.len());
-    }
-    0
-}
-
-unsafe extern "sysv64" fn pci_list(index: usize, info: *mut PciInfo) -> Answer {
-    done(service(|| {
-        let found = crate::pci::list(index).ok_or(ServiceError::NotFound)?;
-        // SAFETY: the caller's field.
-        unsafe { info.write(found) };
-        Ok(())
-    }))
-}
-
-extern "sysv64" fn pci_claim(address: u32) -> Answer {
-    done(service(|| device::claim(address, domain::current().id())))
-}
-
-extern "sysv64" fn pci_read(address: u32, register: u32) -> Answer {
-    answer(service(|| {
-        crate::pci::read_register(address, domain::current().id(), register).map(u64::from)
-    }))
-}
-
-extern "sysv64" fn pci_map_bar(address: u32, bar: u32) -> *mut u8 {
-    service(|| device::map_bar(address, domain::current().id(), bar))
-        .unwrap_or(core::ptr::null_mut())
-}
-
-unsafe extern "sysv64" fn pci_set_stop(address: u32, recipe: *const StopRecipe) -> Answer {
-    // SAFETY: the caller passes its recipe.
-    let recipe = unsafe { *recipe };
-    done(service(|| {
-        device::set_stop(address, domain::current().id(), recipe)
-    }))
-}
-
-extern "sysv64" fn interrupt_bind(address: u32, index: u32) -> Answer {
-    answer(service(|| {
-        device::bind_interrupt(address, domain::current().id(), index).map(|vector| vector as u64)
-    }))
-}
-
-extern "sysv64" fn interrupt_wait(handle: u64, seen: u64, deadline_ns: u64) -> Answer {
-    answer(service(|| {
-        device::wait_interrupt(handle, domain::current().id(), seen, deadline_ns)
-    }))
-}
-
-extern "sysv64" fn physical_address(address: *const u8) -> u64 {
-    service(|| memory::translate(address as usize).unwrap_or(0))
-}
-
-extern "sysv64" fn dma_allocate(pages: usize, inbound: u32) -> *mut u8 {
-    service(|| device::allocate_dma(domain::current().id(), pages, inbound != 0))
-}
-
-unsafe extern "sysv64" fn dma_free(start: *mut u8, _pages: usize) {
-    service(|| device::free_dma(domain::current().id(), start));
-}
-
-fn host_file(file: u64, request: HostFileRequest<'_>) -> Answer {
-    answer(service(|| {
-        machine::get()
-            .host_file(file, request)
-            .ok_or(ServiceError::Io)
-    }))
-}
-
-/// How much of a transfer of `length` bytes is to be done: all, unless a fault
-/// was injected.
-fn transferred(length: usize) -> usize {
-    let is_cut = inject::take_device_fault(domain::current().id(), InjectedFault::WrongCompletion);
-    if is_cut { length.div_ceil(2) } else { length }
-}
-
-extern "sysv64" fn host_file_size(file: u64) -> Answer {
-    host_file(file, HostFileRequest::Size)
-}
-
-unsafe extern "sysv64" fn host_file_read(
-    file: u64,
-    offset: u64,
-    start: *mut u8,
-    length: usize,
-) -> Answer {
-    let length = transferred(length);
-    // SAFETY: the caller's buffer.
-    host_file(
-        file,
-        HostFileRequest::Read(offset, unsafe { buffer(start, length) }),
-    )
-}
-
-unsafe extern "sysv64" fn host_file_write(
-    file: u64,
-    offset: u64,
-    start: *const u8,
-    length: usize,
-) -> Answer {
-    let length = transferred(length);
-    // SAFETY: the caller's bytes.
-    host_file(
-        file,
-        HostFileRequest::Write(offset, unsafe { bytes(start, length) }),
-    )
-}
-
-extern "sysv64" fn host_file_sync(file: u64) -> Answer {
-    host_file(file, HostFileRequest::Sync)
 }
 
 static TABLE: Services = Services {

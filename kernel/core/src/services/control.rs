@@ -1,0 +1,212 @@
+//! Services for who controls domains: start, end, what is counted and traced.
+
+use abi::death::DeathCause;
+use abi::note::DomainNote;
+use abi::services::{Audit, DeathNotice, DomainInfo, EdgeInfo, StartRequest, TraceEvent};
+use abi::status::{Answer, ServiceError};
+
+use super::{answer, buffer, bytes, done, service};
+use crate::{apart, death, domain, export, inject, machine, start, statistics, trace};
+
+pub(super) unsafe extern "sysv64" fn image_open(
+    start: *const u8,
+    length: usize,
+    message: *mut [u8; 160],
+) -> Answer {
+    // SAFETY: the caller's image and field.
+    answer(service(|| unsafe {
+        start::open_image(bytes(start, length), &mut *message)
+    }))
+}
+
+pub(super) unsafe extern "sysv64" fn image_note(image: u64, note: *mut DomainNote) -> Answer {
+    done(service(|| {
+        let found = start::image_note(image)?;
+        // SAFETY: the caller's field.
+        unsafe { note.write(found) };
+        Ok(())
+    }))
+}
+
+pub(super) extern "sysv64" fn image_close(image: u64) -> Answer {
+    done(service(|| start::close_image(image)))
+}
+
+pub(super) unsafe extern "sysv64" fn domain_start(request: *mut StartRequest) -> Answer {
+    done(service(|| {
+        // SAFETY: the caller's request and the grants it names.
+        let (request, grants) = unsafe {
+            let request = &mut *request;
+            let grants = match request.grant_count {
+                0 => &[],
+                count => core::slice::from_raw_parts(request.grants, count),
+            };
+            (request, grants)
+        };
+        match request.apart {
+            0 => start::start(request, grants),
+            _ => apart::start(request, grants),
+        }
+    }))
+}
+
+pub(super) extern "sysv64" fn domain_kill(id: u64, cause: u32) -> Answer {
+    done(service(|| {
+        let domain = domain::find(id).ok_or(ServiceError::NotFound)?;
+        let cause = DeathCause::from_number(cause).ok_or(ServiceError::Invalid)?;
+        death::begin(domain, cause, None);
+        Ok(())
+    }))
+}
+
+pub(super) extern "sysv64" fn domain_is_called(id: u64) -> Answer {
+    answer(service(|| {
+        let domain = domain::find(id).ok_or(ServiceError::NotFound)?;
+        Ok(crate::scan::is_called(domain).into())
+    }))
+}
+
+pub(super) extern "sysv64" fn domain_inject(
+    id: u64,
+    fault: u32,
+    within_ns: u64,
+    seed: u64,
+) -> Answer {
+    answer(service(|| {
+        let domain = domain::find(id).ok_or(ServiceError::NotFound)?;
+        inject::inject(domain, fault, within_ns, seed).map(u64::from)
+    }))
+}
+
+pub(super) extern "sysv64" fn domain_leftovers(id: u64) -> Answer {
+    answer(service(|| {
+        domain::slot_of(id).ok_or(ServiceError::NotFound)?;
+        Ok(crate::audit::leftovers(id))
+    }))
+}
+
+pub(super) unsafe extern "sysv64" fn domain_list(list: *mut DomainInfo, capacity: usize) -> Answer {
+    service(|| {
+        let list = match capacity {
+            0 => &mut [],
+            // SAFETY: the caller's list has room for `capacity` entries, of plain
+            // numbers.
+            _ => unsafe { core::slice::from_raw_parts_mut(list, capacity) },
+        };
+        domain::list(list) as Answer
+    })
+}
+
+pub(super) unsafe extern "sysv64" fn edge_list(list: *mut EdgeInfo, capacity: usize) -> Answer {
+    service(|| {
+        let mut count = 0;
+        export::for_each_edge(&mut |edge| {
+            if count < capacity {
+                // SAFETY: the caller's list has room for `capacity` entries.
+                unsafe { list.add(count).write(edge) };
+            }
+            count += 1;
+        });
+        count as Answer
+    })
+}
+
+pub(super) extern "sysv64" fn sampling_set(one_in: u32) -> Answer {
+    service(|| {
+        if one_in != 0 && !one_in.is_power_of_two() {
+            return ServiceError::Invalid as Answer;
+        }
+        statistics::set_sampling(one_in);
+        0
+    })
+}
+
+pub(super) extern "sysv64" fn trace_control(action: u32, domain: u64) -> Answer {
+    done(service(|| match action {
+        0 => {
+            trace::stop();
+            Ok(())
+        }
+        1 => trace::start(domain),
+        2 => {
+            trace::discard();
+            Ok(())
+        }
+        _ => Err(ServiceError::Invalid),
+    }))
+}
+
+pub(super) unsafe extern "sysv64" fn trace_read(
+    from: usize,
+    events: *mut TraceEvent,
+    capacity: usize,
+) -> Answer {
+    service(|| {
+        // SAFETY: the caller's list has room for `capacity` entries, of plain
+        // numbers.
+        let events = unsafe { core::slice::from_raw_parts_mut(events, capacity) };
+        trace::read(from, events) as Answer
+    })
+}
+
+pub(super) unsafe extern "sysv64" fn domain_wait_death(
+    id: u64,
+    deadline_ns: u64,
+    notice: *mut DeathNotice,
+) -> Answer {
+    done(service(|| {
+        let found = death::wait_death(id, deadline_ns)?;
+        // SAFETY: the caller's field.
+        unsafe { notice.write(found) };
+        Ok(())
+    }))
+}
+
+pub(super) unsafe extern "sysv64" fn domain_next_death(
+    after: u64,
+    deadline_ns: u64,
+    notice: *mut DeathNotice,
+) -> Answer {
+    answer(service(|| {
+        let (number, found) = death::next_death(after, deadline_ns)?;
+        // SAFETY: the caller's field.
+        unsafe { notice.write(found) };
+        Ok(number)
+    }))
+}
+
+pub(super) unsafe extern "sysv64" fn crash_record(
+    sequence: u64,
+    start: *mut u8,
+    length: usize,
+) -> Answer {
+    // SAFETY: the caller's buffer.
+    service(|| crate::record::read(sequence, unsafe { buffer(start, length) }) as Answer)
+}
+
+pub(super) unsafe extern "sysv64" fn audit(into: *mut Audit) -> Answer {
+    // SAFETY: the caller's field.
+    service(|| unsafe { into.write(crate::audit::take()) });
+    0
+}
+
+pub(super) extern "sysv64" fn power_off(status: i32) -> ! {
+    service(|| {
+        log::info!("redleaf: exit status {status}");
+        crate::log::flush();
+        machine::get().power_off(status)
+    })
+}
+
+pub(super) unsafe extern "sysv64" fn boot_archive(
+    start: *mut *const u8,
+    length: *mut usize,
+) -> Answer {
+    let archive = crate::boot::archive();
+    // SAFETY: the caller's fields.
+    unsafe {
+        start.write(archive.as_ptr());
+        length.write(archive.len());
+    }
+    0
+}

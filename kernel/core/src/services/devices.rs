@@ -1,0 +1,119 @@
+//! Services for drivers: functions, interrupts, memory for DMA, files of the host.
+
+use abi::death::InjectedFault;
+use abi::device::{PciInfo, StopRecipe};
+use abi::status::{Answer, ServiceError};
+
+use super::{answer, buffer, bytes, done, service};
+use crate::machine::HostFileRequest;
+use crate::{device, domain, inject, machine, memory};
+
+pub(super) unsafe extern "sysv64" fn pci_list(index: usize, info: *mut PciInfo) -> Answer {
+    done(service(|| {
+        let found = crate::pci::list(index).ok_or(ServiceError::NotFound)?;
+        // SAFETY: the caller's field.
+        unsafe { info.write(found) };
+        Ok(())
+    }))
+}
+
+pub(super) extern "sysv64" fn pci_claim(address: u32) -> Answer {
+    done(service(|| device::claim(address, domain::current().id())))
+}
+
+pub(super) extern "sysv64" fn pci_read(address: u32, register: u32) -> Answer {
+    answer(service(|| {
+        crate::pci::read_register(address, domain::current().id(), register).map(u64::from)
+    }))
+}
+
+pub(super) extern "sysv64" fn pci_map_bar(address: u32, bar: u32) -> *mut u8 {
+    service(|| device::map_bar(address, domain::current().id(), bar))
+        .unwrap_or(core::ptr::null_mut())
+}
+
+pub(super) unsafe extern "sysv64" fn pci_set_stop(
+    address: u32,
+    recipe: *const StopRecipe,
+) -> Answer {
+    // SAFETY: the caller passes its recipe.
+    let recipe = unsafe { *recipe };
+    done(service(|| {
+        device::set_stop(address, domain::current().id(), recipe)
+    }))
+}
+
+pub(super) extern "sysv64" fn interrupt_bind(address: u32, index: u32) -> Answer {
+    answer(service(|| {
+        device::bind_interrupt(address, domain::current().id(), index).map(|vector| vector as u64)
+    }))
+}
+
+pub(super) extern "sysv64" fn interrupt_wait(handle: u64, seen: u64, deadline_ns: u64) -> Answer {
+    answer(service(|| {
+        device::wait_interrupt(handle, domain::current().id(), seen, deadline_ns)
+    }))
+}
+
+pub(super) extern "sysv64" fn physical_address(address: *const u8) -> u64 {
+    service(|| memory::translate(address as usize).unwrap_or(0))
+}
+
+pub(super) extern "sysv64" fn dma_allocate(pages: usize, inbound: u32) -> *mut u8 {
+    service(|| device::allocate_dma(domain::current().id(), pages, inbound != 0))
+}
+
+pub(super) unsafe extern "sysv64" fn dma_free(start: *mut u8, _pages: usize) {
+    service(|| device::free_dma(domain::current().id(), start));
+}
+
+fn host_file(file: u64, request: HostFileRequest<'_>) -> Answer {
+    answer(service(|| {
+        machine::get()
+            .host_file(file, request)
+            .ok_or(ServiceError::Io)
+    }))
+}
+
+/// How much of a transfer of `length` bytes is to be done: all, unless a fault
+/// was injected.
+fn transferred(length: usize) -> usize {
+    let is_cut = inject::take_device_fault(domain::current().id(), InjectedFault::WrongCompletion);
+    if is_cut { length.div_ceil(2) } else { length }
+}
+
+pub(super) extern "sysv64" fn host_file_size(file: u64) -> Answer {
+    host_file(file, HostFileRequest::Size)
+}
+
+pub(super) unsafe extern "sysv64" fn host_file_read(
+    file: u64,
+    offset: u64,
+    start: *mut u8,
+    length: usize,
+) -> Answer {
+    let length = transferred(length);
+    // SAFETY: the caller's buffer.
+    host_file(
+        file,
+        HostFileRequest::Read(offset, unsafe { buffer(start, length) }),
+    )
+}
+
+pub(super) unsafe extern "sysv64" fn host_file_write(
+    file: u64,
+    offset: u64,
+    start: *const u8,
+    length: usize,
+) -> Answer {
+    let length = transferred(length);
+    // SAFETY: the caller's bytes.
+    host_file(
+        file,
+        HostFileRequest::Write(offset, unsafe { bytes(start, length) }),
+    )
+}
+
+pub(super) extern "sysv64" fn host_file_sync(file: u64) -> Answer {
+    host_file(file, HostFileRequest::Sync)
+}
