@@ -88,7 +88,7 @@ fn an_end_is_neither_missed_nor_undone() {
         let table: Domains = Arc::new(Table::new());
         let creator = spawn(&table, |table| create(table).life.run());
         // As the end of its parent, which looks for children.
-        let ended = table.living().into_iter().inspect(|domain| {
+        let ended = table.living().inspect(|domain| {
             assert!(domain.life.end(), "it was alive and goes on");
         });
         let ended = ended.count();
