@@ -7,6 +7,7 @@ use std::sync::Mutex;
 
 use abi::exchange::RETURNED;
 
+use super::blocks::payload_of;
 use super::*;
 use proptest::prelude::*;
 
