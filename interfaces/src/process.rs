@@ -11,6 +11,9 @@ pub const PATH_MAX: usize = 1_024;
 /// Descriptors a process may have open.
 pub const DESCRIPTOR_MAX: usize = 256;
 
+/// Calls of a process that may not be made twice and can be under way at once.
+pub const LANE_MAX: usize = 32;
+
 /// Error numbers, named and numbered as Linux on x86-64 does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Exchangeable)]
 #[repr(u32)]
@@ -121,7 +124,16 @@ pub struct ExitStatus {
     pub cause: u32,
 }
 
-/// A call that came to its end, as a successor of the personality knows it.
+/// Which call this is of those of its process that may not be made twice: a number
+/// below [`LANE_MAX`] that no other such call has while it is under way. Calls with
+/// one number are counted and remembered by themselves, so that threads can make
+/// theirs at the same time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Exchangeable)]
+#[repr(C)]
+pub struct Lane(pub u32);
+
+/// The last call of a lane that came to its end, as a successor of the personality
+/// knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Exchangeable)]
 #[repr(C)]
 pub struct FinishedCall {
@@ -172,29 +184,36 @@ pub enum TerminalMode {
 ///
 /// Paths are bytes without a zero; relative ones start at the working
 /// directory. Every method answers with an error number as POSIX names it for
-/// the call of that name.
+/// the call of that name. Those that take a [`Lane`] may not be made twice.
 #[interface]
 pub trait Process {
     /// Its process number.
     fn pid(&self) -> RpcResult<u32>;
     /// Its parent's process number.
     fn parent_pid(&self) -> RpcResult<u32>;
-    /// The last call of this process that came to its end and may not be made
-    /// twice. Of those, only calls that were answered without an error count, and
-    /// of `read`, `write`, `read_directory` and `wait` those that came to anything.
-    fn last_call(&self) -> RpcResult<FinishedCall>;
+    /// The last call of a lane that came to its end. Only calls that were answered
+    /// without an error count, and of `read`, `write`, `read_directory` and `wait`
+    /// those that came to anything.
+    fn last_call(&self, lane: Lane) -> RpcResult<FinishedCall>;
 
     /// Opens a file; its descriptor.
-    fn open(&self, path: &[u8], flags: OpenFlags, mode: u32) -> RpcResult<Result<u32, Errno>>;
+    fn open(
+        &self,
+        lane: Lane,
+        path: &[u8],
+        flags: OpenFlags,
+        mode: u32,
+    ) -> RpcResult<Result<u32, Errno>>;
     /// Closes a descriptor.
-    fn close(&self, descriptor: u32) -> RpcResult<Result<(), Errno>>;
+    fn close(&self, lane: Lane, descriptor: u32) -> RpcResult<Result<(), Errno>>;
     /// Reads; how many bytes, 0 at the end. Blocks on a pipe or the console.
-    fn read(&self, descriptor: u32, into: &mut [u8]) -> RpcResult<Result<u64, Errno>>;
+    fn read(&self, lane: Lane, descriptor: u32, into: &mut [u8]) -> RpcResult<Result<u64, Errno>>;
     /// Writes; how many bytes. Blocks on a full pipe.
-    fn write(&self, descriptor: u32, from: &[u8]) -> RpcResult<Result<u64, Errno>>;
+    fn write(&self, lane: Lane, descriptor: u32, from: &[u8]) -> RpcResult<Result<u64, Errno>>;
     /// As `write`, of which the first `done` bytes have been written already.
     fn go_on_writing(
         &self,
+        lane: Lane,
         descriptor: u32,
         from: &[u8],
         done: u64,
@@ -205,13 +224,19 @@ pub trait Process {
     /// Writes at an offset, leaving the descriptor's own alone.
     fn pwrite(&self, descriptor: u32, from: &[u8], offset: u64) -> RpcResult<Result<u64, Errno>>;
     /// Moves the offset; the new one.
-    fn lseek(&self, descriptor: u32, offset: i64, whence: Whence) -> RpcResult<Result<u64, Errno>>;
+    fn lseek(
+        &self,
+        lane: Lane,
+        descriptor: u32,
+        offset: i64,
+        whence: Whence,
+    ) -> RpcResult<Result<u64, Errno>>;
     /// Another descriptor for the same open file: the lowest free one.
-    fn dup(&self, descriptor: u32) -> RpcResult<Result<u32, Errno>>;
+    fn dup(&self, lane: Lane, descriptor: u32) -> RpcResult<Result<u32, Errno>>;
     /// The same with a chosen number, which is closed first.
-    fn dup2(&self, descriptor: u32, wanted: u32) -> RpcResult<Result<u32, Errno>>;
+    fn dup2(&self, lane: Lane, descriptor: u32, wanted: u32) -> RpcResult<Result<u32, Errno>>;
     /// Makes a pipe.
-    fn pipe(&self) -> RpcResult<Result<PipeEnds, Errno>>;
+    fn pipe(&self, lane: Lane) -> RpcResult<Result<PipeEnds, Errno>>;
     /// Attributes of an open file.
     fn fstat(&self, descriptor: u32) -> RpcResult<Result<Attributes, Errno>>;
     /// Attributes of a file by path, following a final symbolic link.
@@ -229,6 +254,7 @@ pub trait Process {
     /// Fills `entries` from an open directory; how many, 0 at the end.
     fn read_directory(
         &self,
+        lane: Lane,
         descriptor: u32,
         entries: &mut [DirectoryEntry],
     ) -> RpcResult<Result<u64, Errno>>;
@@ -244,26 +270,26 @@ pub trait Process {
     fn statfs(&self, path: &[u8]) -> RpcResult<Result<FileSystemStatus, Errno>>;
 
     /// Makes a directory.
-    fn mkdir(&self, path: &[u8], mode: u32) -> RpcResult<Result<(), Errno>>;
+    fn mkdir(&self, lane: Lane, path: &[u8], mode: u32) -> RpcResult<Result<(), Errno>>;
     /// Removes an empty directory.
-    fn rmdir(&self, path: &[u8]) -> RpcResult<Result<(), Errno>>;
+    fn rmdir(&self, lane: Lane, path: &[u8]) -> RpcResult<Result<(), Errno>>;
     /// Removes a name.
-    fn unlink(&self, path: &[u8]) -> RpcResult<Result<(), Errno>>;
+    fn unlink(&self, lane: Lane, path: &[u8]) -> RpcResult<Result<(), Errno>>;
     /// Gives a file another name.
-    fn link(&self, path: &[u8], new_path: &[u8]) -> RpcResult<Result<(), Errno>>;
+    fn link(&self, lane: Lane, path: &[u8], new_path: &[u8]) -> RpcResult<Result<(), Errno>>;
     /// Makes a symbolic link.
-    fn symlink(&self, target: &[u8], path: &[u8]) -> RpcResult<Result<(), Errno>>;
+    fn symlink(&self, lane: Lane, target: &[u8], path: &[u8]) -> RpcResult<Result<(), Errno>>;
     /// Copies a symbolic link's target; its length.
     fn readlink(&self, path: &[u8], into: &mut [u8]) -> RpcResult<Result<u64, Errno>>;
     /// Renames.
-    fn rename(&self, path: &[u8], new_path: &[u8]) -> RpcResult<Result<(), Errno>>;
+    fn rename(&self, lane: Lane, path: &[u8], new_path: &[u8]) -> RpcResult<Result<(), Errno>>;
     /// Sets permission bits.
     fn chmod(&self, path: &[u8], mode: u32) -> RpcResult<Result<(), Errno>>;
     /// Sets access and modification time, seconds since 1970 UTC.
     fn utimes(&self, path: &[u8], accessed_s: u64, modified_s: u64)
     -> RpcResult<Result<(), Errno>>;
     /// Changes the working directory.
-    fn chdir(&self, path: &[u8]) -> RpcResult<Result<(), Errno>>;
+    fn chdir(&self, lane: Lane, path: &[u8]) -> RpcResult<Result<(), Errno>>;
     /// Copies the working directory's path; its length.
     fn getcwd(&self, into: &mut [u8]) -> RpcResult<Result<u64, Errno>>;
 
@@ -272,6 +298,7 @@ pub trait Process {
     /// and the caller's working directory; its process number.
     fn spawn(
         &self,
+        lane: Lane,
         path: &[u8],
         arguments: &[u8],
         environment: &[u8],
@@ -279,7 +306,7 @@ pub trait Process {
     ) -> RpcResult<Result<u32, Errno>>;
     /// Waits for a child to end: `pid`, or any if 0. Blocks unless `no_hang`
     /// is not 0; then a result with pid 0 says none has ended.
-    fn wait(&self, pid: u32, no_hang: u32) -> RpcResult<Result<ExitStatus, Errno>>;
+    fn wait(&self, lane: Lane, pid: u32, no_hang: u32) -> RpcResult<Result<ExitStatus, Errno>>;
     /// Ends a process.
     fn kill(&self, pid: u32) -> RpcResult<Result<(), Errno>>;
     /// Makes `pid` (0: none) the one that the terminal's interrupt key ends.

@@ -5,20 +5,19 @@
 //! came to their end, and so does this side: the successor, asked for its count,
 //! says whether the call was made, and what it was answered.
 //!
-//! That one count does for a whole process wants such calls to be made one at a
-//! time. Where threads of one process make them at once, and Rv6 dies just then,
-//! each of those calls fails with `EIO`: whether it was made is unknown.
-
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+//! Threads make such calls at the same time: each call has a lane of its own while
+//! it is under way ([`crate::lanes`]), and both sides count for each lane.
 
 use exchange::{Proxy, RpcResult};
 use interfaces::files::{Attributes, DirectoryEntry, FileSystemStatus};
 use interfaces::process::{
-    DescriptorMap, Errno, ExitStatus, FinishedCall, OpenFlags, PipeEnds, Process, ProcessInfo,
-    TerminalMode, Whence,
+    DescriptorMap, Errno, ExitStatus, FinishedCall, Lane, OpenFlags, PipeEnds, Process,
+    ProcessInfo, TerminalMode, Whence,
 };
 use interfaces::supervisor::Supervisor;
 use runtime::time::{Duration, Instant};
+
+use crate::lanes::{Lanes, Taken};
 
 /// Deaths in a row that one call survives: it may be what kills Rv6.
 const ATTEMPTS: u32 = 8;
@@ -73,14 +72,11 @@ impl Deaths {
     }
 }
 
-/// The calls of this process.
+/// The calls of this process: those of [`Process`].
 #[derive(Debug)]
 pub struct Calls<P> {
     process: P,
-    /// Calls that may not be made twice and were answered.
-    answered: AtomicU64,
-    /// Such calls that are under way.
-    under_way: AtomicU32,
+    lanes: Lanes,
 }
 
 impl<P: Process + Successor> Calls<P> {
@@ -89,8 +85,7 @@ impl<P: Process + Successor> Calls<P> {
     pub const fn new(process: P) -> Self {
         Self {
             process,
-            answered: AtomicU64::new(0),
-            under_way: AtomicU32::new(0),
+            lanes: Lanes::new(),
         }
     }
 
@@ -120,25 +115,24 @@ impl<P: Process + Successor> Calls<P> {
     }
 
     /// Makes a call that may not be made twice. `counts` says whether Rv6 counts
-    /// the answer, `remembered` makes it from what Rv6 remembers; `call` gets how
-    /// far the call has come before.
+    /// the answer, `remembered` makes it from what Rv6 remembers; `call` gets its
+    /// lane and how far the call has come before.
     #[inline]
     fn once<T>(
         &self,
         counts: impl Fn(&T) -> bool,
         remembered: impl Fn(&FinishedCall) -> T,
-        mut call: impl FnMut(&P, u64) -> Answer<T>,
+        mut call: impl FnMut(&P, Lane, u64) -> Answer<T>,
     ) -> Answer<T> {
-        self.under_way.fetch_add(1, Ordering::Relaxed);
-        let mut answer = call(&self.process, 0);
+        let taken = self.lanes.take();
+        let mut answer = call(&self.process, taken.lane(), 0);
         if matches!(&answer, Err(error) if error.is_domain_dead()) {
-            answer = self.make_sure(answer, remembered, call);
+            answer = self.make_sure(&taken, answer, remembered, call);
         }
-        self.under_way.fetch_sub(1, Ordering::Relaxed);
         if let Ok(Ok(value)) = &answer
             && counts(value)
         {
-            self.answered.fetch_add(1, Ordering::Relaxed);
+            taken.count();
         }
         answer
     }
@@ -146,20 +140,21 @@ impl<P: Process + Successor> Calls<P> {
     #[cold]
     fn make_sure<T>(
         &self,
+        taken: &Taken<'_>,
         mut answer: Answer<T>,
         remembered: impl Fn(&FinishedCall) -> T,
-        mut call: impl FnMut(&P, u64) -> Answer<T>,
+        mut call: impl FnMut(&P, Lane, u64) -> Answer<T>,
     ) -> Answer<T> {
+        let lane = taken.lane();
         let mut deaths = Deaths::new();
         while matches!(&answer, Err(error) if error.is_domain_dead())
             && deaths.outlive(&self.process)
         {
-            let last = self.repeat(|process| process.last_call())?;
-            let is_alone = self.under_way.load(Ordering::Relaxed) == 1;
-            let answered = self.answered.load(Ordering::Relaxed);
-            answer = match last.number.checked_sub(answered) {
-                Some(0) if is_alone => call(&self.process, last.progress),
-                Some(1) if is_alone => Ok(Ok(remembered(&last))),
+            let last = self.repeat(|process| process.last_call(lane))?;
+            answer = match last.number.checked_sub(taken.answered()) {
+                Some(0) => call(&self.process, lane, last.progress),
+                Some(1) => Ok(Ok(remembered(&last))),
+                // The two sides contradict each other.
                 _ => Ok(Err(Errno::EIO)),
             };
         }
@@ -168,19 +163,19 @@ impl<P: Process + Successor> Calls<P> {
 
     /// As [`Self::once`], for a call without a value.
     #[inline]
-    fn do_once(&self, call: impl Fn(&P) -> Answer<()>) -> Answer<()> {
-        self.once(|()| true, |_| (), |process, _| call(process))
+    fn do_once(&self, call: impl Fn(&P, Lane) -> Answer<()>) -> Answer<()> {
+        self.once(|()| true, |_| (), |process, lane, _| call(process, lane))
     }
 
     /// As [`Self::once`], for a call whose value is a number of what was moved.
     #[inline]
-    fn move_once(&self, call: impl FnMut(&P, u64) -> Answer<u64>) -> Answer<u64> {
+    fn move_once(&self, call: impl FnMut(&P, Lane, u64) -> Answer<u64>) -> Answer<u64> {
         self.once(|count| *count > 0, |last| last.value[0], call)
     }
 
     /// As [`Self::once`], for a call whose value is a small number.
     #[inline]
-    fn number_once(&self, call: impl FnMut(&P, u64) -> Answer<u32>) -> Answer<u32> {
+    fn number_once(&self, call: impl FnMut(&P, Lane, u64) -> Answer<u32>) -> Answer<u32> {
         self.once(|_| true, |last| low(last.value[0]), call)
     }
 }
@@ -189,184 +184,215 @@ const fn low(word: u64) -> u32 {
     (word & 0xffff_ffff) as u32
 }
 
-impl<P: Process + Successor> Process for Calls<P> {
-    fn pid(&self) -> RpcResult<u32> {
+/// The system calls. Each fails as Rv6 says, or as its death if there is no successor.
+impl<P: Process + Successor> Calls<P> {
+    /// [`Process::pid`].
+    pub fn pid(&self) -> RpcResult<u32> {
         self.repeat(|process| process.pid())
     }
 
-    fn parent_pid(&self) -> RpcResult<u32> {
+    /// [`Process::parent_pid`].
+    pub fn parent_pid(&self) -> RpcResult<u32> {
         self.repeat(|process| process.parent_pid())
     }
 
-    fn last_call(&self) -> RpcResult<FinishedCall> {
-        self.repeat(|process| process.last_call())
-    }
-
-    fn open(&self, path: &[u8], flags: OpenFlags, mode: u32) -> Answer<u32> {
-        self.number_once(|process, progress| {
+    /// [`Process::open`].
+    pub fn open(&self, path: &[u8], flags: OpenFlags, mode: u32) -> Answer<u32> {
+        self.number_once(|process, lane, progress| {
             // Another attempt has made the file that has to be new.
             let made = if progress == 0 {
                 0
             } else {
                 OpenFlags::EXCLUSIVE
             };
-            process.open(path, OpenFlags(flags.0 & !made), mode)
+            process.open(lane, path, OpenFlags(flags.0 & !made), mode)
         })
     }
 
-    fn close(&self, descriptor: u32) -> Answer<()> {
-        self.do_once(|process| process.close(descriptor))
+    /// [`Process::close`].
+    pub fn close(&self, descriptor: u32) -> Answer<()> {
+        self.do_once(|process, lane| process.close(lane, descriptor))
     }
 
-    fn read(&self, descriptor: u32, into: &mut [u8]) -> Answer<u64> {
-        self.move_once(|process, _| process.read(descriptor, into))
+    /// [`Process::read`].
+    pub fn read(&self, descriptor: u32, into: &mut [u8]) -> Answer<u64> {
+        self.move_once(|process, lane, _| process.read(lane, descriptor, into))
     }
 
-    fn write(&self, descriptor: u32, from: &[u8]) -> Answer<u64> {
-        self.move_once(|process, done| match done {
-            0 => process.write(descriptor, from),
-            done => process.go_on_writing(descriptor, from, done),
+    /// [`Process::write`].
+    pub fn write(&self, descriptor: u32, from: &[u8]) -> Answer<u64> {
+        self.move_once(|process, lane, done| match done {
+            0 => process.write(lane, descriptor, from),
+            done => process.go_on_writing(lane, descriptor, from, done),
         })
     }
 
-    fn go_on_writing(&self, descriptor: u32, from: &[u8], done: u64) -> Answer<u64> {
-        self.move_once(|process, more| process.go_on_writing(descriptor, from, done.max(more)))
-    }
-
-    fn pread(&self, descriptor: u32, into: &mut [u8], offset: u64) -> Answer<u64> {
+    /// [`Process::pread`].
+    pub fn pread(&self, descriptor: u32, into: &mut [u8], offset: u64) -> Answer<u64> {
         self.repeat(|process| process.pread(descriptor, into, offset))
     }
 
-    fn pwrite(&self, descriptor: u32, from: &[u8], offset: u64) -> Answer<u64> {
+    /// [`Process::pwrite`].
+    pub fn pwrite(&self, descriptor: u32, from: &[u8], offset: u64) -> Answer<u64> {
         self.repeat(|process| process.pwrite(descriptor, from, offset))
     }
 
-    fn lseek(&self, descriptor: u32, offset: i64, whence: Whence) -> Answer<u64> {
+    /// [`Process::lseek`].
+    pub fn lseek(&self, descriptor: u32, offset: i64, whence: Whence) -> Answer<u64> {
         self.once(
             |_| true,
             |last| last.value[0],
-            |process, _| process.lseek(descriptor, offset, whence),
+            |process, lane, _| process.lseek(lane, descriptor, offset, whence),
         )
     }
 
-    fn dup(&self, descriptor: u32) -> Answer<u32> {
-        self.number_once(|process, _| process.dup(descriptor))
+    /// [`Process::dup`].
+    pub fn dup(&self, descriptor: u32) -> Answer<u32> {
+        self.number_once(|process, lane, _| process.dup(lane, descriptor))
     }
 
-    fn dup2(&self, descriptor: u32, wanted: u32) -> Answer<u32> {
-        self.repeat(|process| process.dup2(descriptor, wanted))
+    /// [`Process::dup2`].
+    pub fn dup2(&self, descriptor: u32, wanted: u32) -> Answer<u32> {
+        self.number_once(|process, lane, _| process.dup2(lane, descriptor, wanted))
     }
 
-    fn pipe(&self) -> Answer<PipeEnds> {
+    /// [`Process::pipe`].
+    pub fn pipe(&self) -> Answer<PipeEnds> {
         self.once(
             |_| true,
             |last| PipeEnds {
                 read: low(last.value[0]),
                 write: low(last.value[1]),
             },
-            |process, _| process.pipe(),
+            |process, lane, _| process.pipe(lane),
         )
     }
 
-    fn fstat(&self, descriptor: u32) -> Answer<Attributes> {
+    /// [`Process::fstat`].
+    pub fn fstat(&self, descriptor: u32) -> Answer<Attributes> {
         self.repeat(|process| process.fstat(descriptor))
     }
 
-    fn stat(&self, path: &[u8]) -> Answer<Attributes> {
+    /// [`Process::stat`].
+    pub fn stat(&self, path: &[u8]) -> Answer<Attributes> {
         self.repeat(|process| process.stat(path))
     }
 
-    fn lstat(&self, path: &[u8]) -> Answer<Attributes> {
+    /// [`Process::lstat`].
+    pub fn lstat(&self, path: &[u8]) -> Answer<Attributes> {
         self.repeat(|process| process.lstat(path))
     }
 
-    fn ftruncate(&self, descriptor: u32, size: u64) -> Answer<()> {
+    /// [`Process::ftruncate`].
+    pub fn ftruncate(&self, descriptor: u32, size: u64) -> Answer<()> {
         self.repeat(|process| process.ftruncate(descriptor, size))
     }
 
-    fn truncate(&self, path: &[u8], size: u64) -> Answer<()> {
+    /// [`Process::truncate`].
+    pub fn truncate(&self, path: &[u8], size: u64) -> Answer<()> {
         self.repeat(|process| process.truncate(path, size))
     }
 
-    fn fsync(&self, descriptor: u32) -> Answer<()> {
+    /// [`Process::fsync`].
+    pub fn fsync(&self, descriptor: u32) -> Answer<()> {
         self.repeat(|process| process.fsync(descriptor))
     }
 
-    fn sync(&self) -> Answer<()> {
+    /// [`Process::sync`].
+    pub fn sync(&self) -> Answer<()> {
         self.repeat(|process| process.sync())
     }
 
-    fn read_directory(&self, descriptor: u32, entries: &mut [DirectoryEntry]) -> Answer<u64> {
-        self.move_once(|process, _| process.read_directory(descriptor, entries))
+    /// [`Process::read_directory`].
+    pub fn read_directory(&self, descriptor: u32, entries: &mut [DirectoryEntry]) -> Answer<u64> {
+        self.move_once(|process, lane, _| process.read_directory(lane, descriptor, entries))
     }
 
-    fn isatty(&self, descriptor: u32) -> Answer<u32> {
+    /// [`Process::isatty`].
+    pub fn isatty(&self, descriptor: u32) -> Answer<u32> {
         self.repeat(|process| process.isatty(descriptor))
     }
 
-    fn set_terminal_mode(&self, descriptor: u32, mode: TerminalMode) -> Answer<()> {
+    /// [`Process::set_terminal_mode`].
+    pub fn set_terminal_mode(&self, descriptor: u32, mode: TerminalMode) -> Answer<()> {
         self.repeat(|process| process.set_terminal_mode(descriptor, mode))
     }
 
-    fn statfs(&self, path: &[u8]) -> Answer<FileSystemStatus> {
+    /// [`Process::statfs`].
+    pub fn statfs(&self, path: &[u8]) -> Answer<FileSystemStatus> {
         self.repeat(|process| process.statfs(path))
     }
 
-    fn mkdir(&self, path: &[u8], mode: u32) -> Answer<()> {
-        self.do_once(|process| process.mkdir(path, mode))
+    /// [`Process::mkdir`].
+    pub fn mkdir(&self, path: &[u8], mode: u32) -> Answer<()> {
+        self.do_once(|process, lane| process.mkdir(lane, path, mode))
     }
 
-    fn rmdir(&self, path: &[u8]) -> Answer<()> {
-        self.do_once(|process| process.rmdir(path))
+    /// [`Process::rmdir`].
+    pub fn rmdir(&self, path: &[u8]) -> Answer<()> {
+        self.do_once(|process, lane| process.rmdir(lane, path))
     }
 
-    fn unlink(&self, path: &[u8]) -> Answer<()> {
-        self.do_once(|process| process.unlink(path))
+    /// [`Process::unlink`].
+    pub fn unlink(&self, path: &[u8]) -> Answer<()> {
+        self.do_once(|process, lane| process.unlink(lane, path))
     }
 
-    fn link(&self, path: &[u8], new_path: &[u8]) -> Answer<()> {
-        self.do_once(|process| process.link(path, new_path))
+    /// [`Process::link`].
+    pub fn link(&self, path: &[u8], new_path: &[u8]) -> Answer<()> {
+        self.do_once(|process, lane| process.link(lane, path, new_path))
     }
 
-    fn symlink(&self, target: &[u8], path: &[u8]) -> Answer<()> {
-        self.do_once(|process| process.symlink(target, path))
+    /// [`Process::symlink`].
+    pub fn symlink(&self, target: &[u8], path: &[u8]) -> Answer<()> {
+        self.do_once(|process, lane| process.symlink(lane, target, path))
     }
 
-    fn readlink(&self, path: &[u8], into: &mut [u8]) -> Answer<u64> {
+    /// [`Process::readlink`].
+    pub fn readlink(&self, path: &[u8], into: &mut [u8]) -> Answer<u64> {
         self.repeat(|process| process.readlink(path, into))
     }
 
-    fn rename(&self, path: &[u8], new_path: &[u8]) -> Answer<()> {
-        self.do_once(|process| process.rename(path, new_path))
+    /// [`Process::rename`].
+    pub fn rename(&self, path: &[u8], new_path: &[u8]) -> Answer<()> {
+        self.do_once(|process, lane| process.rename(lane, path, new_path))
     }
 
-    fn chmod(&self, path: &[u8], mode: u32) -> Answer<()> {
+    /// [`Process::chmod`].
+    pub fn chmod(&self, path: &[u8], mode: u32) -> Answer<()> {
         self.repeat(|process| process.chmod(path, mode))
     }
 
-    fn utimes(&self, path: &[u8], accessed_s: u64, modified_s: u64) -> Answer<()> {
+    /// [`Process::utimes`].
+    pub fn utimes(&self, path: &[u8], accessed_s: u64, modified_s: u64) -> Answer<()> {
         self.repeat(|process| process.utimes(path, accessed_s, modified_s))
     }
 
-    fn chdir(&self, path: &[u8]) -> Answer<()> {
-        self.do_once(|process| process.chdir(path))
+    /// [`Process::chdir`].
+    pub fn chdir(&self, path: &[u8]) -> Answer<()> {
+        self.do_once(|process, lane| process.chdir(lane, path))
     }
 
-    fn getcwd(&self, into: &mut [u8]) -> Answer<u64> {
+    /// [`Process::getcwd`].
+    pub fn getcwd(&self, into: &mut [u8]) -> Answer<u64> {
         self.repeat(|process| process.getcwd(into))
     }
 
-    fn spawn(
+    /// [`Process::spawn`].
+    pub fn spawn(
         &self,
         path: &[u8],
         arguments: &[u8],
         environment: &[u8],
         descriptors: &[DescriptorMap],
     ) -> Answer<u32> {
-        self.number_once(|process, _| process.spawn(path, arguments, environment, descriptors))
+        self.number_once(|process, lane, _| {
+            process.spawn(lane, path, arguments, environment, descriptors)
+        })
     }
 
-    fn wait(&self, pid: u32, no_hang: u32) -> Answer<ExitStatus> {
+    /// [`Process::wait`].
+    pub fn wait(&self, pid: u32, no_hang: u32) -> Answer<ExitStatus> {
         self.once(
             |ended: &ExitStatus| ended.pid != 0,
             |last| ExitStatus {
@@ -374,27 +400,32 @@ impl<P: Process + Successor> Process for Calls<P> {
                 status: low(last.value[0] >> 32),
                 cause: low(last.value[1]),
             },
-            |process, _| process.wait(pid, no_hang),
+            |process, lane, _| process.wait(lane, pid, no_hang),
         )
     }
 
-    fn kill(&self, pid: u32) -> Answer<()> {
+    /// [`Process::kill`].
+    pub fn kill(&self, pid: u32) -> Answer<()> {
         self.repeat(|process| process.kill(pid))
     }
 
-    fn set_foreground(&self, pid: u32) -> Answer<()> {
+    /// [`Process::set_foreground`].
+    pub fn set_foreground(&self, pid: u32) -> Answer<()> {
         self.repeat(|process| process.set_foreground(pid))
     }
 
-    fn take_interrupt(&self) -> RpcResult<u32> {
+    /// [`Process::take_interrupt`].
+    pub fn take_interrupt(&self) -> RpcResult<u32> {
         self.repeat(|process| process.take_interrupt())
     }
 
-    fn processes(&self, list: &mut [ProcessInfo]) -> Answer<u64> {
+    /// [`Process::processes`].
+    pub fn processes(&self, list: &mut [ProcessInfo]) -> Answer<u64> {
         self.repeat(|process| process.processes(list))
     }
 
-    fn sleep_ns(&self, duration_ns: u64) -> Answer<()> {
+    /// [`Process::sleep_ns`].
+    pub fn sleep_ns(&self, duration_ns: u64) -> Answer<()> {
         let until_ns = Instant::now().nanoseconds().saturating_add(duration_ns);
         let mut left_ns = duration_ns;
         self.repeat(|process| {
@@ -404,15 +435,18 @@ impl<P: Process + Successor> Process for Calls<P> {
         })
     }
 
-    fn monotonic_ns(&self) -> RpcResult<u64> {
+    /// [`Process::monotonic_ns`].
+    pub fn monotonic_ns(&self) -> RpcResult<u64> {
         self.repeat(|process| process.monotonic_ns())
     }
 
-    fn wall_clock_ns(&self) -> RpcResult<u64> {
+    /// [`Process::wall_clock_ns`].
+    pub fn wall_clock_ns(&self) -> RpcResult<u64> {
         self.repeat(|process| process.wall_clock_ns())
     }
 
-    fn supervisor(&self) -> Answer<Proxy<dyn Supervisor>> {
+    /// [`Process::supervisor`].
+    pub fn supervisor(&self) -> Answer<Proxy<dyn Supervisor>> {
         self.repeat(|process| process.supervisor())
     }
 }

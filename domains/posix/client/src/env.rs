@@ -3,7 +3,7 @@
 use alloc::string::{String, ToString};
 use alloc::vec::{self, Vec};
 
-use interfaces::process::{PATH_MAX, Process};
+use interfaces::process::PATH_MAX;
 use runtime::sync::Mutex;
 
 use crate::io;

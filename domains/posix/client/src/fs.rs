@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use interfaces::files::{Attributes, DIRECTORY_BATCH, DirectoryEntry, FileName, Inode, NAME_MAX};
 pub use interfaces::files::{FileKind, FileSystemStatus};
-use interfaces::process::{Errno, OpenFlags, PATH_MAX, Process, Whence};
+use interfaces::process::{Errno, OpenFlags, PATH_MAX, Whence};
 
 use crate::io::{self, Read, Seek, SeekFrom, Write};
 use crate::system::{check, system};

@@ -23,6 +23,7 @@ mod calls;
 pub mod env;
 pub mod fs;
 pub mod io;
+mod lanes;
 mod options;
 pub mod path;
 pub mod prelude;

@@ -2,8 +2,6 @@
 
 pub use core::time::Duration;
 
-use interfaces::process::Process;
-
 use crate::system::{check, system};
 
 /// A point of the monotonic clock, which starts with the system.

@@ -13,7 +13,8 @@ use alloc::sync::Arc;
 
 use interfaces::supervisor::Supervisor;
 use runtime::{BootArchive, Options};
-use rv6::rv6::{Rv6, SpawnRequest};
+use rv6::rv6::Rv6;
+use rv6::starts::SpawnRequest;
 use rv6::table::FIRST_PID;
 use tar_no_std::TarArchiveRef;
 

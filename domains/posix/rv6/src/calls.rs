@@ -5,16 +5,17 @@ use alloc::sync::Arc;
 use exchange::{Proxy, RpcResult};
 use interfaces::files::{Attributes, DirectoryEntry, FileSystemStatus};
 use interfaces::process::{
-    DescriptorMap, Errno, ExitStatus, FinishedCall, OpenFlags, PipeEnds, Process, ProcessInfo,
-    TerminalMode, Whence,
+    DescriptorMap, Errno, ExitStatus, FinishedCall, Lane, OpenFlags, PipeEnds, Process,
+    ProcessInfo, TerminalMode, Whence,
 };
 use interfaces::supervisor::Supervisor;
 
 use crate::errno::{Outcome, flatten};
+use crate::lanes::Call;
 use crate::open_file::{Access, Object, OpenFile};
 use crate::pipe::Pipe;
 use crate::process::{ProcessState, WorkingDirectory};
-use crate::rv6::SpawnRequest;
+use crate::starts::SpawnRequest;
 
 impl Process for ProcessState {
     fn pid(&self) -> RpcResult<u32> {
@@ -25,8 +26,8 @@ impl Process for ProcessState {
         Ok(self.rv6().table().parent_of(self.number()))
     }
 
-    fn last_call(&self) -> RpcResult<FinishedCall> {
-        let last = ProcessState::last_call(self);
+    fn last_call(&self, lane: Lane) -> RpcResult<FinishedCall> {
+        let last = self.lanes().last(lane);
         Ok(FinishedCall {
             number: last.number,
             value: last.value,
@@ -34,35 +35,37 @@ impl Process for ProcessState {
         })
     }
 
-    fn open(&self, path: &[u8], flags: OpenFlags, mode: u32) -> RpcResult<Outcome<u32>> {
-        Ok(self.open_path(path, flags.0, mode))
+    fn open(
+        &self,
+        lane: Lane,
+        path: &[u8],
+        flags: OpenFlags,
+        mode: u32,
+    ) -> RpcResult<Outcome<u32>> {
+        Ok(Call::new(self, lane).and_then(|call| call.open_path(path, flags.0, mode)))
     }
 
-    fn close(&self, descriptor: u32) -> RpcResult<Outcome<()>> {
-        let mut descriptors = self.descriptors().lock();
-        let removed = descriptors.remove(descriptor);
-        if removed.is_ok() {
-            self.commit([0, 0], |change| {
-                self.record_descriptors(&descriptors, change);
-            });
-        }
-        drop(descriptors);
-        Ok(removed.map(drop))
+    fn close(&self, lane: Lane, descriptor: u32) -> RpcResult<Outcome<()>> {
+        Ok(Call::new(self, lane).and_then(|call| call.close_descriptor(descriptor)))
     }
 
-    fn read(&self, descriptor: u32, into: &mut [u8]) -> RpcResult<Outcome<u64>> {
-        Ok(self.file(descriptor).and_then(|file| file.read(self, into)))
+    fn read(&self, lane: Lane, descriptor: u32, into: &mut [u8]) -> RpcResult<Outcome<u64>> {
+        Ok(Call::new(self, lane).and_then(|call| self.file(descriptor)?.read(&call, into)))
     }
 
-    fn write(&self, descriptor: u32, from: &[u8]) -> RpcResult<Outcome<u64>> {
-        Process::go_on_writing(self, descriptor, from, 0)
+    fn write(&self, lane: Lane, descriptor: u32, from: &[u8]) -> RpcResult<Outcome<u64>> {
+        Process::go_on_writing(self, lane, descriptor, from, 0)
     }
 
-    fn go_on_writing(&self, descriptor: u32, from: &[u8], done: u64) -> RpcResult<Outcome<u64>> {
+    fn go_on_writing(
+        &self,
+        lane: Lane,
+        descriptor: u32,
+        from: &[u8],
+        done: u64,
+    ) -> RpcResult<Outcome<u64>> {
         let done = usize::try_from(done).unwrap_or(usize::MAX);
-        Ok(self
-            .file(descriptor)
-            .and_then(|file| file.write(self, from, done)))
+        Ok(Call::new(self, lane).and_then(|call| self.file(descriptor)?.write(&call, from, done)))
     }
 
     fn pread(&self, descriptor: u32, into: &mut [u8], offset: u64) -> RpcResult<Outcome<u64>> {
@@ -77,42 +80,27 @@ impl Process for ProcessState {
             .and_then(|file| file.write_at(self, from, offset)))
     }
 
-    fn lseek(&self, descriptor: u32, offset: i64, whence: Whence) -> RpcResult<Outcome<u64>> {
-        Ok(self
-            .file(descriptor)
-            .and_then(|file| file.seek(self, offset, whence)))
+    fn lseek(
+        &self,
+        lane: Lane,
+        descriptor: u32,
+        offset: i64,
+        whence: Whence,
+    ) -> RpcResult<Outcome<u64>> {
+        Ok(Call::new(self, lane)
+            .and_then(|call| self.file(descriptor)?.seek(&call, offset, whence)))
     }
 
-    fn dup(&self, descriptor: u32) -> RpcResult<Outcome<u32>> {
-        let mut descriptors = self.descriptors().lock();
-        let added = descriptors
-            .get(descriptor)
-            .and_then(|file| descriptors.add(file));
-        if let Ok(added) = added {
-            self.commit([added.into(), 0], |change| {
-                self.record_descriptors(&descriptors, change);
-            });
-        }
-        Ok(added)
+    fn dup(&self, lane: Lane, descriptor: u32) -> RpcResult<Outcome<u32>> {
+        Ok(Call::new(self, lane).and_then(|call| call.duplicate(descriptor)))
     }
 
-    fn dup2(&self, descriptor: u32, wanted: u32) -> RpcResult<Outcome<u32>> {
-        let mut descriptors = self.descriptors().lock();
-        let before = descriptors
-            .get(descriptor)
-            .and_then(|file| descriptors.set(wanted, file));
-        if before.is_ok() {
-            // It may be done twice, so it is not counted.
-            self.rv6()
-                .journal()
-                .commit(|change| self.record_descriptors(&descriptors, change));
-        }
-        drop(descriptors);
-        Ok(before.map(|_| wanted))
+    fn dup2(&self, lane: Lane, descriptor: u32, wanted: u32) -> RpcResult<Outcome<u32>> {
+        Ok(Call::new(self, lane).and_then(|call| call.duplicate_to(descriptor, wanted)))
     }
 
-    fn pipe(&self) -> RpcResult<Outcome<PipeEnds>> {
-        Ok(self.make_pipe())
+    fn pipe(&self, lane: Lane) -> RpcResult<Outcome<PipeEnds>> {
+        Ok(Call::new(self, lane).and_then(|call| call.make_pipe()))
     }
 
     fn fstat(&self, descriptor: u32) -> RpcResult<Outcome<Attributes>> {
@@ -145,12 +133,12 @@ impl Process for ProcessState {
 
     fn read_directory(
         &self,
+        lane: Lane,
         descriptor: u32,
         entries: &mut [DirectoryEntry],
     ) -> RpcResult<Outcome<u64>> {
-        Ok(self
-            .file(descriptor)
-            .and_then(|file| file.read_directory(self, entries)))
+        Ok(Call::new(self, lane)
+            .and_then(|call| self.file(descriptor)?.read_directory(&call, entries)))
     }
 
     fn isatty(&self, descriptor: u32) -> RpcResult<Outcome<u32>> {
@@ -173,32 +161,32 @@ impl Process for ProcessState {
         Ok(found.and_then(|_| flatten(self.rv6().disk().files().status())))
     }
 
-    fn mkdir(&self, path: &[u8], mode: u32) -> RpcResult<Outcome<()>> {
-        Ok(self.make_directory(path, mode))
+    fn mkdir(&self, lane: Lane, path: &[u8], mode: u32) -> RpcResult<Outcome<()>> {
+        Ok(Call::new(self, lane).and_then(|call| call.make_directory(path, mode)))
     }
 
-    fn rmdir(&self, path: &[u8]) -> RpcResult<Outcome<()>> {
-        Ok(self.remove_directory(path))
+    fn rmdir(&self, lane: Lane, path: &[u8]) -> RpcResult<Outcome<()>> {
+        Ok(Call::new(self, lane).and_then(|call| call.remove_directory(path)))
     }
 
-    fn unlink(&self, path: &[u8]) -> RpcResult<Outcome<()>> {
-        Ok(self.unlink_path(path))
+    fn unlink(&self, lane: Lane, path: &[u8]) -> RpcResult<Outcome<()>> {
+        Ok(Call::new(self, lane).and_then(|call| call.unlink_path(path)))
     }
 
-    fn link(&self, path: &[u8], new_path: &[u8]) -> RpcResult<Outcome<()>> {
-        Ok(self.link_path(path, new_path))
+    fn link(&self, lane: Lane, path: &[u8], new_path: &[u8]) -> RpcResult<Outcome<()>> {
+        Ok(Call::new(self, lane).and_then(|call| call.link_path(path, new_path)))
     }
 
-    fn symlink(&self, target: &[u8], path: &[u8]) -> RpcResult<Outcome<()>> {
-        Ok(self.make_symlink(target, path))
+    fn symlink(&self, lane: Lane, target: &[u8], path: &[u8]) -> RpcResult<Outcome<()>> {
+        Ok(Call::new(self, lane).and_then(|call| call.make_symlink(target, path)))
     }
 
     fn readlink(&self, path: &[u8], into: &mut [u8]) -> RpcResult<Outcome<u64>> {
         Ok(self.link_target(path).map(|target| copy(&target, into)))
     }
 
-    fn rename(&self, path: &[u8], new_path: &[u8]) -> RpcResult<Outcome<()>> {
-        Ok(self.rename_path(path, new_path))
+    fn rename(&self, lane: Lane, path: &[u8], new_path: &[u8]) -> RpcResult<Outcome<()>> {
+        Ok(Call::new(self, lane).and_then(|call| call.rename_path(path, new_path)))
     }
 
     fn chmod(&self, path: &[u8], mode: u32) -> RpcResult<Outcome<()>> {
@@ -213,8 +201,8 @@ impl Process for ProcessState {
         Ok(inode.and_then(|inode| flatten(files.set_times(inode, accessed_s, modified_s))))
     }
 
-    fn chdir(&self, path: &[u8]) -> RpcResult<Outcome<()>> {
-        Ok(self.change_directory(path))
+    fn chdir(&self, lane: Lane, path: &[u8]) -> RpcResult<Outcome<()>> {
+        Ok(Call::new(self, lane).and_then(|call| call.change_directory(path)))
     }
 
     fn getcwd(&self, into: &mut [u8]) -> RpcResult<Outcome<u64>> {
@@ -228,6 +216,7 @@ impl Process for ProcessState {
 
     fn spawn(
         &self,
+        lane: Lane,
         path: &[u8],
         arguments: &[u8],
         environment: &[u8],
@@ -238,20 +227,11 @@ impl Process for ProcessState {
             arguments,
             environment,
         };
-        Ok(self.rv6().spawn(self, &request, descriptors))
+        Ok(Call::new(self, lane).and_then(|call| self.rv6().spawn(&call, &request, descriptors)))
     }
 
-    fn wait(&self, pid: u32, no_hang: u32) -> RpcResult<Outcome<ExitStatus>> {
-        let table = self.rv6().table();
-        let _guard = self.blocked().enter(table.clone());
-        let ended = table.wait(self, pid, no_hang == 0);
-        Ok(ended.map(|status| {
-            status.unwrap_or(ExitStatus {
-                pid: 0,
-                status: 0,
-                cause: 0,
-            })
-        }))
+    fn wait(&self, lane: Lane, pid: u32, no_hang: u32) -> RpcResult<Outcome<ExitStatus>> {
+        Ok(Call::new(self, lane).and_then(|call| call.wait_for(pid, no_hang == 0)))
     }
 
     fn kill(&self, pid: u32) -> RpcResult<Outcome<()>> {
@@ -292,7 +272,52 @@ impl Process for ProcessState {
     }
 }
 
-impl ProcessState {
+impl Call<'_> {
+    fn close_descriptor(&self, descriptor: u32) -> Outcome<()> {
+        let mut descriptors = self.descriptors().lock();
+        let removed = descriptors.remove(descriptor)?;
+        self.commit([0, 0], |change| {
+            self.record_descriptors(&descriptors, change);
+        });
+        // The file's end may take long.
+        drop(descriptors);
+        drop(removed);
+        Ok(())
+    }
+
+    fn duplicate(&self, descriptor: u32) -> Outcome<u32> {
+        let mut descriptors = self.descriptors().lock();
+        let file = descriptors.get(descriptor)?;
+        let added = descriptors.add(file)?;
+        self.commit([added.into(), 0], |change| {
+            self.record_descriptors(&descriptors, change);
+        });
+        Ok(added)
+    }
+
+    fn duplicate_to(&self, descriptor: u32, wanted: u32) -> Outcome<u32> {
+        let mut descriptors = self.descriptors().lock();
+        let file = descriptors.get(descriptor)?;
+        let before = descriptors.set(wanted, file)?;
+        self.commit([wanted.into(), 0], |change| {
+            self.record_descriptors(&descriptors, change);
+        });
+        drop(descriptors);
+        drop(before);
+        Ok(wanted)
+    }
+
+    fn wait_for(&self, pid: u32, is_waiting: bool) -> Outcome<ExitStatus> {
+        let table = self.rv6().table();
+        let _guard = self.blocked().enter(table.clone());
+        let ended = table.wait(self, pid, is_waiting)?;
+        Ok(ended.unwrap_or(ExitStatus {
+            pid: 0,
+            status: 0,
+            cause: 0,
+        }))
+    }
+
     fn make_pipe(&self) -> Outcome<PipeEnds> {
         let journal = self.rv6().journal();
         let pipe = Arc::new(Pipe::new(Arc::clone(journal)));
@@ -333,7 +358,7 @@ impl ProcessState {
     fn change_directory(&self, path: &[u8]) -> Outcome<()> {
         let (resolver, start) = self.resolver()?;
         let place = resolver.resolve(&start, path)?;
-        self.set_directory(WorkingDirectory::hold(self.rv6().disk(), place)?);
+        self.set_directory(self, WorkingDirectory::hold(self.rv6().disk(), place)?);
         Ok(())
     }
 }

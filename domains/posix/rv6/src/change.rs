@@ -14,7 +14,7 @@ use interfaces::files::{FileSystem, Inode};
 use crate::disk::{Answer, Disk};
 use crate::errno::{Errno, Outcome};
 use crate::journal::Change;
-use crate::process::ProcessState;
+use crate::lanes::Call;
 use crate::record::{self, Action, Intent, Kind};
 use crate::rv6::Rv6;
 use crate::sync::MutexGuard;
@@ -33,9 +33,12 @@ impl<'a> Turn<'a> {
     }
 
     /// Writes down what is going to be changed. A successor looks whether it was.
-    pub(crate) fn intend(&self, process: &ProcessState, action: &Action) {
+    pub(crate) fn intend(&self, call: &Call<'_>, action: &Action) {
+        // What does not count may be done twice.
+        let Some(lane) = call.lane() else { return };
         let intent = Intent {
-            pid: process.number(),
+            pid: call.number(),
+            lane,
             action: action.clone(),
         };
         let key = record::key(Kind::Intent, 0);
@@ -60,16 +63,16 @@ impl<'a> Turn<'a> {
     /// As `act`.
     pub(crate) fn change<T>(
         &self,
-        process: &ProcessState,
+        call: &Call<'_>,
         action: &Action,
         act: impl Fn(&dyn FileSystem) -> Answer<T>,
     ) -> Outcome<()> {
         if self.rv6.journal().is_kept() {
-            self.intend(process, action);
+            self.intend(call, action);
         }
         match self.rv6.disk().change(action, act) {
             Ok(_) => {
-                process.commit([0, 0], |change| self.settle(change));
+                call.commit([0, 0], |change| self.settle(change));
                 Ok(())
             }
             Err(error) => {

@@ -6,7 +6,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use interfaces::process::Process;
+use interfaces::process::{LANE_MAX, Process};
 use runtime::thread::{self, Priority};
 use runtime::time::{self, Instant};
 use runtime::{
@@ -26,6 +26,11 @@ const PROCESS_LIMITS: Limits = Limits {
     log_lines: 100,
     ..Limits::DEFAULT
 };
+
+const _: () = assert!(
+    (PROCESS_LIMITS.threads as usize) < LANE_MAX,
+    "each thread, and the first one, finds a lane free"
+);
 
 /// What Rv6 was granted of the kernel.
 pub struct Kernel {

@@ -9,7 +9,7 @@
 //! There is no `fork`, since a domain cannot be copied: a process is started
 //! with `spawn`, as a new domain, from a signed image on the disk. There are no
 //! signals either; `kill` ends a process, and a shell sees 128 plus the number
-//! of the signal that Unix would have used ([`rv6::status_of_cause`]).
+//! of the signal that Unix would have used ([`ends::status_of_cause`]).
 //!
 //! Rv6 reaches the kernel through the trait [`system::System`] only, so all of
 //! this runs on the host under test.
@@ -23,9 +23,11 @@ mod change;
 pub mod descriptors;
 pub mod device;
 pub mod disk;
+pub mod ends;
 pub mod errno;
 pub mod image;
 pub mod journal;
+pub mod lanes;
 pub mod open_file;
 pub mod path;
 mod path_calls;
@@ -34,6 +36,7 @@ pub mod process;
 pub mod record;
 mod revive;
 pub mod rv6;
+pub mod starts;
 mod sync;
 pub mod system;
 pub mod table;

@@ -10,6 +10,7 @@ use crate::device::{self, Device};
 use crate::disk::{Disk, Held};
 use crate::errno::{Errno, Outcome, flatten_open};
 use crate::journal::{Change, Journal};
+use crate::lanes::Call;
 use crate::path::{Node, Place, Resolver};
 use crate::pipe::Pipe;
 use crate::process::ProcessState;
@@ -113,8 +114,8 @@ impl OpenFile {
     }
 
     /// Notes that a call of a process moved the offset.
-    fn commit(&self, process: &ProcessState, value: u64, offset: u64) {
-        process.commit([value, 0], |change| {
+    fn commit(&self, call: &Call<'_>, value: u64, offset: u64) {
+        call.commit([value, 0], |change| {
             let key = record::key(Kind::Offset, self.number);
             change.put(key, &offset.to_le_bytes());
         });
@@ -124,16 +125,16 @@ impl OpenFile {
     ///
     /// # Errors
     /// As `read` of POSIX.
-    pub fn read(&self, process: &ProcessState, into: &mut [u8]) -> Outcome<u64> {
+    pub fn read(&self, call: &Call<'_>, into: &mut [u8]) -> Outcome<u64> {
         self.check_readable()?;
         let Object::File(held) = &self.object else {
-            return self.read_stream(process, into);
+            return self.read_stream(call, into);
         };
         let mut offset = self.offset.lock();
         let count = held.read(*offset, into)?;
         *offset += count;
         if count > 0 {
-            self.commit(process, count, *offset);
+            self.commit(call, count, *offset);
         }
         Ok(count)
     }
@@ -159,27 +160,27 @@ impl OpenFile {
     ///
     /// # Errors
     /// As `write` of POSIX.
-    pub fn write(&self, process: &ProcessState, from: &[u8], done: usize) -> Outcome<u64> {
+    pub fn write(&self, call: &Call<'_>, from: &[u8], done: usize) -> Outcome<u64> {
         self.check_writable()?;
         let Object::File(held) = &self.object else {
-            return self.write_stream(process, from, done);
+            return self.write_stream(call, from, done);
         };
         let mut offset = self.offset.lock();
         if self.access.appends {
-            *offset = self.append(process, held, from)?;
+            *offset = self.append(call, held, from)?;
             return Ok(from.len() as u64);
         }
         let count = held.write(*offset, from)?;
         *offset += count;
         if count > 0 {
-            self.commit(process, count, *offset);
+            self.commit(call, count, *offset);
         }
         Ok(count)
     }
 
     /// Appends; the offset behind the bytes.
-    fn append(&self, process: &ProcessState, held: &Held, from: &[u8]) -> Outcome<u64> {
-        let turn = process.rv6().take_turn();
+    fn append(&self, call: &Call<'_>, held: &Held, from: &[u8]) -> Outcome<u64> {
+        let turn = call.rv6().take_turn();
         let size = held.attributes()?.size;
         let action = Action::Append {
             file: self.number,
@@ -187,13 +188,13 @@ impl OpenFile {
             size,
             length: from.len() as u64,
         };
-        if !from.is_empty() && process.rv6().journal().is_kept() {
-            turn.intend(process, &action);
+        if !from.is_empty() && call.rv6().journal().is_kept() {
+            turn.intend(call, &action);
         }
         let answer = held.append(&action, from);
         let end = answer.map(|end| end.unwrap_or(size + from.len() as u64));
         match &end {
-            Ok(end) if !from.is_empty() => process.commit([from.len() as u64, 0], |change| {
+            Ok(end) if !from.is_empty() => call.commit([from.len() as u64, 0], |change| {
                 let key = record::key(Kind::Offset, self.number);
                 change.put(key, &end.to_le_bytes());
                 turn.settle(change);
@@ -222,7 +223,7 @@ impl OpenFile {
     ///
     /// # Errors
     /// As `lseek` of POSIX.
-    pub fn seek(&self, process: &ProcessState, offset: i64, whence: Whence) -> Outcome<u64> {
+    pub fn seek(&self, call: &Call<'_>, offset: i64, whence: Whence) -> Outcome<u64> {
         let size = match &self.object {
             Object::File(held) if whence == Whence::End => held.attributes()?.size,
             Object::File(_) | Object::Directory(..) => 0,
@@ -232,7 +233,7 @@ impl OpenFile {
                 return Err(Errno::ESPIPE);
             }
             Object::Device(_) => {
-                process.commit([0, 0], |_| {});
+                call.commit([0, 0], |_| {});
                 return Ok(0);
             }
         };
@@ -246,7 +247,7 @@ impl OpenFile {
             .checked_add_signed(offset)
             .filter(|moved| *moved <= i64::MAX as u64);
         *position = moved.ok_or(Errno::EINVAL)?;
-        self.commit(process, *position, *position);
+        self.commit(call, *position, *position);
         Ok(*position)
     }
 
@@ -294,15 +295,11 @@ impl OpenFile {
     ///
     /// # Errors
     /// `ENOTDIR`, or as the file system.
-    pub fn read_directory(
-        &self,
-        process: &ProcessState,
-        entries: &mut [DirectoryEntry],
-    ) -> Outcome<u64> {
+    pub fn read_directory(&self, call: &Call<'_>, entries: &mut [DirectoryEntry]) -> Outcome<u64> {
         let Object::Directory(place, _) = &self.object else {
             return Err(Errno::ENOTDIR);
         };
-        let disk = process.rv6().disk();
+        let disk = call.rv6().disk();
         let resolver = Resolver::new(disk)?;
         let mut cookie = self.offset.lock();
         let count = match place.node {
@@ -310,7 +307,7 @@ impl OpenFile {
             _ => read_devices(&mut cookie, resolver.root_inode(), entries),
         };
         if count > 0 {
-            self.commit(process, count, *cookie);
+            self.commit(call, count, *cookie);
         }
         Ok(count)
     }
@@ -346,38 +343,38 @@ impl OpenFile {
         }
     }
 
-    fn read_stream(&self, process: &ProcessState, into: &mut [u8]) -> Outcome<u64> {
-        let rv6 = process.rv6();
+    fn read_stream(&self, call: &Call<'_>, into: &mut [u8]) -> Outcome<u64> {
+        let rv6 = call.rv6();
         let count = match &self.object {
             Object::Device(Device::Console | Device::Errors) => {
                 let terminal = rv6.terminal();
-                let _guard = process.blocked().enter(terminal.clone());
-                return terminal.read(process, into);
+                let _guard = call.blocked().enter(terminal.clone());
+                return terminal.read(call, into);
             }
             Object::PipeReader(pipe) => {
-                let _guard = process.blocked().enter(pipe.clone());
-                return pipe.read(process, into);
+                let _guard = call.blocked().enter(pipe.clone());
+                return pipe.read(call, into);
             }
             Object::Device(device) => read_device(rv6.system(), *device, into)?,
             Object::Directory(..) => return Err(Errno::EISDIR),
             Object::PipeWriter(_) | Object::File(_) => return Err(Errno::EBADF),
         };
         if count > 0 {
-            process.commit([count, 0], |_| {});
+            call.commit([count, 0], |_| {});
         }
         Ok(count)
     }
 
-    fn write_stream(&self, process: &ProcessState, from: &[u8], done: usize) -> Outcome<u64> {
+    fn write_stream(&self, call: &Call<'_>, from: &[u8], done: usize) -> Outcome<u64> {
         if let Object::PipeWriter(pipe) = &self.object {
-            let _guard = process.blocked().enter(pipe.clone());
+            let _guard = call.blocked().enter(pipe.clone());
             return pipe
-                .write(process, from, done)
-                .inspect_err(|_| process.forget_progress());
+                .write(call, from, done)
+                .inspect_err(|_| call.forget_progress());
         }
-        let count = self.write_device(process, from)?;
+        let count = self.write_device(call, from)?;
         if count > 0 {
-            process.commit([count, 0], |_| {});
+            call.commit([count, 0], |_| {});
         }
         Ok(count)
     }

@@ -8,6 +8,7 @@ use interfaces::process::{OpenFlags, PATH_MAX};
 
 use crate::device;
 use crate::errno::{Errno, Outcome, flatten};
+use crate::lanes::Call;
 use crate::open_file::{Access, Object, OpenFile};
 use crate::path::{Name, Node, Place, Resolver};
 use crate::process::ProcessState;
@@ -16,7 +17,7 @@ use crate::record::Action;
 /// How often `open` follows a symbolic link to nothing before giving up.
 const DANGLING_MAX: u32 = 40;
 
-impl ProcessState {
+impl Call<'_> {
     /// `open` of POSIX.
     pub(crate) fn open_path(&self, path: &[u8], flags: u32, mode: u32) -> Outcome<u32> {
         self.open_found(path, flags, mode)
@@ -50,36 +51,6 @@ impl ProcessState {
             self.record_descriptors(&descriptors, change);
         });
         Ok(descriptor)
-    }
-
-    fn open_object(&self, place: Place, access: Access, flags: u32) -> Outcome<Object> {
-        let has = |flag| flags & flag != 0;
-        if has(OpenFlags::DIRECTORY) && place.kind != FileKind::Directory {
-            return Err(Errno::ENOTDIR);
-        }
-        let disk = self.rv6().disk();
-        match (place.node, place.kind) {
-            (_, FileKind::Directory) if access.can_write || has(OpenFlags::CREATE) => {
-                Err(Errno::EISDIR)
-            }
-            (Node::Device(device), _) => Ok(Object::Device(device)),
-            (Node::Devices, _) => Ok(Object::Directory(place, None)),
-            (Node::Disk(inode), FileKind::Directory) => {
-                Ok(Object::Directory(place, Some(disk.hold(inode)?)))
-            }
-            (Node::Disk(inode), FileKind::Regular) => {
-                let held = disk.hold(inode)?;
-                if access.can_write {
-                    self.rv6().forget_image(inode);
-                    if has(OpenFlags::TRUNCATE) {
-                        held.truncate(0)?;
-                    }
-                }
-                Ok(Object::File(held))
-            }
-            (Node::Disk(_), FileKind::Symlink) => Err(Errno::ELOOP),
-            (Node::Disk(_), _) => Err(Errno::ENXIO),
-        }
     }
 
     /// Where `path` leads; a file is made there if there is nothing.
@@ -154,44 +125,6 @@ impl ProcessState {
             made => drop(made?),
         }
         resolver.step(&name.directory, &name.name)
-    }
-
-    /// `stat` and `lstat` of POSIX.
-    pub(crate) fn attributes_of(&self, path: &[u8], follows: bool) -> Outcome<Attributes> {
-        let (resolver, start) = self.resolver()?;
-        let place = match follows {
-            true => resolver.resolve(&start, path)?,
-            false => resolver.resolve_link(&start, path)?,
-        };
-        let time_s = self.rv6().started_s();
-        match place.node {
-            Node::Disk(inode) => self.rv6().disk().attributes(inode),
-            Node::Devices => Ok(device::directory_attributes(time_s)),
-            Node::Device(device) => Ok(device.attributes(time_s)),
-        }
-    }
-
-    /// The inode on the disk that a path leads to.
-    pub(crate) fn inode_of(&self, path: &[u8]) -> Outcome<Inode> {
-        let (resolver, start) = self.resolver()?;
-        match resolver.resolve(&start, path)?.node {
-            Node::Disk(inode) => Ok(inode),
-            Node::Devices | Node::Device(_) => Err(Errno::EPERM),
-        }
-    }
-
-    /// `truncate` of POSIX.
-    pub(crate) fn truncate_path(&self, path: &[u8], size: u64) -> Outcome<()> {
-        let (resolver, start) = self.resolver()?;
-        let place = resolver.resolve(&start, path)?;
-        match (place.node, place.kind) {
-            (_, FileKind::Directory) => Err(Errno::EISDIR),
-            (Node::Disk(inode), FileKind::Regular) => {
-                self.rv6().forget_image(inode);
-                flatten(self.rv6().disk().files().truncate(inode, size))
-            }
-            _ => Err(Errno::EINVAL),
-        }
     }
 
     /// `mkdir` of POSIX.
@@ -297,16 +230,6 @@ impl ProcessState {
         })
     }
 
-    /// `readlink` of POSIX.
-    pub(crate) fn link_target(&self, path: &[u8]) -> Outcome<Vec<u8>> {
-        let (resolver, start) = self.resolver()?;
-        let place = resolver.resolve_link(&start, path)?;
-        match (place.node, place.kind) {
-            (Node::Disk(inode), FileKind::Symlink) => self.rv6().disk().read_link(inode),
-            _ => Err(Errno::EINVAL),
-        }
-    }
-
     /// `rename` of POSIX.
     pub(crate) fn rename_path(&self, path: &[u8], new_path: &[u8]) -> Outcome<()> {
         let turn = self.rv6().take_turn();
@@ -342,6 +265,86 @@ impl ProcessState {
             },
             |files| files.rename(from_directory, &from.name, to_directory, &to.name),
         )
+    }
+}
+
+impl ProcessState {
+    fn open_object(&self, place: Place, access: Access, flags: u32) -> Outcome<Object> {
+        let has = |flag| flags & flag != 0;
+        if has(OpenFlags::DIRECTORY) && place.kind != FileKind::Directory {
+            return Err(Errno::ENOTDIR);
+        }
+        let disk = self.rv6().disk();
+        match (place.node, place.kind) {
+            (_, FileKind::Directory) if access.can_write || has(OpenFlags::CREATE) => {
+                Err(Errno::EISDIR)
+            }
+            (Node::Device(device), _) => Ok(Object::Device(device)),
+            (Node::Devices, _) => Ok(Object::Directory(place, None)),
+            (Node::Disk(inode), FileKind::Directory) => {
+                Ok(Object::Directory(place, Some(disk.hold(inode)?)))
+            }
+            (Node::Disk(inode), FileKind::Regular) => {
+                let held = disk.hold(inode)?;
+                if access.can_write {
+                    self.rv6().forget_image(inode);
+                    if has(OpenFlags::TRUNCATE) {
+                        held.truncate(0)?;
+                    }
+                }
+                Ok(Object::File(held))
+            }
+            (Node::Disk(_), FileKind::Symlink) => Err(Errno::ELOOP),
+            (Node::Disk(_), _) => Err(Errno::ENXIO),
+        }
+    }
+
+    /// `stat` and `lstat` of POSIX.
+    pub(crate) fn attributes_of(&self, path: &[u8], follows: bool) -> Outcome<Attributes> {
+        let (resolver, start) = self.resolver()?;
+        let place = match follows {
+            true => resolver.resolve(&start, path)?,
+            false => resolver.resolve_link(&start, path)?,
+        };
+        let time_s = self.rv6().started_s();
+        match place.node {
+            Node::Disk(inode) => self.rv6().disk().attributes(inode),
+            Node::Devices => Ok(device::directory_attributes(time_s)),
+            Node::Device(device) => Ok(device.attributes(time_s)),
+        }
+    }
+
+    /// The inode on the disk that a path leads to.
+    pub(crate) fn inode_of(&self, path: &[u8]) -> Outcome<Inode> {
+        let (resolver, start) = self.resolver()?;
+        match resolver.resolve(&start, path)?.node {
+            Node::Disk(inode) => Ok(inode),
+            Node::Devices | Node::Device(_) => Err(Errno::EPERM),
+        }
+    }
+
+    /// `truncate` of POSIX.
+    pub(crate) fn truncate_path(&self, path: &[u8], size: u64) -> Outcome<()> {
+        let (resolver, start) = self.resolver()?;
+        let place = resolver.resolve(&start, path)?;
+        match (place.node, place.kind) {
+            (_, FileKind::Directory) => Err(Errno::EISDIR),
+            (Node::Disk(inode), FileKind::Regular) => {
+                self.rv6().forget_image(inode);
+                flatten(self.rv6().disk().files().truncate(inode, size))
+            }
+            _ => Err(Errno::EINVAL),
+        }
+    }
+
+    /// `readlink` of POSIX.
+    pub(crate) fn link_target(&self, path: &[u8]) -> Outcome<Vec<u8>> {
+        let (resolver, start) = self.resolver()?;
+        let place = resolver.resolve_link(&start, path)?;
+        match (place.node, place.kind) {
+            (Node::Disk(inode), FileKind::Symlink) => self.rv6().disk().read_link(inode),
+            _ => Err(Errno::EINVAL),
+        }
     }
 }
 

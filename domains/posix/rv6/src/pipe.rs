@@ -7,7 +7,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use crate::errno::{Errno, Outcome};
 use crate::journal::{Change, Journal};
-use crate::process::ProcessState;
+use crate::lanes::Call;
 use crate::record::{self, Kind, PipeRecord};
 use crate::sync::{Condvar, Mutex, MutexGuard};
 use crate::wake::Wake;
@@ -122,7 +122,7 @@ impl Pipe {
     ///
     /// # Errors
     /// `EINTR` when the process is killed while it waits.
-    pub fn read(&self, process: &ProcessState, into: &mut [u8]) -> Outcome<u64> {
+    pub fn read(&self, call: &Call<'_>, into: &mut [u8]) -> Outcome<u64> {
         if into.is_empty() {
             return Ok(0);
         }
@@ -131,11 +131,11 @@ impl Pipe {
             if !state.has_writer {
                 return Ok(0);
             }
-            state = self.wait(state, process)?;
+            state = self.wait(state, call)?;
         }
         let oldest = state.chunks.front().map_or(0, |chunk| chunk.number);
         let count = state.take(into);
-        process.commit([count as u64, 0], |change| {
+        call.commit([count as u64, 0], |change| {
             let first = state
                 .chunks
                 .front()
@@ -162,7 +162,7 @@ impl Pipe {
     /// # Errors
     /// `EPIPE` when nobody can read it any more; `EINTR` when the process is
     /// killed while it waits; `ENOMEM`. What was written before stays written.
-    pub fn write(&self, process: &ProcessState, from: &[u8], done: usize) -> Outcome<u64> {
+    pub fn write(&self, call: &Call<'_>, from: &[u8], done: usize) -> Outcome<u64> {
         let mut state = self.state.lock();
         let mut written = done;
         loop {
@@ -180,7 +180,7 @@ impl Pipe {
                 1
             };
             if room < needed {
-                state = self.wait(state, process)?;
+                state = self.wait(state, call)?;
                 continue;
             }
             let count = rest.len().min(room);
@@ -192,9 +192,9 @@ impl Pipe {
                 }
             };
             if written == from.len() {
-                process.commit([written as u64, 0], keep);
+                call.commit([written as u64, 0], keep);
             } else {
-                process.commit_progress(written as u64, keep);
+                call.commit_progress(written as u64, keep);
             }
             drop(state);
             self.changed.notify_all();
@@ -233,9 +233,9 @@ impl Pipe {
     fn wait<'a>(
         &'a self,
         state: MutexGuard<'a, State>,
-        process: &ProcessState,
+        call: &Call<'_>,
     ) -> Outcome<MutexGuard<'a, State>> {
-        if process.blocked().is_killed() {
+        if call.blocked().is_killed() {
             return Err(Errno::EINTR);
         }
         Ok(self.changed.wait(state))

@@ -13,9 +13,10 @@ use crate::device::Device;
 use crate::disk::{Disk, Held};
 use crate::errno::{Errno, Outcome};
 use crate::journal::{Change, Journal};
+use crate::lanes::{Call, Lanes};
 use crate::open_file::{Access, Object, OpenFile};
 use crate::path::{Node, Place, Resolver};
-use crate::record::{self, Kind, LastCall, ProcessRecord};
+use crate::record::{self, Kind, ProcessRecord};
 use crate::rv6::Rv6;
 use crate::sync::Mutex;
 use crate::wake::{Bed, Blocked};
@@ -35,9 +36,7 @@ pub struct ProcessState {
     is_killed: AtomicBool,
     is_interrupted: AtomicBool,
     has_finished: AtomicBool,
-    last_call: Mutex<LastCall>,
-    /// What is done is not what its call does.
-    is_uncounted: AtomicBool,
+    lanes: Lanes,
     started_ns: u64,
     command: [u8; 60],
     command_length: u32,
@@ -104,8 +103,7 @@ impl ProcessState {
             is_killed: AtomicBool::new(false),
             is_interrupted: AtomicBool::new(false),
             has_finished: AtomicBool::new(false),
-            last_call: Mutex::default(),
-            is_uncounted: AtomicBool::new(false),
+            lanes: Lanes::default(),
             command,
             command_length,
         }
@@ -119,7 +117,7 @@ impl ProcessState {
         record: &ProcessRecord,
         descriptors: Descriptors<OpenFile>,
         directory: WorkingDirectory,
-        last_call: LastCall,
+        lanes: Lanes,
     ) -> Self {
         let (command, command_length) = command_line(&record.command);
         Self {
@@ -134,8 +132,7 @@ impl ProcessState {
             is_killed: AtomicBool::new(record.is_killed),
             is_interrupted: AtomicBool::new(record.is_interrupted),
             has_finished: AtomicBool::new(record.ended.is_some()),
-            last_call: Mutex::new(last_call),
-            is_uncounted: AtomicBool::new(false),
+            lanes,
             started_ns: record.started_ns,
             command,
             command_length,
@@ -148,6 +145,7 @@ impl ProcessState {
         let length = usize::try_from(self.command_length).unwrap_or(0);
         ProcessRecord {
             parent: 0,
+            lane: 0,
             job: 0,
             is_adopted: false,
             is_killed: self.was_killed(),
@@ -168,8 +166,15 @@ impl ProcessState {
         change.put(record::key(Kind::Directory, pid), &place);
         let descriptors = self.descriptors.lock();
         self.record_descriptors(&descriptors, change);
-        let last = self.last_call.lock();
-        change.put(record::key(Kind::LastCall, pid), &last.encode());
+        self.lanes.record(self.pid, change);
+    }
+
+    /// Forgets all that is written down of it.
+    pub(crate) fn forget(&self, change: &mut Change) {
+        for kind in [Kind::Process, Kind::Directory, Kind::Descriptors] {
+            change.forget(record::key(kind, u64::from(self.pid)));
+        }
+        self.lanes.forget(self.pid, change);
     }
 
     /// Writes down the files it has open.
@@ -191,52 +196,9 @@ impl ProcessState {
         change.put(key, &record::encode_descriptors(numbers));
     }
 
-    /// Does something for a call that is not what the call itself does.
-    pub(crate) fn uncounted(&self, act: impl FnOnce()) {
-        self.is_uncounted.store(true, Ordering::SeqCst);
-        act();
-        self.is_uncounted.store(false, Ordering::SeqCst);
-    }
-
-    /// Notes that a call has come to its end with `value`, and what it changed,
-    /// before anybody sees the answer.
-    pub(crate) fn commit(&self, value: [u64; 2], fill: impl FnOnce(&mut Change)) {
-        let mut last = self.last_call.lock();
-        if !self.is_uncounted.load(Ordering::SeqCst) {
-            *last = LastCall {
-                number: last.number + 1,
-                value,
-                progress: 0,
-            };
-        }
-        self.commit_last(&last, fill);
-    }
-
-    /// Notes how far a call has come, and what it changed so far.
-    pub(crate) fn commit_progress(&self, progress: u64, fill: impl FnOnce(&mut Change)) {
-        let mut last = self.last_call.lock();
-        last.progress = progress;
-        self.commit_last(&last, fill);
-    }
-
-    /// Notes that a call that had made progress has failed.
-    pub(crate) fn forget_progress(&self) {
-        if self.last_call.lock().progress != 0 {
-            self.commit_progress(0, |_| {});
-        }
-    }
-
-    fn commit_last(&self, last: &LastCall, fill: impl FnOnce(&mut Change)) {
-        self.rv6.journal().commit(|change| {
-            fill(change);
-            let key = record::key(Kind::LastCall, u64::from(self.pid));
-            change.put(key, &last.encode());
-        });
-    }
-
-    /// The last call that has come to its end, and how far the next one is.
-    pub(crate) fn last_call(&self) -> LastCall {
-        *self.last_call.lock()
+    /// Its calls that may not be made twice.
+    pub(crate) const fn lanes(&self) -> &Lanes {
+        &self.lanes
     }
 
     /// Its domain; 0 while it is being started.
@@ -303,12 +265,12 @@ impl ProcessState {
         self.directory.lock().place.clone()
     }
 
-    /// Changes the working directory.
-    pub fn set_directory(&self, directory: WorkingDirectory) {
+    /// Changes the working directory, which is what `call` was made for.
+    pub fn set_directory(&self, call: &Call<'_>, directory: WorkingDirectory) {
         let mut current = self.directory.lock();
         let place = record::encode_place(&directory.place);
         let before = core::mem::replace(&mut *current, directory);
-        self.commit([0, 0], |change| {
+        call.commit([0, 0], |change| {
             let key = record::key(Kind::Directory, u64::from(self.pid));
             change.put(key, &place);
         });

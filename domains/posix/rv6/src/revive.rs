@@ -20,6 +20,7 @@ use crate::descriptors::Descriptors;
 use crate::disk::Disk;
 use crate::errno::Errno;
 use crate::journal::{Body, Change, Journal, Kept};
+use crate::lanes::Lanes;
 use crate::open_file::{Object, OpenFile};
 use crate::path::{Node, Resolver};
 use crate::pipe::Pipe;
@@ -123,7 +124,8 @@ struct State {
     processes: BTreeMap<u32, ProcessRecord>,
     directories: BTreeMap<u32, crate::path::Place>,
     descriptors: BTreeMap<u32, Vec<(u32, u64)>>,
-    last_calls: BTreeMap<u32, LastCall>,
+    /// Of each process, its lanes.
+    lanes: BTreeMap<u32, Vec<LastCall>>,
     files: BTreeMap<u64, OpenRecord>,
     offsets: BTreeMap<u64, u64>,
     pipes: BTreeMap<u64, PipeRecord>,
@@ -145,7 +147,7 @@ impl State {
             processes: BTreeMap::new(),
             directories: BTreeMap::new(),
             descriptors: BTreeMap::new(),
-            last_calls: BTreeMap::new(),
+            lanes: BTreeMap::new(),
             files: BTreeMap::new(),
             offsets: BTreeMap::new(),
             pipes: BTreeMap::new(),
@@ -181,7 +183,12 @@ impl State {
                 self.descriptors.insert(pid.ok()?, descriptors);
             }
             Kind::LastCall => {
-                self.last_calls.insert(pid.ok()?, LastCall::decode(bytes)?);
+                let (pid, lane) = record::call_of(number)?;
+                let lanes = self.lanes.entry(pid).or_default();
+                if lanes.len() != lane {
+                    return None;
+                }
+                lanes.push(LastCall::decode(bytes)?);
             }
             Kind::Open => {
                 self.files.insert(number, OpenRecord::decode(bytes)?);
@@ -206,15 +213,13 @@ impl State {
         Some(())
     }
 
-    /// Notes that a call of a process had come to its end.
-    fn finish_call(&mut self, pid: u32, value: [u64; 2]) {
-        if let Some(last) = self.last_calls.get_mut(&pid) {
-            *last = LastCall {
-                number: last.number + 1,
-                value,
-                progress: 0,
-            };
+    /// What is known of a lane of a process, if there is the process.
+    fn lane(&mut self, pid: u32, lane: usize) -> Option<&mut LastCall> {
+        let lanes = self.lanes.get_mut(&pid)?;
+        if lanes.len() <= lane {
+            lanes.resize(lane + 1, LastCall::default());
         }
+        lanes.get_mut(lane)
     }
 
     /// Open files that a process has.
@@ -229,7 +234,7 @@ struct Revival<'a> {
     rv6: &'a Arc<Rv6>,
     found: State,
     /// Pieces that differ from what is kept, and those that go.
-    changed: Vec<(u64, Vec<u8>)>,
+    changed: BTreeMap<u64, Vec<u8>>,
     gone: Vec<u64>,
 }
 
@@ -238,7 +243,7 @@ impl<'a> Revival<'a> {
         Self {
             rv6,
             found,
-            changed: Vec::new(),
+            changed: BTreeMap::new(),
             gone: Vec::new(),
         }
     }
@@ -292,34 +297,42 @@ impl<'a> Revival<'a> {
             };
             if let Some(domain) = domains.get(&process.name) {
                 process.domain = *domain;
-                let parent = process.parent;
-                self.changed
-                    .push((record::key(Kind::Process, pid.into()), process.encode()));
-                self.finish_call(parent, [pid.into(), 0]);
+                let starter = (!process.is_adopted).then_some((process.parent, process.lane));
+                let key = record::key(Kind::Process, pid.into());
+                self.changed.insert(key, process.encode());
+                if let Some((parent, lane)) = starter {
+                    self.finish_call(parent, lane, [pid.into(), 0]);
+                }
                 continue;
             }
-            self.found.processes.remove(&pid);
-            self.found.descriptors.remove(&pid);
-            for kind in [
-                Kind::Process,
-                Kind::Directory,
-                Kind::Descriptors,
-                Kind::LastCall,
-            ] {
-                self.gone.push(record::key(kind, pid.into()));
-            }
+            self.forget(pid);
         }
     }
 
-    fn finish_call(&mut self, pid: u32, value: [u64; 2]) {
-        self.found.finish_call(pid, value);
-        self.change_call(pid);
+    /// Forgets a process that never was.
+    fn forget(&mut self, pid: u32) {
+        self.found.processes.remove(&pid);
+        self.found.descriptors.remove(&pid);
+        for kind in [Kind::Process, Kind::Directory, Kind::Descriptors] {
+            self.gone.push(record::key(kind, pid.into()));
+        }
+        let lanes = self.found.lanes.remove(&pid).unwrap_or_default();
+        let keys = (0..lanes.len()).map(|lane| record::call_key(pid, lane));
+        self.gone.extend(keys);
     }
 
-    fn change_call(&mut self, pid: u32) {
-        if let Some(last) = self.found.last_calls.get(&pid) {
-            let key = record::key(Kind::LastCall, pid.into());
-            self.changed.push((key, last.encode().to_vec()));
+    /// Notes that a call of a process had come to its end.
+    fn finish_call(&mut self, pid: u32, lane: usize, value: [u64; 2]) {
+        if let Some(last) = self.found.lane(pid, lane) {
+            *last = last.next(value);
+        }
+        self.change_calls(pid);
+    }
+
+    fn change_calls(&mut self, pid: u32) {
+        for (lane, last) in self.found.lanes.get(&pid).into_iter().flatten().enumerate() {
+            let key = record::call_key(pid, lane);
+            self.changed.insert(key, last.encode().to_vec());
         }
     }
 
@@ -334,10 +347,10 @@ impl<'a> Revival<'a> {
         }
         match intent.action {
             Action::Create(..) => {
-                if let Some(last) = self.found.last_calls.get_mut(&intent.pid) {
+                if let Some(last) = self.found.lane(intent.pid, intent.lane) {
                     last.progress = 1;
                 }
-                self.change_call(intent.pid);
+                self.change_calls(intent.pid);
             }
             Action::Append {
                 file, size, length, ..
@@ -345,10 +358,10 @@ impl<'a> Revival<'a> {
                 let end = size + length;
                 self.found.offsets.insert(file, end);
                 let key = record::key(Kind::Offset, file);
-                self.changed.push((key, end.to_le_bytes().to_vec()));
-                self.finish_call(intent.pid, [length, 0]);
+                self.changed.insert(key, end.to_le_bytes().to_vec());
+                self.finish_call(intent.pid, intent.lane, [length, 0]);
             }
-            _ => self.finish_call(intent.pid, [0, 0]),
+            _ => self.finish_call(intent.pid, intent.lane, [0, 0]),
         }
         Ok(())
     }
@@ -473,15 +486,15 @@ impl<'a> Revival<'a> {
                 return Err(Refused::Damaged(key));
             }
         };
-        let key = record::key(Kind::LastCall, pid.into());
-        let last_call = self.found.last_calls.get(&pid).copied();
+        let lanes = self.found.lanes.get(&pid).cloned();
+        let lanes = lanes.ok_or(Refused::Damaged(record::call_key(pid, 0)))?;
         Ok(ProcessState::revived(
             Arc::clone(self.rv6),
             pid,
             record,
             descriptors,
             directory,
-            last_call.ok_or(Refused::Damaged(key))?,
+            Lanes::revived(lanes),
         ))
     }
 }

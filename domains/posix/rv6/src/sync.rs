@@ -46,8 +46,15 @@ pub use host::{Condvar, Mutex, MutexGuard};
 
 #[cfg(test)]
 mod host {
-    use std::sync::{LazyLock, PoisonError};
+    use std::ops::{Deref, DerefMut};
+    use std::sync::{LazyLock, PoisonError, TryLockError};
+    use std::thread;
     use std::time::{Duration, Instant};
+
+    use exchange::host as stand_in;
+
+    /// After how long a thread of a process that waits in Rv6 looks again.
+    const LOOK: Duration = Duration::from_micros(50);
 
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
@@ -58,7 +65,10 @@ mod host {
     #[derive(Default)]
     pub struct Mutex<T>(std::sync::Mutex<T>);
 
-    pub type MutexGuard<'a, T> = std::sync::MutexGuard<'a, T>;
+    pub struct MutexGuard<'a, T> {
+        mutex: &'a Mutex<T>,
+        inner: std::sync::MutexGuard<'a, T>,
+    }
 
     impl<T> Mutex<T> {
         pub fn new(value: T) -> Self {
@@ -66,7 +76,41 @@ mod host {
         }
 
         pub fn lock(&self) -> MutexGuard<'_, T> {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner)
+            MutexGuard {
+                mutex: self,
+                inner: self.lock_inner(),
+            }
+        }
+
+        fn lock_inner(&self) -> std::sync::MutexGuard<'_, T> {
+            loop {
+                match self.0.try_lock() {
+                    Ok(guard) => return guard,
+                    Err(TryLockError::Poisoned(error)) => return error.into_inner(),
+                    // Whoever holds it may have died with it.
+                    Err(TryLockError::WouldBlock) if stand_in::is_crossing() => {
+                        stand_in::leave_if_dead();
+                        thread::yield_now();
+                    }
+                    Err(TryLockError::WouldBlock) => {
+                        return self.0.lock().unwrap_or_else(PoisonError::into_inner);
+                    }
+                }
+            }
+        }
+    }
+
+    impl<T> Deref for MutexGuard<'_, T> {
+        type Target = T;
+
+        fn deref(&self) -> &T {
+            &self.inner
+        }
+    }
+
+    impl<T> DerefMut for MutexGuard<'_, T> {
+        fn deref_mut(&mut self) -> &mut T {
+            &mut self.inner
         }
     }
 
@@ -79,7 +123,16 @@ mod host {
         }
 
         pub fn wait<'a, T>(&self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
-            self.0.wait(guard).unwrap_or_else(PoisonError::into_inner)
+            let MutexGuard { mutex, inner } = guard;
+            if !stand_in::is_crossing() {
+                let inner = self.0.wait(inner).unwrap_or_else(PoisonError::into_inner);
+                return MutexGuard { mutex, inner };
+            }
+            // Whoever would wake it may die, also with the lock.
+            drop(inner);
+            thread::sleep(LOOK);
+            stand_in::leave_if_dead();
+            mutex.lock()
         }
 
         pub fn wait_until<'a, T>(
@@ -87,12 +140,13 @@ mod host {
             guard: MutexGuard<'a, T>,
             deadline_ns: u64,
         ) -> (MutexGuard<'a, T>, bool) {
+            let MutexGuard { mutex, inner } = guard;
             let left = deadline_ns.saturating_sub(now_ns()).min(1_000_000_000_000);
-            let (guard, result) = self
+            let (inner, result) = self
                 .0
-                .wait_timeout(guard, Duration::from_nanos(left))
+                .wait_timeout(inner, Duration::from_nanos(left))
                 .unwrap();
-            (guard, result.timed_out())
+            (MutexGuard { mutex, inner }, result.timed_out())
         }
 
         pub fn notify_all(&self) {

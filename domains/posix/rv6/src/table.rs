@@ -7,6 +7,7 @@ use interfaces::process::{ExitStatus, ProcessInfo};
 
 use crate::errno::{Errno, Outcome};
 use crate::journal::{Change, Journal};
+use crate::lanes::Call;
 use crate::process::ProcessState;
 use crate::record::{self, Kind, ProcessRecord};
 use crate::sync::{Condvar, Mutex};
@@ -38,6 +39,8 @@ struct State {
 struct Entry {
     process: Arc<ProcessState>,
     parent: u32,
+    /// Lane of its parent's call that started it.
+    lane: usize,
     /// Number of the process that its job began with.
     job: u32,
     /// Its parent ended first: nobody waits for it.
@@ -51,6 +54,7 @@ impl Entry {
     fn record(&self, change: &mut Change) {
         let record = ProcessRecord {
             parent: self.parent,
+            lane: self.lane,
             job: self.job,
             is_adopted: self.is_adopted,
             ended: self.status.map(|ended| (ended.status, ended.cause)),
@@ -62,18 +66,6 @@ impl Entry {
 
 const fn process_key(pid: u32) -> u64 {
     record::key(Kind::Process, pid as u64)
-}
-
-/// Forgets all that is written down of a process.
-fn forget(change: &mut Change, pid: u32) {
-    for kind in [
-        Kind::Process,
-        Kind::Directory,
-        Kind::Descriptors,
-        Kind::LastCall,
-    ] {
-        change.forget(record::key(kind, u64::from(pid)));
-    }
 }
 
 impl State {
@@ -102,6 +94,7 @@ impl ProcessTable {
         let entry = Entry {
             process,
             parent: record.parent,
+            lane: record.lane,
             job: record.job,
             is_adopted: record.is_adopted,
             status: record
@@ -117,8 +110,8 @@ impl ProcessTable {
     }
 
     /// Notes the domain of a process that has been started, which is the answer to
-    /// `parent`'s call.
-    pub fn set_domain(&self, process: &ProcessState, domain: u64, parent: Option<&ProcessState>) {
+    /// its parent's call.
+    pub fn set_domain(&self, process: &ProcessState, domain: u64, call: Option<&Call<'_>>) {
         let state = self.state.lock();
         process.set_domain(domain);
         let fill = |change: &mut Change| {
@@ -126,8 +119,8 @@ impl ProcessTable {
                 entry.record(change);
             }
         };
-        match parent {
-            Some(parent) => parent.commit([u64::from(process.number()), 0], fill),
+        match call {
+            Some(call) => call.commit([u64::from(process.number()), 0], fill),
             None => self.journal.commit(fill),
         }
     }
@@ -178,15 +171,17 @@ impl ProcessTable {
         })
     }
 
-    /// Adds a process, made from its number.
+    /// Adds a process, made from its number, for a call of its parent's.
     ///
     /// # Errors
     /// `EAGAIN` when there are too many; `EINTR` when the parent was killed.
     pub fn add(
         &self,
-        parent: u32,
+        call: Option<&Call<'_>>,
         make: impl FnOnce(u32) -> Arc<ProcessState>,
     ) -> Outcome<Arc<ProcessState>> {
+        let parent = call.map_or(0, |call| call.number());
+        let lane = call.and_then(Call::lane).unwrap_or(0);
         let mut state = self.state.lock();
         if state.entries.len() >= PROCESS_MAX {
             return Err(Errno::EAGAIN);
@@ -212,6 +207,7 @@ impl ProcessTable {
         let entry = Entry {
             process: Arc::clone(&process),
             parent,
+            lane,
             job,
             is_adopted: false,
             status: None,
@@ -232,7 +228,9 @@ impl ProcessTable {
     pub fn remove(&self, pid: u32) {
         let mut state = self.state.lock();
         let entry = state.entries.remove(&pid);
-        self.journal.commit(|change| forget(change, pid));
+        if let Some(entry) = &entry {
+            self.journal.commit(|change| entry.process.forget(change));
+        }
         drop(state);
         drop(entry);
     }
@@ -286,7 +284,7 @@ impl ProcessTable {
 
     /// Records the end of a process and gives its children to the first one.
     pub fn end(&self, status: ExitStatus) {
-        let mut gone = Vec::new();
+        let mut gone: Vec<Entry> = Vec::new();
         let mut state = self.state.lock();
         let mut changed = Vec::from([status.pid]);
         let orphans: Vec<u32> = state
@@ -314,12 +312,9 @@ impl ProcessTable {
             }
         }
         self.journal.commit(|change| {
-            for pid in changed {
-                match state.entries.get(&pid) {
-                    Some(entry) => entry.record(change),
-                    None => forget(change, pid),
-                }
-            }
+            let left = changed.iter().filter_map(|pid| state.entries.get(pid));
+            left.for_each(|entry| entry.record(change));
+            gone.iter().for_each(|entry| entry.process.forget(change));
             change.forget(record::key(Kind::Directory, u64::from(status.pid)));
         });
         drop(state);
@@ -327,31 +322,30 @@ impl ProcessTable {
         drop(gone);
     }
 
-    /// Waits for a child of `parent` to end: `pid`, or any if 0. `None`: none
+    /// Waits for a child of the caller to end: `pid`, or any if 0. `None`: none
     /// has, and `is_waiting` is not set.
     ///
     /// # Errors
     /// `ECHILD`; `EINTR` when the parent is killed while it waits.
-    pub fn wait(
-        &self,
-        parent: &ProcessState,
-        pid: u32,
-        is_waiting: bool,
-    ) -> Outcome<Option<ExitStatus>> {
+    pub fn wait(&self, call: &Call<'_>, pid: u32, is_waiting: bool) -> Outcome<Option<ExitStatus>> {
         let mut state = self.state.lock();
         loop {
             let mut has_child = false;
             let mut ended = None;
             for (number, entry) in &state.entries {
                 let is_meant = pid == 0 || pid == *number;
-                if entry.parent == parent.number() && !entry.is_adopted && is_meant {
+                if entry.parent == call.number() && !entry.is_adopted && is_meant {
                     has_child = true;
                     ended = ended.or(entry.status);
                 }
             }
             if let Some(status) = ended {
                 let entry = state.entries.remove(&status.pid);
-                parent.commit(ended_words(&status), |change| forget(change, status.pid));
+                call.commit(ended_words(&status), |change| {
+                    if let Some(entry) = &entry {
+                        entry.process.forget(change);
+                    }
+                });
                 drop(state);
                 drop(entry);
                 return Ok(Some(status));
@@ -362,7 +356,7 @@ impl ProcessTable {
             if !is_waiting {
                 return Ok(None);
             }
-            if parent.blocked().is_killed() {
+            if call.blocked().is_killed() {
                 return Err(Errno::EINTR);
             }
             state = self.ended.wait(state);

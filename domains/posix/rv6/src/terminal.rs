@@ -9,7 +9,7 @@ use lineedit::{Cooked, CookedEvent, Mode};
 
 use crate::errno::{Errno, Outcome};
 use crate::journal::{Change, Journal};
-use crate::process::ProcessState;
+use crate::lanes::Call;
 use crate::record::{self, Kind, TerminalRecord};
 use crate::sync::{Condvar, Mutex};
 use crate::system::System;
@@ -128,7 +128,7 @@ impl Terminal {
     ///
     /// # Errors
     /// `EINTR` when the process is killed while it waits.
-    pub fn read(&self, process: &ProcessState, into: &mut [u8]) -> Outcome<u64> {
+    pub fn read(&self, call: &Call<'_>, into: &mut [u8]) -> Outcome<u64> {
         if into.is_empty() {
             return Ok(0);
         }
@@ -144,14 +144,14 @@ impl Terminal {
                 // An end of input that was typed is no call that is counted.
                 match count {
                     0 => self.journal.commit(|change| state.record(change)),
-                    _ => process.commit([count as u64, 0], |change| state.record(change)),
+                    _ => call.commit([count as u64, 0], |change| state.record(change)),
                 }
                 return Ok(count as u64);
             }
             if state.has_ended {
                 return Ok(0);
             }
-            if process.blocked().is_killed() {
+            if call.blocked().is_killed() {
                 return Err(Errno::EINTR);
             }
             state = self.changed.wait(state);

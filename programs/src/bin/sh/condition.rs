@@ -161,6 +161,5 @@ fn unary(operator: &str, operand: &str) -> bool {
 }
 
 fn is_terminal(descriptor: u32) -> bool {
-    use posix::process::Process;
     matches!(posix::system().isatty(descriptor), Ok(Ok(1)))
 }

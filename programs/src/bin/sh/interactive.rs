@@ -2,7 +2,7 @@
 
 use lineedit::{Completer, Completion, Editor, Event, History};
 use posix::prelude::*;
-use posix::process::{Process, TerminalMode};
+use posix::process::TerminalMode;
 use posix::{env, fs, io, path, system};
 use shell_language::{ParseError, Parser};
 

@@ -1,7 +1,7 @@
 //! Background commands, and waiting for the ones in the foreground.
 
 use posix::prelude::*;
-use posix::process::{self, ExitStatus, Process};
+use posix::process::{self, ExitStatus};
 use posix::system;
 
 use crate::shell::Shell;

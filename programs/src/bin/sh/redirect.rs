@@ -2,7 +2,7 @@
 
 use posix::fs::{File, OpenOptions};
 use posix::prelude::*;
-use posix::process::{Errno, Process};
+use posix::process::Errno;
 use posix::{io, process, system};
 use shell_language::{Redirection, RedirectionKind, Word, expand_to_string};
 

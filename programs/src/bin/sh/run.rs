@@ -1,7 +1,6 @@
 //! Walking the syntax tree.
 
 use posix::prelude::*;
-use posix::process::Process;
 use posix::{process, system};
 use shell_language::{
     AndOr, CaseArm, Command, Compound, Connector, ExpandError, IfBranch, Item, Pipeline, Program,

@@ -1,11 +1,11 @@
 //! What other processes of a test do: `usertests --child NAME [ARGUMENT...]`.
 
 use posix::prelude::*;
-use posix::process::{self, Child, Command, Process};
+use posix::process::{self, Child, Command};
 use posix::time::{self, Duration};
 use posix::{env, io};
 
-use crate::PROGRAM;
+use crate::{PROGRAM, threads};
 
 /// First argument of a child.
 pub const OPTION: &str = "--child";
@@ -60,6 +60,13 @@ pub fn run(arguments: &[String]) -> ExitCode {
             }
             Err(_) => ExitCode::FAILURE,
         },
+        Some("threads") => {
+            let outcome = threads::work_until_there_is(arguments[1..].concat());
+            if let Err(failure) = &outcome {
+                complain!("{failure}");
+            }
+            ExitCode::from(outcome.is_ok())
+        }
         Some("nap") => {
             time::sleep(Duration::from_millis(50));
             ExitCode::SUCCESS

@@ -3,7 +3,6 @@
 use posix::fs::{self, File, OpenOptions};
 use posix::io::SeekFrom;
 use posix::prelude::*;
-use posix::process::Process;
 use posix::system;
 
 use crate::failure::Outcome;

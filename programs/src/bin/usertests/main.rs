@@ -19,6 +19,7 @@ mod names;
 mod pipes;
 mod processes;
 mod slow;
+mod threads;
 
 use posix::prelude::*;
 use posix::process::{self, Command};
@@ -103,6 +104,7 @@ fn quick() -> impl Iterator<Item = &'static Test> {
         .chain(names::TESTS)
         .chain(pipes::TESTS)
         .chain(processes::TESTS)
+        .chain(threads::TESTS)
 }
 
 fn all() -> impl Iterator<Item = &'static Test> {

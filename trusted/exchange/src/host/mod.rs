@@ -144,6 +144,23 @@ pub fn die_here() -> ! {
     }
 }
 
+/// Whether the code runs inside a crossing.
+#[must_use]
+pub fn is_crossing() -> bool {
+    // SAFETY: the block is this thread's own.
+    unsafe { !(*control()).chain.is_null() }
+}
+
+/// Leaves the domain whose code runs if it is dead, as the kernel makes threads do
+/// that wait there: the crossing ends with `DomainDead`. For what waits in a test.
+pub fn leave_if_dead() {
+    // SAFETY: the block is this thread's own; its slot is live for ever.
+    let is_dead = unsafe { (*(*control()).current).live.load(Ordering::SeqCst) == 0 };
+    if is_dead && is_crossing() {
+        die_here();
+    }
+}
+
 /// Whether an instruction pointer lies in the crossing stub, where the kernel disturbs
 /// no thread.
 #[must_use]

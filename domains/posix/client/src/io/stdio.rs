@@ -2,7 +2,6 @@
 
 use alloc::vec::Vec;
 
-use interfaces::process::Process;
 use runtime::sync::Mutex;
 
 use super::{BufRead, Read, Result, Write};

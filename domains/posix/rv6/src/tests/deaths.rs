@@ -3,10 +3,9 @@
 #![forbid(unsafe_code)]
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
-use std::thread::{self, ThreadId};
+use std::thread;
 
 use exchange::host::{self as stand_in, Domain};
 use exchange::{Proxy, RpcResult};
@@ -18,10 +17,13 @@ use posix::Calls;
 use proptest::prelude::*;
 
 use super::files::MemoryFiles;
-use super::host::{Host, Shared, eventually};
+use super::host::{Host, Life, Shared, eventually};
 use crate::descriptors::Descriptors;
+use crate::journal::Journal;
 use crate::path::Resolver;
 use crate::process::{ProcessState, WorkingDirectory};
+use crate::record::{self, LastCall};
+use crate::revive::Refused;
 use crate::rv6::Rv6;
 use crate::table::FIRST_PID;
 
@@ -33,9 +35,9 @@ const TEST_DOMAIN: u64 = 1_000_000;
 /// When Rv6 dies: at its so-manieth commit from the last death on, before or after
 /// the keeper has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Death {
-    commit: usize,
-    is_kept: bool,
+pub struct Death {
+    pub commit: usize,
+    pub is_kept: bool,
 }
 
 /// What is to happen at commits.
@@ -47,20 +49,29 @@ struct Fate {
     total: usize,
 }
 
+impl Fate {
+    fn new(deaths: &[Death]) -> Self {
+        Self {
+            deaths: deaths.iter().copied().collect(),
+            commits: 0,
+            total: 0,
+        }
+    }
+}
+
 /// The keeper, as one life of Rv6 sees it.
 struct Mortal {
     store: Arc<Store>,
     fate: Arc<Mutex<Fate>>,
-    /// Calls are made on this thread; others never die.
-    caller: ThreadId,
     died: Sender<()>,
-    is_over: Arc<AtomicBool>,
+    life: Arc<Life>,
 }
 
 impl Mortal {
     /// The death that is due at this commit.
     fn due(&self) -> Option<Death> {
-        if thread::current().id() != self.caller {
+        // Only calls die: what threads of Rv6's own do comes when it comes.
+        if !stand_in::is_crossing() {
             return None;
         }
         let mut fate = self.fate.lock().unwrap();
@@ -75,7 +86,7 @@ impl Mortal {
     }
 
     fn die(&self) -> ! {
-        self.is_over.store(true, Ordering::SeqCst);
+        self.life.end();
         self.died.send(()).unwrap();
         stand_in::die_here()
     }
@@ -89,16 +100,12 @@ impl Keeper for Mortal {
         pieces: &[Piece],
         bytes: &[u8],
     ) -> RpcResult<Result<u64, KeepError>> {
-        while self.is_over.load(Ordering::SeqCst) {
-            thread::park();
-        }
-        let due = self.due();
-        if due.is_some_and(|death| !death.is_kept) {
-            self.die();
-        }
-        let answer = self.store.keep(held, dropped, pieces, bytes);
+        let (due, answer) = self.life.act(|| match self.due() {
+            Some(death) if !death.is_kept => (true, Ok(Ok(0))),
+            due => (due.is_some(), self.store.keep(held, dropped, pieces, bytes)),
+        });
         assert!(matches!(answer, Ok(Ok(_))), "{answer:?}");
-        if due.is_some() {
+        if due {
             self.die();
         }
         answer
@@ -113,11 +120,21 @@ impl Keeper for Mortal {
     }
 }
 
+/// The keeper, as an Rv6 sees it that does not die.
+fn immortal(store: &Arc<Store>) -> Box<Mortal> {
+    Box::new(Mortal {
+        store: store.clone(),
+        fate: Arc::new(Mutex::new(Fate::new(&[]))),
+        died: channel().0,
+        life: Arc::default(),
+    })
+}
+
 /// A system in which Rv6 dies, and its one process, which is the test.
-struct World {
-    files: Arc<MemoryFiles>,
+pub struct World {
+    pub files: Arc<MemoryFiles>,
     fate: Arc<Mutex<Fate>>,
-    process: Calls<Proxy<dyn Process>>,
+    pub process: Calls<Proxy<dyn Process>>,
 }
 
 /// What starts lives of Rv6.
@@ -126,26 +143,24 @@ struct Supervisor {
     files: Arc<MemoryFiles>,
     store: Arc<Store>,
     fate: Arc<Mutex<Fate>>,
-    caller: ThreadId,
     died: Sender<()>,
 }
 
 impl Supervisor {
     /// A new life: its process's object.
-    fn start(&self) -> (Domain, Proxy<dyn Process>) {
+    fn start(&self) -> (Arc<Life>, Proxy<dyn Process>) {
         let domain = Domain::new();
-        let is_over = Arc::new(AtomicBool::new(false));
+        let life = Arc::new(Life::default());
         let process = domain.run(|| {
             let keeper = Mortal {
                 store: self.store.clone(),
                 fate: self.fate.clone(),
-                caller: self.caller,
                 died: self.died.clone(),
-                is_over: is_over.clone(),
+                life: life.clone(),
             };
             let files = Box::new(Shared {
                 files: self.files.clone(),
-                is_over: is_over.clone(),
+                life: life.clone(),
             });
             let host = self.host.clone();
             let rv6 = Rv6::resume(host, files, None, Box::new(keeper), false).unwrap();
@@ -157,19 +172,20 @@ impl Supervisor {
             };
             Proxy::export(process as Arc<dyn Process>)
         });
-        (domain, stand_in::adopt(process))
+        (life, stand_in::adopt(process))
     }
 
     /// Replaces what dies.
-    fn watch(&self, mut anchor: Proxy<dyn Process>, deaths: &Receiver<()>) {
+    fn watch(&self, mut life: Arc<Life>, mut anchor: Proxy<dyn Process>, deaths: &Receiver<()>) {
         while deaths.recv().is_ok() {
             // The message is sent a moment before the death.
             while Proxy::incarnation(&anchor).is_alive() {
                 thread::yield_now();
             }
-            let (_, successor) = self.start();
+            life.wait();
+            let (next, successor) = self.start();
             stand_in::redirect(&anchor, &successor);
-            anchor = successor;
+            (life, anchor) = (next, successor);
         }
     }
 }
@@ -194,18 +210,14 @@ fn first(rv6: &Arc<Rv6>) -> Arc<ProcessState> {
             b"test\0",
         ))
     };
-    let process = rv6.table().add(0, make).unwrap();
+    let process = rv6.table().add(None, make).unwrap();
     rv6.table().set_domain(&process, TEST_DOMAIN, None);
     process
 }
 
 impl World {
-    fn new(deaths: &[Death]) -> Self {
-        let fate = Arc::new(Mutex::new(Fate {
-            deaths: VecDeque::new(),
-            commits: 0,
-            total: 0,
-        }));
+    pub fn new(deaths: &[Death]) -> Self {
+        let fate = Arc::new(Mutex::new(Fate::new(&[])));
         let (died, has_died) = channel();
         let files = Arc::new(MemoryFiles::new());
         let supervisor = Supervisor {
@@ -213,13 +225,12 @@ impl World {
             files: files.clone(),
             store: Arc::new(Store::new(LIMIT)),
             fate: fate.clone(),
-            caller: thread::current().id(),
             died,
         };
         supervisor.host.know("seven", |_| 7);
-        let (_, process) = supervisor.start();
+        let (life, process) = supervisor.start();
         let anchor = process.try_clone().unwrap();
-        thread::spawn(move || supervisor.watch(anchor, &has_died));
+        thread::spawn(move || supervisor.watch(life, anchor, &has_died));
         let process = Calls::new(process);
         let world = Self {
             files,
@@ -227,11 +238,7 @@ impl World {
             process,
         };
         world.install("/seven", b"\x7fELFseven");
-        *world.fate.lock().unwrap() = Fate {
-            deaths: deaths.iter().copied().collect(),
-            commits: 0,
-            total: 0,
-        };
+        *world.fate.lock().unwrap() = Fate::new(deaths);
         world
     }
 
@@ -244,6 +251,12 @@ impl World {
             .unwrap();
         process.write(file, contents).unwrap().unwrap();
         process.close(file).unwrap().unwrap();
+    }
+
+    /// Commits so far, and deaths that have not come yet.
+    pub fn fate(&self) -> (usize, usize) {
+        let fate = self.fate.lock().unwrap();
+        (fate.total, fate.deaths.len())
     }
 
     /// Does everything; what it was answered, and what is left at the end.
@@ -393,7 +406,7 @@ fn step() -> impl Strategy<Value = Step> {
 fn compare(steps: &[Step]) {
     let undisturbed = World::new(&[]);
     let expected = undisturbed.run(steps);
-    let commits = undisturbed.fate.lock().unwrap().total;
+    let commits = undisturbed.fate().0;
     for commit in 0..commits {
         for is_kept in [false, true] {
             let death = Death { commit, is_kept };
@@ -401,7 +414,7 @@ fn compare(steps: &[Step]) {
             assert_eq!(world.run(steps), expected, "{death:?}");
             // A program's end may be seen to by its parent's thread or by another.
             let has_programs = steps.iter().any(|step| matches!(step, Step::Run));
-            let has_died = world.fate.lock().unwrap().deaths.is_empty();
+            let has_died = world.fate().1 == 0;
             assert!(has_died || has_programs, "{death:?}");
         }
     }
@@ -445,6 +458,30 @@ fn everything_is_done_once() {
 }
 
 #[test]
+fn lanes_that_make_no_sense_are_refused() {
+    for (lane, is_fine) in [(1, true), (2, false), (LANE_MAX, false)] {
+        let store = Arc::new(Store::new(LIMIT));
+        let host = Arc::new(Host::default());
+        let files = Arc::new(MemoryFiles::new());
+        let life = || {
+            let files = Box::new(Shared {
+                files: files.clone(),
+                life: Arc::default(),
+            });
+            Rv6::resume(host.clone(), files, None, immortal(&store), false)
+        };
+        first(&life().unwrap());
+        let journal = Journal::open(host.clone(), immortal(&store));
+        let key = record::call_key(FIRST_PID, lane);
+        let call = LastCall::default().encode();
+        let journal = journal.unwrap().unwrap();
+        journal.commit(|change| change.put(key, &call));
+        let refused = life().err();
+        assert_eq!(refused, (!is_fine).then_some(Refused::Damaged(key)));
+    }
+}
+
+#[test]
 fn it_dies_again_and_again() {
     let steps = [
         Step::Open(0, 2),
@@ -463,7 +500,7 @@ fn it_dies_again_and_again() {
         let death = Death { commit: 3, is_kept };
         let world = World::new(&[death; 6]);
         assert_eq!(world.run(&steps), expected, "{death:?}");
-        assert!(world.fate.lock().unwrap().deaths.is_empty());
+        assert!(world.fate().1 == 0);
     }
 }
 

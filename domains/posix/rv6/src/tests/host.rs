@@ -3,21 +3,27 @@
 #![forbid(unsafe_code)]
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use exchange::RpcResult;
+use exchange::host as stand_in;
 use interfaces::files::*;
 use interfaces::process::*;
 
 use super::files::MemoryFiles;
-use super::shadow::Life;
+use super::shadow;
+use crate::lanes::Call;
 use crate::process::ProcessState;
-use crate::rv6::{Rv6, SpawnRequest};
+use crate::rv6::Rv6;
+use crate::starts::SpawnRequest;
 use crate::sync::now_ns;
 use crate::system::{DomainEnd, Ended, ImageHandle, ProgramStart, System};
+
+/// Where the calls of tests are counted: they make one at a time.
+pub const LANE: Lane = Lane(0);
 
 /// A program: what it does with its process, and its exit status.
 pub type Program = fn(&ProcessState) -> i32;
@@ -106,7 +112,7 @@ impl System for Host {
         thread::spawn(move || {
             let status = program(&process);
             let ended = match is_killed.load(Ordering::SeqCst) {
-                true => Ended::Died(crate::rv6::cause::KILLED),
+                true => Ended::Died(crate::ends::cause::KILLED),
                 false => Ended::Exited(status),
             };
             ends.lock().unwrap().ended.push((domain, ended));
@@ -176,14 +182,53 @@ pub struct Fixture {
 /// The file system, shared with the test.
 pub struct Shared {
     pub files: Arc<MemoryFiles>,
-    /// Whoever uses it is dead: threads that are left over do nothing more.
-    pub is_over: Arc<AtomicBool>,
+    /// Whose use it is.
+    pub life: Arc<Life>,
+}
+
+/// A life of Rv6, which may end while threads are at work in it.
+#[derive(Default)]
+pub struct Life {
+    is_over: AtomicBool,
+    /// Threads that change what outlives it.
+    busy: AtomicUsize,
+}
+
+impl Life {
+    /// Does what outlives this life, unless it is over: then the thread leaves, or
+    /// does nothing more if nobody called it.
+    pub fn act<T>(&self, act: impl FnOnce() -> T) -> T {
+        self.busy.fetch_add(1, Ordering::SeqCst);
+        if self.is_over.load(Ordering::SeqCst) {
+            self.busy.fetch_sub(1, Ordering::SeqCst);
+            stand_in::leave_if_dead();
+            loop {
+                thread::park_timeout(Duration::from_millis(1));
+                stand_in::leave_if_dead();
+            }
+        }
+        let answer = act();
+        self.busy.fetch_sub(1, Ordering::SeqCst);
+        answer
+    }
+
+    /// Ends it.
+    pub fn end(&self) {
+        self.is_over.store(true, Ordering::SeqCst);
+    }
+
+    /// Waits until what was begun before its end is done.
+    pub fn wait(&self) {
+        while self.busy.load(Ordering::SeqCst) > 0 {
+            thread::yield_now();
+        }
+    }
 }
 
 /// The file system behind a domain that may die before and after each call.
 pub struct Passing {
     pub files: Arc<MemoryFiles>,
-    pub life: Life,
+    pub life: shadow::Life,
 }
 
 impl Fixture {
@@ -191,7 +236,7 @@ impl Fixture {
         let files = Arc::new(MemoryFiles::new());
         let shared = Box::new(Shared {
             files: files.clone(),
-            is_over: Arc::default(),
+            life: Arc::default(),
         });
         Self::over(shared, files, is_interactive)
     }
@@ -223,7 +268,7 @@ impl Fixture {
                 b"test\0",
             ))
         };
-        let process = rv6.table().add(0, make).unwrap();
+        let process = rv6.table().add(None, make).unwrap();
         let watching = rv6.clone();
         thread::spawn(move || watching.watch_ends());
         Self {
@@ -245,22 +290,26 @@ impl Fixture {
         let flags = OpenFlags(OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::TRUNCATE);
         let descriptor = self
             .process
-            .open(path.as_bytes(), flags, mode)
+            .open(LANE, path.as_bytes(), flags, mode)
             .unwrap()
             .unwrap();
-        let written = self.process.write(descriptor, contents).unwrap().unwrap();
+        let written = self
+            .process
+            .write(LANE, descriptor, contents)
+            .unwrap()
+            .unwrap();
         assert_eq!(written, contents.len() as u64);
-        self.process.close(descriptor).unwrap().unwrap();
+        self.process.close(LANE, descriptor).unwrap().unwrap();
     }
 
     pub fn read_file(&self, path: &str) -> Result<Vec<u8>, Errno> {
         let descriptor = self
             .process
-            .open(path.as_bytes(), OpenFlags(OpenFlags::READ), 0)
+            .open(LANE, path.as_bytes(), OpenFlags(OpenFlags::READ), 0)
             .unwrap()?;
         let mut bytes = vec![0; 1 << 16];
-        let count = self.process.read(descriptor, &mut bytes).unwrap();
-        self.process.close(descriptor).unwrap().unwrap();
+        let count = self.process.read(LANE, descriptor, &mut bytes).unwrap();
+        self.process.close(LANE, descriptor).unwrap().unwrap();
         bytes.truncate(count? as usize);
         Ok(bytes)
     }
@@ -278,12 +327,13 @@ impl Fixture {
             arguments: b"x\0",
             environment: b"",
         };
-        self.rv6.spawn(&self.process, &request, &maps)
+        self.rv6
+            .spawn(&Call::new(&self.process, LANE)?, &request, &maps)
     }
 
     pub fn wait(&self, pid: u32) -> Result<(u32, u32, u32), Errno> {
         self.process
-            .wait(pid, 0)
+            .wait(LANE, pid, 0)
             .unwrap()
             .map(|ended| (ended.pid, ended.status, ended.cause))
     }
@@ -304,10 +354,7 @@ macro_rules! forward {
     ($($method:ident($($argument:ident: $type:ty),*) -> $answer:ty;)*) => {
         impl FileSystem for Shared {
             $(fn $method(&self, $($argument: $type),*) -> RpcResult<Result<$answer, FileError>> {
-                while self.is_over.load(Ordering::SeqCst) {
-                    thread::park();
-                }
-                self.files.$method($($argument),*)
+                self.life.act(|| self.files.$method($($argument),*))
             })*
         }
 

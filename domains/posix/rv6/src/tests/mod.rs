@@ -8,3 +8,4 @@ mod host;
 mod paths;
 mod processes;
 mod shadow;
+mod threads;

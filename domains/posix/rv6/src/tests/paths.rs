@@ -5,7 +5,7 @@
 use interfaces::files::{DirectoryEntry, FileKind, FileName, Inode, NAME_MAX};
 use interfaces::process::{Errno, OpenFlags, Process, Whence};
 
-use super::host::Fixture;
+use super::host::{Fixture, LANE};
 
 const READ: OpenFlags = OpenFlags(OpenFlags::READ);
 
@@ -14,7 +14,7 @@ fn fixture() -> Fixture {
     for directory in ["/a", "/a/b", "/a/b/c", "/tmp"] {
         fixture
             .process
-            .mkdir(directory.as_bytes(), 0o755)
+            .mkdir(LANE, directory.as_bytes(), 0o755)
             .unwrap()
             .unwrap();
     }
@@ -27,7 +27,7 @@ fn fixture() -> Fixture {
     ] {
         fixture
             .process
-            .symlink(target.as_bytes(), path.as_bytes())
+            .symlink(LANE, target.as_bytes(), path.as_bytes())
             .unwrap()
             .unwrap();
     }
@@ -97,10 +97,13 @@ fn working_directory() {
         ("..", "/"),
         ("a/b/", "/a/b"),
     ] {
-        process.chdir(path.as_bytes()).unwrap().unwrap();
+        process.chdir(LANE, path.as_bytes()).unwrap().unwrap();
         assert_eq!(current(), expected, "{path}");
     }
-    assert_eq!(process.chdir(b"/a/file").unwrap(), Err(Errno::ENOTDIR));
+    assert_eq!(
+        process.chdir(LANE, b"/a/file").unwrap(),
+        Err(Errno::ENOTDIR)
+    );
     assert_eq!(process.getcwd(&mut [0; 2]).unwrap(), Err(Errno::ERANGE));
 }
 
@@ -110,9 +113,9 @@ fn opening() {
     let open = |path: &str, flags: u32| {
         let result = fixture
             .process
-            .open(path.as_bytes(), OpenFlags(flags), 0o644)
+            .open(LANE, path.as_bytes(), OpenFlags(flags), 0o644)
             .unwrap();
-        result.map(|descriptor| fixture.process.close(descriptor).unwrap().unwrap())
+        result.map(|descriptor| fixture.process.close(LANE, descriptor).unwrap().unwrap())
     };
     const WRITE_NEW: u32 = OpenFlags::WRITE | OpenFlags::CREATE;
     assert_eq!(open("/a/file", OpenFlags::READ), Ok(()));
@@ -147,30 +150,33 @@ fn opening() {
 fn offsets_are_shared_by_duplicates() {
     let fixture = fixture();
     let process = &fixture.process;
-    let one = process.open(b"/a/file", READ, 0).unwrap().unwrap();
-    let two = process.dup(one).unwrap().unwrap();
+    let one = process.open(LANE, b"/a/file", READ, 0).unwrap().unwrap();
+    let two = process.dup(LANE, one).unwrap().unwrap();
     let mut byte = [0];
-    process.read(one, &mut byte).unwrap().unwrap();
-    process.read(two, &mut byte).unwrap().unwrap();
+    process.read(LANE, one, &mut byte).unwrap().unwrap();
+    process.read(LANE, two, &mut byte).unwrap().unwrap();
     assert_eq!(&byte, b"e");
-    assert_eq!(process.lseek(one, 0, Whence::Current).unwrap(), Ok(2));
+    assert_eq!(process.lseek(LANE, one, 0, Whence::Current).unwrap(), Ok(2));
     assert_eq!(
-        process.lseek(one, -3, Whence::Current).unwrap(),
+        process.lseek(LANE, one, -3, Whence::Current).unwrap(),
         Err(Errno::EINVAL)
     );
-    assert_eq!(process.lseek(two, -1, Whence::End).unwrap(), Ok(4));
+    assert_eq!(process.lseek(LANE, two, -1, Whence::End).unwrap(), Ok(4));
     process.pread(one, &mut byte, 1).unwrap().unwrap();
     assert_eq!(&byte, b"e");
-    process.read(one, &mut byte).unwrap().unwrap();
+    process.read(LANE, one, &mut byte).unwrap().unwrap();
     assert_eq!(&byte, b"o");
-    assert_eq!(process.read(one, &mut byte).unwrap(), Ok(0));
-    assert_eq!(process.write(one, b"x").unwrap(), Err(Errno::EBADF));
-    process.close(one).unwrap().unwrap();
-    assert_eq!(process.read(one, &mut byte).unwrap(), Err(Errno::EBADF));
-    assert_eq!(process.dup2(two, 300).unwrap(), Err(Errno::EBADF));
-    assert_eq!(process.dup2(two, 9).unwrap(), Ok(9));
-    assert_eq!(process.dup2(9, 9).unwrap(), Ok(9));
-    assert_eq!(process.lseek(9, 0, Whence::Current).unwrap(), Ok(5));
+    assert_eq!(process.read(LANE, one, &mut byte).unwrap(), Ok(0));
+    assert_eq!(process.write(LANE, one, b"x").unwrap(), Err(Errno::EBADF));
+    process.close(LANE, one).unwrap().unwrap();
+    assert_eq!(
+        process.read(LANE, one, &mut byte).unwrap(),
+        Err(Errno::EBADF)
+    );
+    assert_eq!(process.dup2(LANE, two, 300).unwrap(), Err(Errno::EBADF));
+    assert_eq!(process.dup2(LANE, two, 9).unwrap(), Ok(9));
+    assert_eq!(process.dup2(LANE, 9, 9).unwrap(), Ok(9));
+    assert_eq!(process.lseek(LANE, 9, 0, Whence::Current).unwrap(), Ok(5));
 }
 
 #[test]
@@ -178,11 +184,14 @@ fn appending_goes_to_the_end() {
     let fixture = fixture();
     let process = &fixture.process;
     let append = OpenFlags(OpenFlags::WRITE | OpenFlags::APPEND);
-    let descriptor = process.open(b"/a/file", append, 0).unwrap().unwrap();
-    process.lseek(descriptor, 0, Whence::Set).unwrap().unwrap();
-    process.write(descriptor, b" world").unwrap().unwrap();
+    let descriptor = process.open(LANE, b"/a/file", append, 0).unwrap().unwrap();
+    process
+        .lseek(LANE, descriptor, 0, Whence::Set)
+        .unwrap()
+        .unwrap();
+    process.write(LANE, descriptor, b" world").unwrap().unwrap();
     assert_eq!(
-        process.lseek(descriptor, 0, Whence::Current).unwrap(),
+        process.lseek(LANE, descriptor, 0, Whence::Current).unwrap(),
         Ok(11)
     );
     assert_eq!(fixture.read_file("/a/file").unwrap(), b"hello world");
@@ -194,13 +203,13 @@ fn an_open_file_outlives_its_name() {
     let process = &fixture.process;
     let before = fixture.files.count();
     fixture.write_file("/tmp/gone", b"still here", 0o644);
-    let descriptor = process.open(b"/tmp/gone", READ, 0).unwrap().unwrap();
-    process.unlink(b"/tmp/gone").unwrap().unwrap();
+    let descriptor = process.open(LANE, b"/tmp/gone", READ, 0).unwrap().unwrap();
+    process.unlink(LANE, b"/tmp/gone").unwrap().unwrap();
     assert_eq!(kind(&fixture, "/tmp/gone"), Err(Errno::ENOENT));
     let mut bytes = [0; 10];
-    assert_eq!(process.read(descriptor, &mut bytes).unwrap(), Ok(10));
+    assert_eq!(process.read(LANE, descriptor, &mut bytes).unwrap(), Ok(10));
     assert_eq!(&bytes, b"still here");
-    process.close(descriptor).unwrap().unwrap();
+    process.close(LANE, descriptor).unwrap().unwrap();
     assert_eq!(fixture.files.count(), before);
     // The working directory is the only thing still kept.
     assert_eq!(fixture.files.kept(), 1);
@@ -210,46 +219,76 @@ fn an_open_file_outlives_its_name() {
 fn names() {
     let fixture = fixture();
     let process = &fixture.process;
-    assert_eq!(process.mkdir(b"/a", 0o755).unwrap(), Err(Errno::EEXIST));
-    assert_eq!(process.mkdir(b"/", 0o755).unwrap(), Err(Errno::EEXIST));
-    assert_eq!(process.mkdir(b"/x/y", 0o755).unwrap(), Err(Errno::ENOENT));
-    assert_eq!(process.mkdir(b"/d/", 0o755).unwrap(), Ok(()));
-    assert_eq!(process.rmdir(b"/d/.").unwrap(), Err(Errno::EINVAL));
-    assert_eq!(process.rmdir(b"/a").unwrap(), Err(Errno::ENOTEMPTY));
-    assert_eq!(process.rmdir(b"/a/file").unwrap(), Err(Errno::ENOTDIR));
-    assert_eq!(process.rmdir(b"/dev").unwrap(), Err(Errno::EBUSY));
-    assert_eq!(process.rmdir(b"/d").unwrap(), Ok(()));
-    assert_eq!(process.unlink(b"/a").unwrap(), Err(Errno::EISDIR));
-    assert_eq!(process.unlink(b"/none").unwrap(), Err(Errno::ENOENT));
-    assert_eq!(process.unlink(b"/a/file/").unwrap(), Err(Errno::ENOTDIR));
-    assert_eq!(process.unlink(b"/dev/null").unwrap(), Err(Errno::EROFS));
-    assert_eq!(process.link(b"/a", b"/other").unwrap(), Err(Errno::EPERM));
     assert_eq!(
-        process.link(b"/a/file", b"/a/b").unwrap(),
+        process.mkdir(LANE, b"/a", 0o755).unwrap(),
         Err(Errno::EEXIST)
     );
     assert_eq!(
-        process.link(b"/a/file", b"/dev/x").unwrap(),
+        process.mkdir(LANE, b"/", 0o755).unwrap(),
+        Err(Errno::EEXIST)
+    );
+    assert_eq!(
+        process.mkdir(LANE, b"/x/y", 0o755).unwrap(),
+        Err(Errno::ENOENT)
+    );
+    assert_eq!(process.mkdir(LANE, b"/d/", 0o755).unwrap(), Ok(()));
+    assert_eq!(process.rmdir(LANE, b"/d/.").unwrap(), Err(Errno::EINVAL));
+    assert_eq!(process.rmdir(LANE, b"/a").unwrap(), Err(Errno::ENOTEMPTY));
+    assert_eq!(
+        process.rmdir(LANE, b"/a/file").unwrap(),
+        Err(Errno::ENOTDIR)
+    );
+    assert_eq!(process.rmdir(LANE, b"/dev").unwrap(), Err(Errno::EBUSY));
+    assert_eq!(process.rmdir(LANE, b"/d").unwrap(), Ok(()));
+    assert_eq!(process.unlink(LANE, b"/a").unwrap(), Err(Errno::EISDIR));
+    assert_eq!(process.unlink(LANE, b"/none").unwrap(), Err(Errno::ENOENT));
+    assert_eq!(
+        process.unlink(LANE, b"/a/file/").unwrap(),
+        Err(Errno::ENOTDIR)
+    );
+    assert_eq!(
+        process.unlink(LANE, b"/dev/null").unwrap(),
+        Err(Errno::EROFS)
+    );
+    assert_eq!(
+        process.link(LANE, b"/a", b"/other").unwrap(),
+        Err(Errno::EPERM)
+    );
+    assert_eq!(
+        process.link(LANE, b"/a/file", b"/a/b").unwrap(),
+        Err(Errno::EEXIST)
+    );
+    assert_eq!(
+        process.link(LANE, b"/a/file", b"/dev/x").unwrap(),
         Err(Errno::ENOENT).or(Err(Errno::EROFS))
     );
-    assert_eq!(process.link(b"/a/file", b"/other").unwrap(), Ok(()));
+    assert_eq!(process.link(LANE, b"/a/file", b"/other").unwrap(), Ok(()));
     assert_eq!(process.stat(b"/other").unwrap().unwrap().links, 2);
     assert_eq!(
-        process.rename(b"/a", b"/a/b/inside").unwrap(),
+        process.rename(LANE, b"/a", b"/a/b/inside").unwrap(),
         Err(Errno::EINVAL)
     );
-    assert_eq!(process.rename(b"/none", b"/x").unwrap(), Err(Errno::ENOENT));
     assert_eq!(
-        process.rename(b"/other", b"/a/b").unwrap(),
+        process.rename(LANE, b"/none", b"/x").unwrap(),
+        Err(Errno::ENOENT)
+    );
+    assert_eq!(
+        process.rename(LANE, b"/other", b"/a/b").unwrap(),
         Err(Errno::EISDIR)
     );
     assert_eq!(
-        process.rename(b"/other", b"/renamed/").unwrap(),
+        process.rename(LANE, b"/other", b"/renamed/").unwrap(),
         Err(Errno::ENOTDIR)
     );
-    assert_eq!(process.rename(b"/other", b"/renamed").unwrap(), Ok(()));
+    assert_eq!(
+        process.rename(LANE, b"/other", b"/renamed").unwrap(),
+        Ok(())
+    );
     assert_eq!(kind(&fixture, "/other"), Err(Errno::ENOENT));
-    assert_eq!(process.symlink(b"", b"/empty").unwrap(), Err(Errno::ENOENT));
+    assert_eq!(
+        process.symlink(LANE, b"", b"/empty").unwrap(),
+        Err(Errno::ENOENT)
+    );
     let mut target = [0; 10];
     assert_eq!(process.readlink(b"/link", &mut target).unwrap(), Ok(3));
     assert_eq!(&target[..3], b"a/b");
@@ -266,7 +305,7 @@ fn directories_are_read_in_pieces() {
         let directory = OpenFlags(OpenFlags::READ | OpenFlags::DIRECTORY);
         let descriptor = fixture
             .process
-            .open(path.as_bytes(), directory, 0)
+            .open(LANE, path.as_bytes(), directory, 0)
             .unwrap()
             .unwrap();
         let empty = DirectoryEntry {
@@ -283,7 +322,7 @@ fn directories_are_read_in_pieces() {
         loop {
             let count = fixture
                 .process
-                .read_directory(descriptor, &mut entries)
+                .read_directory(LANE, descriptor, &mut entries)
                 .unwrap()
                 .unwrap();
             if count == 0 {
@@ -293,7 +332,7 @@ fn directories_are_read_in_pieces() {
                 String::from_utf8(entry.name.bytes[..entry.name.length as usize].to_vec()).unwrap()
             }));
         }
-        fixture.process.close(descriptor).unwrap().unwrap();
+        fixture.process.close(LANE, descriptor).unwrap().unwrap();
         names
     };
     for room in [1, 2, 32] {
@@ -306,7 +345,11 @@ fn directories_are_read_in_pieces() {
             [".", "..", "console", "stderr", "null", "zero", "random"]
         );
     }
-    fixture.process.mkdir(b"/a/dev", 0o755).unwrap().unwrap();
+    fixture
+        .process
+        .mkdir(LANE, b"/a/dev", 0o755)
+        .unwrap()
+        .unwrap();
     assert_eq!(list("/a", 3), [".", "..", "b", "dev", "file"]);
 }
 
@@ -316,22 +359,25 @@ fn devices() {
     let process = &fixture.process;
     let both = OpenFlags(OpenFlags::READ | OpenFlags::WRITE | OpenFlags::TRUNCATE);
     let mut bytes = [7; 8];
-    let zero = process.open(b"/dev/zero", both, 0).unwrap().unwrap();
-    assert_eq!(process.read(zero, &mut bytes).unwrap(), Ok(8));
+    let zero = process.open(LANE, b"/dev/zero", both, 0).unwrap().unwrap();
+    assert_eq!(process.read(LANE, zero, &mut bytes).unwrap(), Ok(8));
     assert_eq!(bytes, [0; 8]);
-    assert_eq!(process.write(zero, &bytes).unwrap(), Ok(8));
-    let random = process.open(b"/dev/random", both, 0).unwrap().unwrap();
-    assert_eq!(process.read(random, &mut bytes).unwrap(), Ok(8));
+    assert_eq!(process.write(LANE, zero, &bytes).unwrap(), Ok(8));
+    let random = process
+        .open(LANE, b"/dev/random", both, 0)
+        .unwrap()
+        .unwrap();
+    assert_eq!(process.read(LANE, random, &mut bytes).unwrap(), Ok(8));
     assert_eq!(bytes, [4; 8]);
-    assert_eq!(process.write(1, b"byte\nexact\n").unwrap(), Ok(11));
+    assert_eq!(process.write(LANE, 1, b"byte\nexact\n").unwrap(), Ok(11));
     assert_eq!(*fixture.host.console.lock().unwrap(), b"byte\nexact\n");
     assert_eq!(process.isatty(1).unwrap(), Ok(0));
     assert_eq!(
-        process.lseek(1, 0, Whence::Set).unwrap(),
+        process.lseek(LANE, 1, 0, Whence::Set).unwrap(),
         Err(Errno::ESPIPE)
     );
     fixture.rv6.terminal().end_input();
-    assert_eq!(process.read(0, &mut bytes).unwrap(), Ok(0));
+    assert_eq!(process.read(LANE, 0, &mut bytes).unwrap(), Ok(0));
 }
 
 #[test]
@@ -339,16 +385,19 @@ fn descriptors_run_out() {
     let fixture = fixture();
     let mut count = 3;
     let error = loop {
-        match fixture.process.dup(0).unwrap() {
+        match fixture.process.dup(LANE, 0).unwrap() {
             Ok(descriptor) => assert_eq!(descriptor, count),
             Err(error) => break error,
         }
         count += 1;
     };
     assert_eq!((error, count), (Errno::EMFILE, 256));
-    fixture.process.close(100).unwrap().unwrap();
-    assert_eq!(fixture.process.dup(0).unwrap(), Ok(100));
-    fixture.process.close(100).unwrap().unwrap();
-    assert_eq!(fixture.process.pipe().unwrap().err(), Some(Errno::EMFILE));
-    assert_eq!(fixture.process.dup(0).unwrap(), Ok(100));
+    fixture.process.close(LANE, 100).unwrap().unwrap();
+    assert_eq!(fixture.process.dup(LANE, 0).unwrap(), Ok(100));
+    fixture.process.close(LANE, 100).unwrap().unwrap();
+    assert_eq!(
+        fixture.process.pipe(LANE).unwrap().err(),
+        Some(Errno::EMFILE)
+    );
+    assert_eq!(fixture.process.dup(LANE, 0).unwrap(), Ok(100));
 }

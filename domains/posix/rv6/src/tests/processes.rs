@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use interfaces::process::{Errno, OpenFlags, Process, ProcessInfo, TerminalMode};
 
-use super::host::{Fixture, eventually};
+use super::host::{Fixture, LANE, eventually};
+use crate::ends::cause;
 use crate::process::ProcessState;
-use crate::rv6::cause;
 
 fn forever(process: &ProcessState) -> i32 {
     match process.sleep_ns(u64::MAX / 4).unwrap() {
@@ -36,7 +36,7 @@ fn statuses() {
 
 #[test]
 fn deaths_as_statuses() {
-    let statuses: Vec<u32> = (1..=10).map(crate::rv6::status_of_cause).collect();
+    let statuses: Vec<u32> = (1..=10).map(crate::ends::status_of_cause).collect();
     assert_eq!(statuses, [134, 139, 139, 132, 136, 139, 137, 137, 137, 137]);
 }
 
@@ -72,19 +72,19 @@ fn pipes_between_processes() {
     fixture.install("/write", |process| {
         let piece = [b'x'; 10_000];
         for _ in 0..20 {
-            assert_eq!(process.write(1, &piece).unwrap(), Ok(10_000));
+            assert_eq!(process.write(LANE, 1, &piece).unwrap(), Ok(10_000));
         }
         0
     });
-    let ends = fixture.process.pipe().unwrap().unwrap();
+    let ends = fixture.process.pipe(LANE).unwrap().unwrap();
     let pid = fixture.spawn("/write", &[(ends.write, 1)]).unwrap();
-    fixture.process.close(ends.write).unwrap().unwrap();
+    fixture.process.close(LANE, ends.write).unwrap().unwrap();
     let mut total = 0;
     let mut buffer = [0; 7_000];
     loop {
         match fixture
             .process
-            .read(ends.read, &mut buffer)
+            .read(LANE, ends.read, &mut buffer)
             .unwrap()
             .unwrap()
         {
@@ -99,15 +99,18 @@ fn pipes_between_processes() {
 #[test]
 fn a_pipe_nobody_reads() {
     let fixture = Fixture::new(false);
-    let ends = fixture.process.pipe().unwrap().unwrap();
-    assert_eq!(fixture.process.write(ends.write, b"x").unwrap(), Ok(1));
-    fixture.process.close(ends.read).unwrap().unwrap();
+    let ends = fixture.process.pipe(LANE).unwrap().unwrap();
     assert_eq!(
-        fixture.process.write(ends.write, b"x").unwrap(),
+        fixture.process.write(LANE, ends.write, b"x").unwrap(),
+        Ok(1)
+    );
+    fixture.process.close(LANE, ends.read).unwrap().unwrap();
+    assert_eq!(
+        fixture.process.write(LANE, ends.write, b"x").unwrap(),
         Err(Errno::EPIPE)
     );
     assert_eq!(
-        fixture.process.read(ends.write, &mut [0]).unwrap(),
+        fixture.process.read(LANE, ends.write, &mut [0]).unwrap(),
         Err(Errno::EBADF)
     );
 }
@@ -117,18 +120,18 @@ fn a_full_pipe_blocks_until_its_reader_goes() {
     let fixture = Fixture::new(false);
     fixture.install("/fill", |process| {
         loop {
-            match process.write(1, &[0; 4096]).unwrap() {
+            match process.write(LANE, 1, &[0; 4096]).unwrap() {
                 Ok(_) => {}
                 Err(Errno::EPIPE) => return 141,
                 Err(other) => panic!("{other:?}"),
             }
         }
     });
-    let ends = fixture.process.pipe().unwrap().unwrap();
+    let ends = fixture.process.pipe(LANE).unwrap().unwrap();
     let pid = fixture.spawn("/fill", &[(ends.write, 1)]).unwrap();
     thread::sleep(Duration::from_millis(20));
-    assert_eq!(fixture.process.wait(pid, 1).unwrap().unwrap().pid, 0);
-    fixture.process.close(ends.read).unwrap().unwrap();
+    assert_eq!(fixture.process.wait(LANE, pid, 1).unwrap().unwrap().pid, 0);
+    fixture.process.close(LANE, ends.read).unwrap().unwrap();
     assert_eq!(fixture.wait(pid), Ok((pid, 141, 0)));
 }
 
@@ -137,15 +140,15 @@ fn killing_wakes_whoever_is_blocked() {
     let fixture = Fixture::new(false);
     fixture.install("/sleep", forever);
     fixture.install("/read", |process| {
-        let ends = process.pipe().unwrap().unwrap();
+        let ends = process.pipe(LANE).unwrap().unwrap();
         assert_eq!(
-            process.read(ends.read, &mut [0]).unwrap(),
+            process.read(LANE, ends.read, &mut [0]).unwrap(),
             Err(Errno::EINTR)
         );
         0
     });
     fixture.install("/console", |process| {
-        assert_eq!(process.read(0, &mut [0]).unwrap(), Err(Errno::EINTR));
+        assert_eq!(process.read(LANE, 0, &mut [0]).unwrap(), Err(Errno::EINTR));
         0
     });
     for program in ["/sleep", "/read", "/console"] {
@@ -195,7 +198,10 @@ fn orphans_are_adopted_and_forgotten() {
         i32::try_from(process.parent_pid().unwrap()).unwrap()
     });
     fixture.install("/parent", |process| {
-        process.spawn(b"/nap", b"nap\0", b"", &[]).unwrap().unwrap();
+        process
+            .spawn(LANE, b"/nap", b"nap\0", b"", &[])
+            .unwrap()
+            .unwrap();
         0
     });
     let pid = fixture.spawn("/parent", &[]).unwrap();
@@ -224,16 +230,16 @@ fn orphans_are_adopted_and_forgotten() {
 fn everything_of_a_process_is_closed_at_its_end() {
     let fixture = Fixture::new(false);
     fixture.install("/opens", |process| {
-        process.mkdir(b"/d", 0o755).unwrap().unwrap();
-        process.chdir(b"/d").unwrap().unwrap();
+        process.mkdir(LANE, b"/d", 0o755).unwrap().unwrap();
+        process.chdir(LANE, b"/d").unwrap().unwrap();
         let flags = OpenFlags(OpenFlags::WRITE | OpenFlags::CREATE);
-        process.open(b"file", flags, 0o644).unwrap().unwrap();
-        process.unlink(b"file").unwrap().unwrap();
+        process.open(LANE, b"file", flags, 0o644).unwrap().unwrap();
+        process.unlink(LANE, b"file").unwrap().unwrap();
         0
     });
     let pid = fixture.spawn("/opens", &[]).unwrap();
     assert_eq!(fixture.wait(pid), Ok((pid, 0, 0)));
-    fixture.process.rmdir(b"/d").unwrap().unwrap();
+    fixture.process.rmdir(LANE, b"/d").unwrap().unwrap();
     eventually(|| fixture.files.kept() == 1);
     // The root and the program.
     assert_eq!(fixture.files.count(), 2);
@@ -245,10 +251,10 @@ fn the_interrupt_key_ends_the_foreground() {
     fixture.install("/sleep", forever);
     fixture.install("/shell", |process| {
         let child = process
-            .spawn(b"/sleep", b"sleep\0", b"", &[])
+            .spawn(LANE, b"/sleep", b"sleep\0", b"", &[])
             .unwrap()
             .unwrap();
-        let _ = process.wait(child, 0).unwrap();
+        let _ = process.wait(LANE, child, 0).unwrap();
         0
     });
     let terminal = fixture.rv6.terminal();
@@ -285,7 +291,7 @@ fn lines_and_raw_input() {
     let terminal = fixture.rv6.terminal();
     let read = || {
         let mut bytes = [0; 64];
-        let count = process.read(0, &mut bytes).unwrap().unwrap() as usize;
+        let count = process.read(LANE, 0, &mut bytes).unwrap().unwrap() as usize;
         String::from_utf8(bytes[..count].to_vec()).unwrap()
     };
     terminal.input(b"onx\x7fe\rtwo\r");
@@ -307,7 +313,7 @@ fn lines_and_raw_input() {
         .unwrap();
     assert_eq!(process.isatty(0).unwrap(), Ok(1));
     fixture.host.console.lock().unwrap().clear();
-    process.write(1, b"a\nb").unwrap().unwrap();
+    process.write(LANE, 1, b"a\nb").unwrap().unwrap();
     assert_eq!(*fixture.host.console.lock().unwrap(), b"a\r\nb");
 }
 

@@ -13,7 +13,7 @@ use interfaces::files::*;
 use interfaces::process::*;
 
 use super::files::MemoryFiles;
-use super::host::{Fixture, Passing};
+use super::host::{Fixture, LANE, Passing};
 
 /// At which points somebody dies. There is one before and one after each call.
 type IsDue = Arc<dyn Fn(usize) -> bool + Send + Sync>;
@@ -90,44 +90,50 @@ fn fixture(is_due: IsDue) -> (Fixture, Arc<Fate>) {
 fn work(fixture: &Fixture) -> Vec<(Vec<u8>, Vec<u8>)> {
     let process = &fixture.process;
     let open = |path: &str, flags| {
-        let opened = process.open(path.as_bytes(), OpenFlags(flags), 0o644);
+        let opened = process.open(LANE, path.as_bytes(), OpenFlags(flags), 0o644);
         opened.unwrap()
     };
     let new = OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::EXCLUSIVE;
-    process.mkdir(b"/d", 0o755).unwrap().unwrap();
-    assert_eq!(process.mkdir(b"/d", 0o755).unwrap(), Err(Errno::EEXIST));
+    process.mkdir(LANE, b"/d", 0o755).unwrap().unwrap();
+    assert_eq!(
+        process.mkdir(LANE, b"/d", 0o755).unwrap(),
+        Err(Errno::EEXIST)
+    );
     fixture.write_file("/d/a", b"first", 0o600);
     let exclusive = open("/d/b", new).unwrap();
     assert_eq!(open("/d/b", new), Err(Errno::EEXIST));
-    assert_eq!(process.write(exclusive, b"once"), Ok(Ok(4)));
-    process.close(exclusive).unwrap().unwrap();
+    assert_eq!(process.write(LANE, exclusive, b"once"), Ok(Ok(4)));
+    process.close(LANE, exclusive).unwrap().unwrap();
     let end = open("/d/a", OpenFlags::WRITE | OpenFlags::APPEND).unwrap();
     for word in [&b" second"[..], b"", b" third"] {
-        assert_eq!(process.write(end, word), Ok(Ok(word.len() as u64)));
+        assert_eq!(process.write(LANE, end, word), Ok(Ok(word.len() as u64)));
     }
-    assert_eq!(process.lseek(end, 0, Whence::Current), Ok(Ok(18)));
-    process.link(b"/d/a", b"/d/l").unwrap().unwrap();
-    process.symlink(b"a", b"/d/s").unwrap().unwrap();
-    process.rename(b"/d/b", b"/d/c").unwrap().unwrap();
+    assert_eq!(process.lseek(LANE, end, 0, Whence::Current), Ok(Ok(18)));
+    process.link(LANE, b"/d/a", b"/d/l").unwrap().unwrap();
+    process.symlink(LANE, b"a", b"/d/s").unwrap().unwrap();
+    process.rename(LANE, b"/d/b", b"/d/c").unwrap().unwrap();
     assert_eq!(
-        process.rename(b"/d/b", b"/d/e").unwrap(),
+        process.rename(LANE, b"/d/b", b"/d/e").unwrap(),
         Err(Errno::ENOENT)
     );
-    process.mkdir(b"/d/gone", 0o755).unwrap().unwrap();
-    process.rmdir(b"/d/gone").unwrap().unwrap();
+    process.mkdir(LANE, b"/d/gone", 0o755).unwrap().unwrap();
+    process.rmdir(LANE, b"/d/gone").unwrap().unwrap();
     // It is open, and there for as long.
-    process.unlink(b"/d/a").unwrap().unwrap();
-    assert_eq!(process.unlink(b"/d/a").unwrap(), Err(Errno::ENOENT));
-    process.unlink(b"/d/l").unwrap().unwrap();
-    assert_eq!(process.write(end, b"."), Ok(Ok(1)));
-    assert_eq!(process.lseek(end, 0, Whence::End), Ok(Ok(19)));
-    process.close(end).unwrap().unwrap();
+    process.unlink(LANE, b"/d/a").unwrap().unwrap();
+    assert_eq!(process.unlink(LANE, b"/d/a").unwrap(), Err(Errno::ENOENT));
+    process.unlink(LANE, b"/d/l").unwrap().unwrap();
+    assert_eq!(process.write(LANE, end, b"."), Ok(Ok(1)));
+    assert_eq!(process.lseek(LANE, end, 0, Whence::End), Ok(Ok(19)));
+    process.close(LANE, end).unwrap().unwrap();
     process.chmod(b"/d/c", 0o640).unwrap().unwrap();
     process.truncate(b"/d/c", 2).unwrap().unwrap();
     let list = open("/d", OpenFlags::READ).unwrap();
     let mut entries = [crate::device::directory_entry(Inode(0), FileKind::Regular, b"", 0); 16];
-    let count = process.read_directory(list, &mut entries).unwrap().unwrap();
-    process.close(list).unwrap().unwrap();
+    let count = process
+        .read_directory(LANE, list, &mut entries)
+        .unwrap()
+        .unwrap();
+    process.close(LANE, list).unwrap().unwrap();
     let names = entries[..count as usize].iter();
     let names = names.map(|entry| entry.name.bytes[..entry.name.length as usize].to_vec());
     names

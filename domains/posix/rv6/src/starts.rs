@@ -1,0 +1,170 @@
+//! The starts of processes: from a path to a domain in the table.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use interfaces::process::DescriptorMap;
+
+use crate::descriptors::Descriptors;
+use crate::ends::{NO_DOMAIN, cause};
+use crate::errno::{Errno, Outcome};
+use crate::image::Refusal;
+use crate::lanes::Call;
+use crate::open_file::OpenFile;
+use crate::path::{Place, Resolver};
+use crate::process::{ProcessState, WorkingDirectory};
+use crate::rv6::Rv6;
+use crate::system::{Ended, ProgramStart};
+
+/// What [`Rv6::spawn`] starts.
+pub struct SpawnRequest<'a> {
+    /// The program's file.
+    pub path: &'a [u8],
+    /// Arguments, each ended by a zero byte.
+    pub arguments: &'a [u8],
+    /// Environment, each string ended by a zero byte.
+    pub environment: &'a [u8],
+}
+
+impl Rv6 {
+    /// Starts the first process, with the root as its working directory and the
+    /// console as its standard descriptors.
+    ///
+    /// # Errors
+    /// Why its program cannot be started.
+    pub fn start_first(self: &Arc<Self>, request: &SpawnRequest<'_>) -> Result<u32, Refusal> {
+        let root = Resolver::new(self.disk())?.root();
+        let console = ProcessState::open_console();
+        let mut descriptors = Descriptors::new();
+        descriptors.set(0, Arc::clone(&console))?;
+        descriptors.set(1, console)?;
+        descriptors.set(2, ProcessState::open_errors())?;
+        self.start(None, root, descriptors, request)
+    }
+
+    /// Starts a program for `parent`; its process number.
+    ///
+    /// # Errors
+    /// As `posix_spawn`.
+    pub fn spawn(
+        self: &Arc<Self>,
+        call: &Call<'_>,
+        request: &SpawnRequest<'_>,
+        maps: &[DescriptorMap],
+    ) -> Outcome<u32> {
+        let descriptors = call.descriptors().lock().inherit(maps)?;
+        let errors = descriptors.get(2).ok();
+        self.start(Some(call), call.place(), descriptors, request)
+            .map_err(|refusal| {
+                if let Some(message) = refusal.message {
+                    let path = String::from_utf8_lossy(request.path);
+                    self.complain(
+                        call,
+                        errors.as_deref(),
+                        &format!("{path}: refused: {message}"),
+                    );
+                }
+                refusal.errno
+            })
+    }
+
+    /// Says in the log, and where the new process would write its errors, why
+    /// there is none.
+    fn complain(&self, call: &Call<'_>, errors: Option<&OpenFile>, line: &str) {
+        self.system().log(line);
+        if let Some(file) = errors {
+            // Who closed its error output wants no message.
+            let beside = call.uncounted();
+            let _ = file.write(&beside, format!("rv6: {line}\n").as_bytes(), 0);
+        }
+    }
+
+    fn start(
+        self: &Arc<Self>,
+        call: Option<&Call<'_>>,
+        directory: Place,
+        descriptors: Descriptors<OpenFile>,
+        request: &SpawnRequest<'_>,
+    ) -> Result<u32, Refusal> {
+        let parent = call.map_or(0, |call| call.number());
+        if let Some(job) = self.table().end_full_job(parent) {
+            self.end_job(parent, job);
+            return Err(Errno::EINTR.into());
+        }
+        let program = self.find_program(&directory, request.path)?;
+        let start = ProgramStart {
+            arguments: with_prefix(&program.prefix, request.arguments),
+            environment: request.environment.to_vec(),
+        };
+        let directory = WorkingDirectory::hold(self.disk(), directory)?;
+        let process = self.table().add(call, |pid| {
+            let rv6 = Arc::clone(self);
+            let name = domain_name(request.path, pid);
+            Arc::new(ProcessState::new(
+                rv6,
+                pid,
+                name,
+                descriptors,
+                directory,
+                &start.arguments,
+            ))
+        })?;
+        let pid = process.number();
+        if process.was_killed() {
+            self.table().set_domain(&process, NO_DOMAIN, call);
+            self.finish(&process, &Ended::Died(cause::KILLED));
+            return Ok(pid);
+        }
+        match self.system().start(&program.image, &process, &start) {
+            Ok(domain) => self.note_start(&process, domain, call),
+            Err(reason) => {
+                self.table().set_domain(&process, NO_DOMAIN, call);
+                self.finish(&process, &Ended::NotStarted(reason));
+            }
+        }
+        Ok(pid)
+    }
+
+    /// Notes that a process has its domain.
+    fn note_start(&self, process: &Arc<ProcessState>, domain: u64, call: Option<&Call<'_>>) {
+        self.table().set_domain(process, domain, call);
+        if process.was_killed() {
+            self.system().kill(domain, cause::KILLED);
+        }
+        // Its end may have been reported before it was known here.
+        if let Some(ended) = self.system().end_of(domain) {
+            self.finish(process, &ended);
+        }
+    }
+}
+
+/// The name of a process's domain: the last component of its program's path,
+/// cut to what the kernel keeps of a name, and the process number.
+fn domain_name(path: &[u8], pid: u32) -> String {
+    let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or(path);
+    let name = &name[..name.len().min(PROGRAM_NAME_MAX)];
+    format!("{}.{pid}", String::from_utf8_lossy(name))
+}
+
+/// Bytes of a program's name in the name of its domain, which has at most 31.
+const PROGRAM_NAME_MAX: usize = 16;
+
+/// A script's arguments: its interpreter's words replace the first.
+fn with_prefix(prefix: &[Vec<u8>], arguments: &[u8]) -> Vec<u8> {
+    if prefix.is_empty() {
+        return arguments.to_vec();
+    }
+    let mut all = Vec::new();
+    for word in prefix {
+        all.extend_from_slice(word);
+        all.push(0);
+    }
+    let first = arguments
+        .iter()
+        .position(|byte| *byte == 0)
+        .map_or(arguments.len(), |at| at + 1);
+    all.extend_from_slice(&arguments[first..]);
+    all
+}
