@@ -18,6 +18,7 @@ mod files;
 mod names;
 mod report;
 mod starts;
+mod threads;
 mod victim;
 mod work;
 

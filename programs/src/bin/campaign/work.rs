@@ -8,10 +8,11 @@ use crate::files::Files;
 use crate::names::Names;
 use crate::report::{Report, Tally};
 use crate::starts::Starts;
+use crate::threads::Threads;
 use crate::{DIRECTORY, victim};
 
 /// The workers.
-pub const NAMES: [&str; 3] = ["files", "names", "starts"];
+pub const NAMES: [&str; 4] = ["files", "names", "starts", "threads"];
 
 /// A workload that checks itself.
 pub trait Work {
@@ -46,7 +47,8 @@ pub fn run(name: &str) -> ExitCode {
     let mut work: Box<dyn Work> = match number {
         0 => Box::new(Files::new(directory, seed)),
         1 => Box::new(Names::new(directory, seed)),
-        _ => Box::new(Starts::new(seed)),
+        2 => Box::new(Starts::new(seed)),
+        _ => Box::new(Threads::new(directory)),
     };
     while !fs::exists(&stop_file()) {
         let began = u64::try_from(Instant::now().since_boot().as_nanos()).unwrap_or(u64::MAX);
