@@ -17,6 +17,10 @@ pub use crate::run_state::ThreadState;
 use crate::sync::SpinLock;
 use crate::timers;
 
+mod all;
+
+use all::All;
+
 /// Bytes of stack below which no crossing or service starts: what the kernel's
 /// deepest service and the interrupt trampoline need.
 pub const STACK_RESERVE: usize = 24 * 1024;
@@ -142,62 +146,7 @@ struct Start {
 }
 
 static NEXT_NUMBER: AtomicU32 = AtomicU32::new(1);
-static THREADS: SpinLock<All> = SpinLock::new(All {
-    first: core::ptr::null(),
-    last: core::ptr::null(),
-    count: 0,
-});
-
-/// All threads, in the order in which they were made, linked through themselves.
-struct All {
-    first: *const Thread,
-    last: *const Thread,
-    count: usize,
-}
-
-// SAFETY: threads are shared; their links are reached through the lock only.
-unsafe impl Send for All {}
-
-impl All {
-    fn add(&mut self, thread: &'static Thread) {
-        // SAFETY: the lock guards the links of threads in the list, and nobody else
-        // knows this one yet.
-        unsafe {
-            *thread.neighbours.get() = [self.last, core::ptr::null()];
-            match self.last.as_ref() {
-                Some(last) => (*last.neighbours.get())[1] = thread,
-                None => self.first = thread,
-            }
-        }
-        self.last = thread;
-        self.count += 1;
-    }
-
-    fn remove(&mut self, thread: &'static Thread) {
-        // SAFETY: the lock guards the links; who is linked is not freed.
-        unsafe {
-            let [before, after] = *thread.neighbours.get();
-            match before.as_ref() {
-                Some(before) => (*before.neighbours.get())[1] = after,
-                None => self.first = after,
-            }
-            match after.as_ref() {
-                Some(after) => (*after.neighbours.get())[0] = before,
-                None => self.last = before,
-            }
-        }
-        self.count -= 1;
-    }
-
-    fn iter(&self) -> impl Iterator<Item = &'static Thread> {
-        // SAFETY: as in `remove`.
-        let thread_at = |place: *const Thread| unsafe { place.as_ref() };
-        core::iter::successors(thread_at(self.first), move |thread| {
-            // SAFETY: as in `remove`.
-            thread_at(unsafe { (*thread.neighbours.get())[1] })
-        })
-    }
-}
+static THREADS: SpinLock<All> = SpinLock::new(All::EMPTY);
 
 impl Thread {
     fn new(
@@ -564,7 +513,7 @@ pub fn for_each(mut visit: impl FnMut(&'static Thread)) {
 /// Number of threads.
 #[must_use]
 pub fn count() -> usize {
-    THREADS.lock().count
+    THREADS.lock().count()
 }
 
 #[cfg(test)]

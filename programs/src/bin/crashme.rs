@@ -50,7 +50,7 @@ const WAYS: [Way; 17] = [
             runtime::log::info!("crashme logs for ever");
         }
     }),
-    ("greedy", |_| take_all_time()),
+    ("greedy", take_all_time),
     ("hungry", |_| ask_for_everything()),
     ("threads", |_| make_threads(0)),
     ("stacks", |_| make_threads(16 << 20)),
@@ -165,8 +165,8 @@ fn make_threads(stack_bytes: usize) {
 }
 
 /// Takes as much CPU time as it can get: with urgent threads that go on for ever, and
-/// with some that rest for a moment just before they would count as such.
-fn take_all_time() {
+/// every other one rests for a moment just before it would count as such. So many, or 8.
+fn take_all_time(threads: u64) {
     let ways: [fn(); 2] = [core::hint::spin_loop, || {
         let begin = Instant::now();
         while begin.elapsed() < Duration::from_millis(7) {
@@ -174,7 +174,8 @@ fn take_all_time() {
         }
         thread::sleep(Duration::from_nanos(1));
     }];
-    for way in ways.into_iter().cycle().take(8) {
+    let count = if threads == 0 { 8 } else { threads as usize };
+    for way in ways.into_iter().cycle().take(count) {
         let made = thread::spawn("greedy", Priority::High, move || {
             loop {
                 way();

@@ -1,4 +1,4 @@
-//! Services for drivers: functions, interrupts, memory for DMA, files of the host.
+//! Services for drivers: functions, interrupts, DMA, files of the host.
 
 use abi::death::InjectedFault;
 use abi::device::{PciInfo, StopRecipe};

@@ -1,4 +1,4 @@
-//! Blocks of the exchange heap: their sizes, their chunks, and lists of free ones.
+//! Blocks of the exchange heap: sizes, chunks, and lists of free ones.
 
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
