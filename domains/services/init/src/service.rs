@@ -103,8 +103,10 @@ impl Service {
         let plan = intention.plan();
         let end = move || {
             sleep(delay);
-            // It may have ended otherwise.
-            plan.carry_out(|| drop(system.control().kill(id, DeathCause::Watchdog)));
+            plan.carry_out(|| {
+                // It may have ended otherwise.
+                let _ = system.control().kill(id, DeathCause::Watchdog);
+            });
         };
         let spawned = spawn("end of loop", Priority::High, end);
         spawned
