@@ -192,8 +192,8 @@ pub trait Process {
     /// Its parent's process number.
     fn parent_pid(&self) -> RpcResult<u32>;
     /// The last call of a lane that came to its end. Only calls that were answered
-    /// without an error count, and of `read`, `write`, `read_directory` and `wait`
-    /// those that came to anything.
+    /// without an error count, and of `read`, `write`, `read_directory`, `wait` and
+    /// `take_interrupt` those that came to anything.
     fn last_call(&self, lane: Lane) -> RpcResult<FinishedCall>;
 
     /// Opens a file; its descriptor.
@@ -313,7 +313,7 @@ pub trait Process {
     fn set_foreground(&self, pid: u32) -> RpcResult<Result<(), Errno>>;
     /// 1 if the terminal's interrupt key was pressed, with nothing in the
     /// foreground to end, since this was last asked.
-    fn take_interrupt(&self) -> RpcResult<u32>;
+    fn take_interrupt(&self, lane: Lane) -> RpcResult<Result<u32, Errno>>;
     /// Fills `list`; how many processes there are.
     fn processes(&self, list: &mut [ProcessInfo]) -> RpcResult<Result<u64, Errno>>;
 

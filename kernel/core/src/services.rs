@@ -353,11 +353,16 @@ unsafe extern "sysv64" fn console_write_error(text: *const u8, length: usize) ->
     length as Answer
 }
 
-unsafe extern "sysv64" fn console_read(start: *mut u8, length: usize, deadline_ns: u64) -> Answer {
+unsafe extern "sysv64" fn console_read(
+    position: *mut u64,
+    start: *mut u8,
+    length: usize,
+    deadline_ns: u64,
+) -> Answer {
     answer(service(|| {
-        // SAFETY: the caller's buffer.
-        let into = unsafe { buffer(start, length) };
-        console::read(into, deadline_ns).map(|count| count as u64)
+        // SAFETY: the caller's word and buffer.
+        let (position, into) = unsafe { (&mut *position, buffer(start, length)) };
+        console::read(position, into, deadline_ns).map(|count| count as u64)
     }))
 }
 

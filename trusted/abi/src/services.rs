@@ -330,9 +330,15 @@ pub struct Services {
     /// Writes where the log goes, beside the console; how many bytes.
     pub console_write_error: unsafe extern "sysv64" fn(text: *const u8, length: usize) -> Answer,
     /// Reads at least one byte of console input, at most until `deadline_ns`.
-    /// Blocks. 0: end of input.
-    pub console_read:
-        unsafe extern "sysv64" fn(buffer: *mut u8, length: usize, deadline_ns: u64) -> Answer,
+    /// Blocks. 0: end of input. `position` says how many bytes since boot the reader
+    /// has taken: none of those behind is lost, whoever read them before; it gets the
+    /// position of the first byte that is given.
+    pub console_read: unsafe extern "sysv64" fn(
+        position: *mut u64,
+        buffer: *mut u8,
+        length: usize,
+        deadline_ns: u64,
+    ) -> Answer,
 
     // Images and domains (capability `DomainControl`)
     /// Verifies a signed image and keeps a copy; its handle. On `BadImage` one

@@ -38,12 +38,27 @@ impl Console {
     /// Reads at least one byte, waiting at most until `deadline`; how many.
     /// 0: input has ended.
     ///
+    /// `position` is how many bytes since boot the reader has taken, those of its
+    /// predecessors included: what is behind is given, also if it was given before to
+    /// somebody who has died since. It becomes the position of the first byte.
+    ///
     /// # Errors
     /// [`ServiceError::TimedOut`]; [`ServiceError::Interrupted`] at shutdown.
-    pub fn read(&self, buffer: &mut [u8], deadline: Instant) -> Result<usize, ServiceError> {
-        // SAFETY: the console was granted; the buffer is writable for the call.
+    pub fn read(
+        &self,
+        position: &mut u64,
+        buffer: &mut [u8],
+        deadline: Instant,
+    ) -> Result<usize, ServiceError> {
+        // SAFETY: the console was granted; position and buffer are writable for the
+        // call.
         let answer = unsafe {
-            (services().console_read)(buffer.as_mut_ptr(), buffer.len(), deadline.nanoseconds())
+            (services().console_read)(
+                position,
+                buffer.as_mut_ptr(),
+                buffer.len(),
+                deadline.nanoseconds(),
+            )
         };
         Ok(usize::try_from(check(answer)?)
             .unwrap_or(usize::MAX)

@@ -415,8 +415,12 @@ impl<P: Process + Successor> Calls<P> {
     }
 
     /// [`Process::take_interrupt`].
-    pub fn take_interrupt(&self) -> RpcResult<u32> {
-        self.repeat(|process| process.take_interrupt())
+    pub fn take_interrupt(&self) -> Answer<u32> {
+        self.once(
+            |was_pressed| *was_pressed != 0,
+            |last| low(last.value[0]),
+            |process, lane, _| process.take_interrupt(lane),
+        )
     }
 
     /// [`Process::processes`].

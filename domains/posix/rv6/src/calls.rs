@@ -243,8 +243,8 @@ impl Process for ProcessState {
         Ok(Ok(()))
     }
 
-    fn take_interrupt(&self) -> RpcResult<u32> {
-        Ok(u32::from(self.rv6().take_interrupt()))
+    fn take_interrupt(&self, lane: Lane) -> RpcResult<Outcome<u32>> {
+        Ok(Call::new(self, lane).map(|call| u32::from(self.rv6().take_interrupt(&call))))
     }
 
     fn processes(&self, list: &mut [ProcessInfo]) -> RpcResult<Outcome<u64>> {

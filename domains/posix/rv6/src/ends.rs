@@ -54,7 +54,7 @@ impl Rv6 {
     }
 
     pub(crate) fn end_process(&self, process: &ProcessState, cause: u32) {
-        process.note_kill();
+        process.note_kill(cause);
         self.table().keep(process.number());
         process.blocked().kill();
         // It may be about to get its domain; if it never does, it has ended.
@@ -84,6 +84,16 @@ impl Rv6 {
             }
             if has_gap {
                 self.look_for_ends();
+            }
+        }
+    }
+
+    /// Goes on with what a predecessor had begun to end.
+    pub(crate) fn end_again(&self) {
+        for process in self.table().all_running() {
+            match process.kill_cause() {
+                0 => {}
+                cause => self.end_process(&process, cause),
             }
         }
     }

@@ -84,8 +84,9 @@ impl System for Kernel {
         }
     }
 
-    fn console_read(&self, into: &mut [u8]) -> usize {
-        self.console.read(into, Instant::NEVER).unwrap_or(0)
+    fn console_read(&self, position: &mut u64, into: &mut [u8]) -> usize {
+        let read = self.console.read(position, into, Instant::NEVER);
+        read.unwrap_or(0)
     }
 
     fn log(&self, line: &str) {

@@ -3,7 +3,7 @@
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use interfaces::files::FileKind;
 use interfaces::process::ProcessInfo;
@@ -33,7 +33,8 @@ pub struct ProcessState {
     domain_name: String,
     /// Its domain; 0 while it is being started.
     domain: AtomicU64,
-    is_killed: AtomicBool,
+    /// Why it is ended; 0: it is not.
+    kill: AtomicU32,
     is_interrupted: AtomicBool,
     has_finished: AtomicBool,
     lanes: Lanes,
@@ -100,7 +101,7 @@ impl ProcessState {
             bed: Arc::default(),
             domain_name,
             domain: AtomicU64::new(0),
-            is_killed: AtomicBool::new(false),
+            kill: AtomicU32::new(0),
             is_interrupted: AtomicBool::new(false),
             has_finished: AtomicBool::new(false),
             lanes: Lanes::default(),
@@ -129,7 +130,7 @@ impl ProcessState {
             bed: Arc::default(),
             domain_name: record.name.clone(),
             domain: AtomicU64::new(record.domain),
-            is_killed: AtomicBool::new(record.is_killed),
+            kill: AtomicU32::new(record.kill),
             is_interrupted: AtomicBool::new(record.is_interrupted),
             has_finished: AtomicBool::new(record.ended.is_some()),
             lanes,
@@ -148,7 +149,7 @@ impl ProcessState {
             lane: 0,
             job: 0,
             is_adopted: false,
-            is_killed: self.was_killed(),
+            kill: self.kill_cause(),
             is_interrupted: self.is_interrupted(),
             ended: None,
             domain: self.domain(),
@@ -300,15 +301,23 @@ impl ProcessState {
         &self.domain_name
     }
 
-    /// Notes that another process or the interrupt key ends it.
-    pub fn note_kill(&self) {
-        self.is_killed.store(true, Ordering::SeqCst);
+    /// Notes that it is ended, for the cause with this number unless there is one.
+    pub fn note_kill(&self, cause: u32) {
+        let _ = self
+            .kill
+            .compare_exchange(0, cause, Ordering::SeqCst, Ordering::SeqCst);
+    }
+
+    /// The cause for which it is ended; 0: it is not.
+    #[must_use]
+    pub fn kill_cause(&self) -> u32 {
+        self.kill.load(Ordering::SeqCst)
     }
 
     /// Whether another process or the interrupt key ended it.
     #[must_use]
     pub fn was_killed(&self) -> bool {
-        self.is_killed.load(Ordering::SeqCst)
+        self.kill_cause() != 0
     }
 
     /// Notes that the interrupt key ends it.

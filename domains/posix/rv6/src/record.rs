@@ -128,6 +128,8 @@ pub struct SystemRecord {
     pub started_s: u64,
     /// Process that the interrupt key ends; 0: none.
     pub foreground: u32,
+    /// The key was pressed, and has ended nothing yet.
+    pub is_interrupted: bool,
 }
 
 impl SystemRecord {
@@ -135,7 +137,7 @@ impl SystemRecord {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let writer = Writer::default().u32(VERSION).u64(self.started_s);
-        writer.u32(self.foreground).0
+        writer.u32(self.foreground).flag(self.is_interrupted).0
     }
 
     /// From bytes.
@@ -148,6 +150,7 @@ impl SystemRecord {
         let record = Self {
             started_s: reader.u64()?,
             foreground: reader.u32()?,
+            is_interrupted: reader.flag()?,
         };
         reader.end(record)
     }

@@ -262,13 +262,15 @@ impl<'a> Revival<'a> {
             rv6.terminal().revive(terminal);
         }
         rv6.table().set_last(self.found.last_pid);
-        rv6.restore_foreground(self.found.system.foreground);
+        rv6.restore(&self.found.system);
         rv6.journal().commit(|change| self.record(change));
         for process in processes {
             if !rv6.system().adopt(&process) {
                 rv6.system().log("a process cannot be reached any more");
             }
         }
+        rv6.end_again();
+        rv6.deliver_interrupt();
         Ok(())
     }
 

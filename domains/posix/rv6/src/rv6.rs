@@ -12,7 +12,8 @@ use crate::change::Turn;
 use crate::disk::Disk;
 use crate::ends::cause;
 use crate::image::ImageCache;
-use crate::journal::Journal;
+use crate::journal::{Change, Journal};
+use crate::lanes::Call;
 use crate::record::{self, Kind, SystemRecord};
 use crate::sync::Mutex;
 use crate::system::System;
@@ -95,12 +96,17 @@ impl Rv6 {
 
     /// Writes down what there is once.
     pub(crate) fn keep(&self) {
+        self.journal.commit(|change| self.record(change));
+    }
+
+    /// Writes it down as it is now: inside the journal, so the last one is right.
+    fn record(&self, change: &mut Change) {
         let record = SystemRecord {
             started_s: self.started_s,
             foreground: self.foreground.load(Ordering::SeqCst),
+            is_interrupted: self.interrupts.load(Ordering::SeqCst) != 0,
         };
-        self.journal
-            .commit(|change| change.put(record::key(Kind::System, 0), &record.encode()));
+        change.put(record::key(Kind::System, 0), &record.encode());
     }
 
     /// What lies below.
@@ -146,13 +152,16 @@ impl Rv6 {
     /// Makes `pid` the process that the interrupt key ends, also if the key was
     /// pressed while it was being started.
     pub fn set_foreground(&self, pid: u32) {
-        self.restore_foreground(pid);
+        self.foreground.store(pid, Ordering::SeqCst);
         self.keep();
         self.deliver_interrupt();
     }
 
-    pub(crate) fn restore_foreground(&self, pid: u32) {
-        self.foreground.store(pid, Ordering::SeqCst);
+    /// Goes on where a predecessor was.
+    pub(crate) fn restore(&self, record: &SystemRecord) {
+        self.foreground.store(record.foreground, Ordering::SeqCst);
+        let interrupts = u32::from(record.is_interrupted);
+        self.interrupts.store(interrupts, Ordering::SeqCst);
     }
 
     /// Notes that a process that has ended is not the one that the key ends.
@@ -164,43 +173,56 @@ impl Rv6 {
 
     /// Whether the interrupt key was pressed, with nothing to end, since this
     /// was last asked.
-    pub fn take_interrupt(&self) -> bool {
-        self.interrupts.swap(0, Ordering::SeqCst) != 0
+    pub(crate) fn take_interrupt(&self, call: &Call<'_>) -> bool {
+        let was_pressed = self.interrupts.swap(0, Ordering::SeqCst) != 0;
+        if was_pressed {
+            call.commit([1, 0], |change| self.record(change));
+        }
+        was_pressed
     }
 
     /// Passes console input to the terminal until there is no more.
     pub fn feed_terminal(&self) {
         let mut bytes = [0; 256];
         loop {
-            let count = self.system.console_read(&mut bytes);
+            let mut position = self.terminal.taken();
+            let count = self.system.console_read(&mut position, &mut bytes);
             if count == 0 {
                 self.terminal.end_input();
                 return;
             }
-            if self.terminal.input(&bytes[..count]) == Typed::Interrupt {
-                self.interrupt();
-            }
+            self.take_input(position, &bytes[..count]);
         }
     }
 
-    pub(crate) fn interrupt(&self) {
-        self.interrupts.store(1, Ordering::SeqCst);
-        self.deliver_interrupt();
+    /// Takes input that the console gave from `position` on.
+    pub(crate) fn take_input(&self, position: u64, bytes: &[u8]) {
+        let pressed = || {
+            self.interrupts.store(1, Ordering::SeqCst);
+            |change: &mut Change| self.record(change)
+        };
+        if self.terminal.input(position, bytes, pressed) == Typed::Interrupt {
+            self.deliver_interrupt();
+        }
     }
 
     /// Ends what the interrupt key is meant for, if it was pressed and there is
     /// such a process. Whoever comes second, key or process, does it.
-    fn deliver_interrupt(&self) {
+    pub(crate) fn deliver_interrupt(&self) {
         let foreground = self.foreground.load(Ordering::SeqCst);
         if foreground <= FIRST_PID {
             return;
         }
         let family = self.table.family(foreground);
-        if family.is_empty() || !self.take_interrupt() {
+        if family.is_empty() || self.interrupts.swap(0, Ordering::SeqCst) == 0 {
             return;
         }
-        for process in family {
+        for process in &family {
             process.note_interrupt();
+        }
+        let note = |change: &mut Change| self.record(change);
+        self.table.note_kills(&family, cause::KILLED, note);
+        for process in family {
             self.end_process(&process, cause::KILLED);
         }
     }

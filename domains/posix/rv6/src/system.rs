@@ -38,8 +38,10 @@ pub trait System: Send + Sync {
     fn console_write(&self, text: &[u8]);
     /// Writes beside the console, where the system's log goes.
     fn console_write_error(&self, text: &[u8]);
-    /// Reads at least one byte from the console; 0: the input has ended.
-    fn console_read(&self, into: &mut [u8]) -> usize;
+    /// Reads at least one byte from the console; 0: the input has ended. `position`
+    /// is how many bytes were taken since boot, and becomes that of the first byte:
+    /// what a predecessor read and did not take is given again.
+    fn console_read(&self, position: &mut u64, into: &mut [u8]) -> usize;
     /// Adds a line to the kernel log.
     fn log(&self, line: &str);
     /// Runs `work` on a thread of its own; whether there was one to be had.

@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use interfaces::process::{ExitStatus, ProcessInfo};
 
+use crate::ends::cause;
 use crate::errno::{Errno, Outcome};
 use crate::journal::{Change, Journal};
 use crate::lanes::Call;
@@ -162,13 +163,36 @@ impl ProcessTable {
         }
         let job = state.job_of(parent)?;
         let members = || state.entries.values().filter(|entry| entry.job == job);
-        (members().count() >= JOB_MAX).then(|| {
-            members()
-                .filter(|entry| entry.status.is_none())
-                .map(|entry| Arc::clone(&entry.process))
-                .inspect(|process| process.note_kill())
-                .collect()
-        })
+        if members().count() < JOB_MAX {
+            return None;
+        }
+        let running = members().filter(|entry| entry.status.is_none());
+        let running: Vec<&Entry> = running.collect();
+        for entry in &running {
+            entry.process.note_kill(cause::PROCESS_LIMIT);
+        }
+        self.journal.commit(|change| {
+            running.iter().for_each(|entry| entry.record(change));
+        });
+        let processes = running.iter().map(|entry| Arc::clone(&entry.process));
+        Some(processes.collect())
+    }
+
+    /// Notes that processes are ended, with what else `note` writes down.
+    pub fn note_kills(
+        &self,
+        processes: &[Arc<ProcessState>],
+        cause: u32,
+        note: impl FnOnce(&mut Change),
+    ) {
+        let state = self.state.lock();
+        processes.iter().for_each(|one| one.note_kill(cause));
+        self.journal.commit(|change| {
+            let entries = processes.iter();
+            let entries = entries.filter_map(|one| state.entries.get(&one.number()));
+            entries.for_each(|entry| entry.record(change));
+            note(change);
+        });
     }
 
     /// Adds a process, made from its number, for a call of its parent's.

@@ -32,6 +32,8 @@ struct State {
     /// Finished pieces of input; an empty one is an end of input typed once.
     ready: VecDeque<Vec<u8>>,
     has_ended: bool,
+    /// Bytes of the console's input that are in here, or were, since boot.
+    taken: u64,
 }
 
 /// What typed bytes led to.
@@ -56,6 +58,7 @@ impl Terminal {
             discipline: Cooked::new(mode),
             ready: VecDeque::new(),
             has_ended: false,
+            taken: 0,
         };
         Self {
             system,
@@ -75,6 +78,7 @@ impl Terminal {
         };
         state.discipline = Cooked::resumed(mode, record.line);
         state.ready = record.ready.into();
+        state.taken = record.taken;
     }
 
     /// Whether somebody sits at it.
@@ -83,12 +87,26 @@ impl Terminal {
         self.is_interactive
     }
 
-    /// Takes bytes from the console.
-    pub fn input(&self, bytes: &[u8]) -> Typed {
+    /// Bytes of the console's input that were taken since boot.
+    #[must_use]
+    pub fn taken(&self) -> u64 {
+        self.state.lock().taken
+    }
+
+    /// Takes bytes that the console gave from `position` on. If the interrupt key is
+    /// among them, what `pressed` answers writes that down with them.
+    pub fn input<N: FnOnce(&mut Change)>(
+        &self,
+        position: u64,
+        bytes: &[u8],
+        pressed: impl FnOnce() -> N,
+    ) -> Typed {
         let mut echo = Vec::new();
         let mut typed = Typed::Text;
         let mut state = self.state.lock();
+        state.taken = position + bytes.len() as u64;
         if state.ready.iter().map(Vec::len).sum::<usize>() + bytes.len() > READY_MAX {
+            self.journal.commit(|change| state.record(change));
             return Typed::Text;
         }
         for byte in bytes {
@@ -102,12 +120,19 @@ impl Terminal {
                 }
             }
         }
-        self.journal.commit(|change| state.record(change));
-        drop(state);
-        self.changed.notify_all();
+        // A successor that is given the bytes again shows them again.
         if !echo.is_empty() {
             self.system.console_write(&echo);
         }
+        let note = (typed == Typed::Interrupt).then(pressed);
+        self.journal.commit(|change| {
+            state.record(change);
+            if let Some(note) = note {
+                note(change);
+            }
+        });
+        drop(state);
+        self.changed.notify_all();
         typed
     }
 
@@ -207,6 +232,7 @@ impl State {
             is_canonical: self.discipline.mode().is_canonical,
             line: self.discipline.line().to_vec(),
             ready: self.ready.iter().cloned().collect(),
+            taken: self.taken,
         };
         change.put(record::key(Kind::Terminal, 0), &record.encode());
     }

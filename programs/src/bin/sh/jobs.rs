@@ -102,7 +102,7 @@ impl Shell {
     /// Whether the last command was ended by the interrupt key.
     pub fn was_interrupted(&self) -> bool {
         self.is_interactive
-            && (self.status == STATUS_INTERRUPTED || system().take_interrupt() == Ok(1))
+            && (self.status == STATUS_INTERRUPTED || system().take_interrupt() == Ok(Ok(1)))
     }
 
     fn report_death(&self, ended: &ExitStatus) {

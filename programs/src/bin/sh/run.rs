@@ -452,7 +452,7 @@ impl Shell {
         self.loop_depth += 1;
         let flow = self.run_program(body);
         self.loop_depth -= 1;
-        if self.is_interactive && system().take_interrupt() == Ok(1) {
+        if self.is_interactive && system().take_interrupt() == Ok(Ok(1)) {
             self.status = 130;
             return Some(Flow::Interrupted);
         }

@@ -162,7 +162,7 @@ unsafe extern "sysv64" fn console_write(text: *const u8, length: usize) -> Answe
     Answer::try_from(length).unwrap_or(Answer::MAX)
 }
 
-unsafe extern "sysv64" fn console_read(_: *mut u8, _: usize, _: u64) -> Answer {
+unsafe extern "sysv64" fn console_read(_: *mut u64, _: *mut u8, _: usize, _: u64) -> Answer {
     0
 }
 

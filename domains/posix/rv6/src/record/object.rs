@@ -119,13 +119,18 @@ pub struct TerminalRecord {
     pub line: Vec<u8>,
     /// Finished pieces of input.
     pub ready: Vec<Vec<u8>>,
+    /// Bytes of the console's input that were taken since boot.
+    pub taken: u64,
 }
 
 impl TerminalRecord {
     /// As bytes.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let writer = Writer::default().flag(self.is_canonical).bytes(&self.line);
+        let writer = Writer::default()
+            .u64(self.taken)
+            .flag(self.is_canonical)
+            .bytes(&self.line);
         let pieces = self.ready.iter();
         pieces.fold(writer, |writer, piece| writer.bytes(piece)).0
     }
@@ -135,6 +140,7 @@ impl TerminalRecord {
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let mut reader = Reader(bytes);
         let mut record = Self {
+            taken: reader.u64()?,
             is_canonical: reader.flag()?,
             line: reader.bytes()?,
             ready: Vec::new(),

@@ -19,8 +19,9 @@ pub struct ProcessRecord {
     pub job: u32,
     /// Its parent ended first.
     pub is_adopted: bool,
-    /// Another process, or the interrupt key, ends it.
-    pub is_killed: bool,
+    /// Cause for which another process, the interrupt key or a limit ends it; 0: none
+    /// does.
+    pub kill: u32,
     /// The interrupt key does.
     pub is_interrupted: bool,
     /// Status and cause, once it has ended.
@@ -48,7 +49,7 @@ impl ProcessRecord {
             .lane(self.lane)
             .u32(self.job)
             .flag(self.is_adopted)
-            .flag(self.is_killed)
+            .u32(self.kill)
             .flag(self.is_interrupted)
             .flag(self.ended.is_some())
             .u32(status)
@@ -68,7 +69,7 @@ impl ProcessRecord {
         let lane = reader.lane()?;
         let job = reader.u32()?;
         let is_adopted = reader.flag()?;
-        let is_killed = reader.flag()?;
+        let kill = reader.u32()?;
         let is_interrupted = reader.flag()?;
         let has_ended = reader.flag()?;
         let ended = (reader.u32()?, reader.u32()?);
@@ -77,7 +78,7 @@ impl ProcessRecord {
             lane,
             job,
             is_adopted,
-            is_killed,
+            kill,
             is_interrupted,
             ended: has_ended.then_some(ended),
             domain: reader.u64()?,

@@ -28,7 +28,7 @@ use crate::rv6::Rv6;
 use crate::table::FIRST_PID;
 
 /// Bytes the keeper may take.
-const LIMIT: u64 = 16 << 20;
+pub const LIMIT: u64 = 16 << 20;
 /// In the place of the domain of the test's own process.
 const TEST_DOMAIN: u64 = 1_000_000;
 
@@ -121,7 +121,7 @@ impl Keeper for Mortal {
 }
 
 /// The keeper, as an Rv6 sees it that does not die.
-fn immortal(store: &Arc<Store>) -> Box<Mortal> {
+pub fn immortal(store: &Arc<Store>) -> Box<dyn Keeper + Send + Sync> {
     Box::new(Mortal {
         store: store.clone(),
         fate: Arc::new(Mutex::new(Fate::new(&[]))),
@@ -190,7 +190,7 @@ impl Supervisor {
     }
 }
 
-fn first(rv6: &Arc<Rv6>) -> Arc<ProcessState> {
+pub fn first(rv6: &Arc<Rv6>) -> Arc<ProcessState> {
     let console = ProcessState::open_console();
     let mut descriptors = Descriptors::new();
     for number in 0..3 {

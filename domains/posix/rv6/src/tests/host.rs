@@ -33,6 +33,8 @@ pub struct Host {
     programs: Mutex<HashMap<String, Program>>,
     pub console: Mutex<Vec<u8>>,
     pub errors: Mutex<Vec<u8>>,
+    /// All that was typed since boot.
+    pub typed: Mutex<Vec<u8>>,
     domains: Arc<Mutex<Domains>>,
     changed: Arc<Condvar>,
 }
@@ -42,6 +44,15 @@ impl Host {
     pub fn know(&self, name: &str, program: Program) {
         let mut programs = self.programs.lock().unwrap();
         programs.insert(name.into(), program);
+    }
+}
+
+impl Host {
+    /// Whether a domain was told to end.
+    pub fn is_killed(&self, domain: u64) -> bool {
+        let domains = self.domains.lock().unwrap();
+        let started = domains.started.get(domain as usize - 1);
+        started.is_some_and(|(_, is_killed)| is_killed.load(Ordering::SeqCst))
     }
 }
 
@@ -67,8 +78,13 @@ impl System for Host {
         self.errors.lock().unwrap().extend_from_slice(text);
     }
 
-    fn console_read(&self, _into: &mut [u8]) -> usize {
-        0
+    fn console_read(&self, position: &mut u64, into: &mut [u8]) -> usize {
+        let typed = self.typed.lock().unwrap();
+        // What is behind was not taken yet, whoever read it before.
+        let rest = &typed[*position as usize..];
+        let count = rest.len().min(into.len());
+        into[..count].copy_from_slice(&rest[..count]);
+        count
     }
 
     fn log(&self, line: &str) {
@@ -279,6 +295,12 @@ impl Fixture {
         }
     }
 
+    /// Types something at the console.
+    pub fn types(&self, bytes: &[u8]) {
+        let position = self.rv6.terminal().taken();
+        self.rv6.take_input(position, bytes);
+    }
+
     /// Puts a program on the disk.
     pub fn install(&self, path: &str, program: Program) {
         let name = path.rsplit('/').next().unwrap();
@@ -287,19 +309,7 @@ impl Fixture {
     }
 
     pub fn write_file(&self, path: &str, contents: &[u8], mode: u32) {
-        let flags = OpenFlags(OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::TRUNCATE);
-        let descriptor = self
-            .process
-            .open(LANE, path.as_bytes(), flags, mode)
-            .unwrap()
-            .unwrap();
-        let written = self
-            .process
-            .write(LANE, descriptor, contents)
-            .unwrap()
-            .unwrap();
-        assert_eq!(written, contents.len() as u64);
-        self.process.close(LANE, descriptor).unwrap().unwrap();
+        write_file(&self.process, path, contents, mode);
     }
 
     pub fn read_file(&self, path: &str) -> Result<Vec<u8>, Errno> {
@@ -337,6 +347,16 @@ impl Fixture {
             .unwrap()
             .map(|ended| (ended.pid, ended.status, ended.cause))
     }
+}
+
+/// Writes a file in the name of a process.
+pub fn write_file(process: &ProcessState, path: &str, contents: &[u8], mode: u32) {
+    let flags = OpenFlags(OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::TRUNCATE);
+    let descriptor = process.open(LANE, path.as_bytes(), flags, mode);
+    let descriptor = descriptor.unwrap().unwrap();
+    let written = process.write(LANE, descriptor, contents).unwrap().unwrap();
+    assert_eq!(written, contents.len() as u64);
+    process.close(LANE, descriptor).unwrap().unwrap();
 }
 
 /// Waits until something is so.

@@ -8,4 +8,5 @@ mod host;
 mod paths;
 mod processes;
 mod shadow;
+mod terminal;
 mod threads;

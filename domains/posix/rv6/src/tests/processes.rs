@@ -257,20 +257,16 @@ fn the_interrupt_key_ends_the_foreground() {
         let _ = process.wait(LANE, child, 0).unwrap();
         0
     });
-    let terminal = fixture.rv6.terminal();
-    let press = || {
-        assert_eq!(terminal.input(b"\x03"), crate::terminal::Typed::Interrupt);
-        fixture.rv6.interrupt();
-    };
+    let press = || fixture.types(b"\x03");
     let pid = fixture.spawn("/shell", &[]).unwrap();
     fixture.process.set_foreground(pid).unwrap().unwrap();
     eventually(|| fixture.rv6.table().family(pid).len() == 2);
     press();
     assert_eq!(fixture.wait(pid), Ok((pid, 130, cause::KILLED)));
-    assert_eq!(fixture.process.take_interrupt().unwrap(), 0);
+    assert_eq!(fixture.process.take_interrupt(LANE).unwrap(), Ok(0));
     press();
-    assert_eq!(fixture.process.take_interrupt().unwrap(), 1);
-    assert_eq!(fixture.process.take_interrupt().unwrap(), 0);
+    assert_eq!(fixture.process.take_interrupt(LANE).unwrap(), Ok(1));
+    assert_eq!(fixture.process.take_interrupt(LANE).unwrap(), Ok(0));
 }
 
 #[test]
@@ -278,34 +274,33 @@ fn an_interrupt_during_a_start_is_not_lost() {
     let fixture = Fixture::new(true);
     fixture.install("/sleep", forever);
     let pid = fixture.spawn("/sleep", &[]).unwrap();
-    fixture.rv6.interrupt();
+    fixture.types(b"\x03");
     fixture.process.set_foreground(pid).unwrap().unwrap();
     assert_eq!(fixture.wait(pid), Ok((pid, 130, cause::KILLED)));
-    assert_eq!(fixture.process.take_interrupt().unwrap(), 0);
+    assert_eq!(fixture.process.take_interrupt(LANE).unwrap(), Ok(0));
 }
 
 #[test]
 fn lines_and_raw_input() {
     let fixture = Fixture::new(true);
     let process = &fixture.process;
-    let terminal = fixture.rv6.terminal();
     let read = || {
         let mut bytes = [0; 64];
         let count = process.read(LANE, 0, &mut bytes).unwrap().unwrap() as usize;
         String::from_utf8(bytes[..count].to_vec()).unwrap()
     };
-    terminal.input(b"onx\x7fe\rtwo\r");
+    fixture.types(b"onx\x7fe\rtwo\r");
     assert_eq!(read(), "one\n");
     assert_eq!(read(), "two\n");
-    terminal.input(b"\x04");
+    fixture.types(b"\x04");
     assert_eq!(read(), "");
-    terminal.input(b"begun");
+    fixture.types(b"begun");
     process
         .set_terminal_mode(0, TerminalMode::Raw)
         .unwrap()
         .unwrap();
     assert_eq!(read(), "begun");
-    terminal.input(b"\x03\x1b[A");
+    fixture.types(b"\x03\x1b[A");
     assert_eq!(read(), "\x03\x1b[A");
     process
         .set_terminal_mode(0, TerminalMode::Canonical)
