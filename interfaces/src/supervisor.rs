@@ -4,7 +4,7 @@ use exchange::RpcResult;
 use macros::{Exchangeable, interface};
 
 /// A domain of the running system.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Exchangeable)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Exchangeable)]
 #[repr(C)]
 pub struct DomainStatus {
     /// Slot and generation in one number.

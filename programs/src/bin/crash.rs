@@ -65,19 +65,7 @@ fn main() -> ExitCode {
 /// Processes are domains with their number behind the program's name: `cat`
 /// means `cat.7` if there is no domain `cat`.
 fn full_name(supervisor: &impl Supervisor, name: &str) -> String {
-    const EMPTY: DomainStatus = DomainStatus {
-        id: 0,
-        name: [0; 32],
-        state: 0,
-        threads: 0,
-        private_bytes: 0,
-        exchange_bytes: 0,
-        calls: 0,
-        cpu_ns: 0,
-        restarts: 0,
-        supervised: 0,
-    };
-    let mut list = vec![EMPTY; 256];
+    let mut list = vec![DomainStatus::default(); 256];
     let count = supervisor.domains(&mut list).unwrap_or(0);
     list.truncate(usize::try_from(count).unwrap_or(0));
     let names = list.iter().map(|one| {

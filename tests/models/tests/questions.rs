@@ -104,59 +104,59 @@ impl Machine {
     }
 }
 
+/// Runs what the reaper's CPU does beside what the CPU that is asked does.
+fn check(reaper: fn(&Machine), asked: fn(&Machine)) {
+    models::check(move || {
+        let machine = Machine::new();
+        let shared = Arc::clone(&machine);
+        let thread = thread::spawn(move || reaper(&shared));
+        asked(&machine);
+        thread.join().unwrap();
+    });
+}
+
 #[test]
 fn who_is_marked_clear_of_a_death_is_clear() {
-    models::check(|| {
-        let machine = Machine::new();
-        let reaper = {
-            let machine = Arc::clone(&machine);
-            thread::spawn(move || {
-                machine.kill(0);
-                machine.reap();
-            })
-        };
-        machine.interrupt(None);
-        machine.cross(0);
-        machine.interrupt(None);
-        reaper.join().unwrap();
-    });
+    check(
+        |machine| {
+            machine.kill(0);
+            machine.reap();
+        },
+        |machine| {
+            machine.interrupt(None);
+            machine.cross(0);
+            machine.interrupt(None);
+        },
+    );
 }
 
 #[test]
 fn a_late_answer_is_not_taken_for_one_to_the_next_question() {
-    models::check(|| {
-        let machine = Machine::new();
-        let reaper = {
-            let machine = Arc::clone(&machine);
-            thread::spawn(move || {
-                machine.kill(0);
-                machine.reap();
-                // As when its CPU was idle meanwhile.
-                machine.question.withdraw();
-                machine.kill(1);
-                machine.reap();
-            })
-        };
-        machine.cross(1);
-        reaper.join().unwrap();
-    });
+    check(
+        |machine| {
+            machine.kill(0);
+            machine.reap();
+            // As when its CPU was idle meanwhile.
+            machine.question.withdraw();
+            machine.kill(1);
+            machine.reap();
+        },
+        |machine| machine.cross(1),
+    );
 }
 
 #[test]
 fn one_look_is_enough_for_all_who_died_before_it() {
-    models::check(|| {
-        let machine = Machine::new();
-        let reaper = {
-            let machine = Arc::clone(&machine);
-            thread::spawn(move || {
-                machine.kill(0);
-                machine.kill(1);
-                machine.reap();
-            })
-        };
-        machine.cross(0);
-        machine.interrupt(None);
-        machine.cross(1);
-        reaper.join().unwrap();
-    });
+    check(
+        |machine| {
+            machine.kill(0);
+            machine.kill(1);
+            machine.reap();
+        },
+        |machine| {
+            machine.cross(0);
+            machine.interrupt(None);
+            machine.cross(1);
+        },
+    );
 }

@@ -37,7 +37,7 @@ pub struct ExchangeRequest {
 }
 
 /// A domain as `domain_list` reports it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
 pub struct DomainInfo {
     /// Owner id: slot and generation in one number.

@@ -213,17 +213,7 @@ impl DomainControl {
     /// # Errors
     /// [`ServiceError`] when the kernel cannot tell.
     pub fn list(&self) -> Result<Vec<DomainInfo>, ServiceError> {
-        const EMPTY: DomainInfo = DomainInfo {
-            id: 0,
-            name: [0; 32],
-            state: 0,
-            threads: 0,
-            private_bytes: 0,
-            exchange_bytes: 0,
-            calls: 0,
-            cpu_ns: 0,
-        };
-        let mut list = vec![EMPTY; 64];
+        let mut list = vec![DomainInfo::default(); 64];
         loop {
             // SAFETY: the right was granted; the list has this room.
             let count = check(unsafe { (services().domain_list)(list.as_mut_ptr(), list.len()) })?;
@@ -232,7 +222,7 @@ impl DomainControl {
                 list.truncate(count);
                 return Ok(list);
             }
-            list.resize(count + 16, EMPTY);
+            list.resize(count + 16, DomainInfo::default());
         }
     }
 

@@ -40,19 +40,9 @@ impl Administration {
     /// # Errors
     /// If the supervisor does not answer.
     pub fn domains(&self) -> io::Result<Vec<DomainStatus>> {
-        const EMPTY: DomainStatus = DomainStatus {
-            id: 0,
-            name: [0; 32],
-            state: 0,
-            threads: 0,
-            private_bytes: 0,
-            exchange_bytes: 0,
-            calls: 0,
-            cpu_ns: 0,
-            restarts: 0,
-            supervised: 0,
-        };
-        fill(EMPTY, |list| self.supervisor.domains(list))
+        fill(DomainStatus::default(), |list| {
+            self.supervisor.domains(list)
+        })
     }
 
     /// The edges of the domain graph.
