@@ -24,8 +24,9 @@ use crate::layout::{Exchangeable, Plain};
 use crate::proxy::{Interface, Proxy};
 use crate::thread;
 
-/// Deaths that one call of a method survives that may be called twice.
-const DEATHS_MAX: u32 = 8;
+mod again;
+
+pub use again::{Repeatable, cross_repeatable};
 
 /// What one argument of a method does at a crossing.
 ///
@@ -56,16 +57,6 @@ unsafe impl<T: Exchangeable> Argument for T {
         unsafe { Exchangeable::give_references(self, owner) }
     }
 }
-
-/// An argument of a method that may be called twice.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is given away by a call, so the call cannot be repeated",
-    label = "moved to the callee, and gone with it",
-    note = "a `#[repeatable]` method is called again when its domain dies and comes back: lend plain data or pass plain values, or leave `#[repeatable]` out"
-)]
-pub trait Repeatable {}
-#[diagnostic::do_not_recommend]
-impl<T: Plain> Repeatable for T {}
 
 /// A borrow that lasts for one call.
 pub struct Borrowed<B>(pub B);
@@ -265,94 +256,6 @@ where
     } = back;
     // SAFETY: as above.
     unsafe { look_at::<METHOD, I, A, R>(proxy, &mut frame, word, outcome, first, second, third) }
-}
-
-/// As [`cross`], of a method that may be called twice. If the callee dies, whose
-/// supervisor has promised a successor, the call is made again on that. Nothing is
-/// asked or noted unless it does; only the arguments are kept.
-///
-/// # Errors
-/// As [`cross`]: `DomainDead` if there was no promise, or it was not kept.
-///
-/// # Safety
-/// As [`cross`], and the arguments hold no references to exchange objects.
-#[inline(always)]
-pub unsafe fn cross_repeatable<const METHOD: usize, I, A, R>(
-    proxy: &Proxy<I>,
-    arguments: A,
-) -> RpcResult<R>
-where
-    I: ?Sized + Interface,
-    A: Arguments,
-    R: Exchangeable,
-{
-    const { assert!(!A::HAVE_REFERENCES, "what is moved is moved once") };
-    let mut frame = Frame::<A, R>::EMPTY;
-    let words = frame.put(arguments);
-    // SAFETY: as in `cross`.
-    let (news, back) = unsafe { call_stub::<METHOD, I, A, R>(proxy, &raw mut frame, words) };
-    if news == 0 {
-        if <R as Exchangeable>::HAS_REFERENCES {
-            thread::end_undisturbed_return();
-        }
-        // SAFETY: `run` came to its end, with a value.
-        return Ok(unsafe { frame.unpack(back.word) });
-    }
-    let Back { word, outcome, .. } = back;
-    let [first, second, third] = words;
-    // SAFETY: as above; the words are those that were passed.
-    unsafe {
-        look_again_at::<METHOD, I, A, R>(proxy, &mut frame, word, outcome, first, second, third)
-    }
-}
-
-/// Sees to a crossing that did not just come back with a value, and makes it again
-/// as long as it meets deaths that are to be waited out.
-///
-/// # Safety
-/// As [`look_at`], with the words that were passed, whether or not the callee
-/// started, and of arguments that hold no references.
-#[cold]
-#[inline(never)]
-unsafe fn look_again_at<const METHOD: usize, I, A, R>(
-    proxy: &Proxy<I>,
-    frame: &mut Frame<A, R>,
-    mut word: MaybeUninit<u64>,
-    mut outcome: u64,
-    first: MaybeUninit<u64>,
-    second: MaybeUninit<u64>,
-    third: MaybeUninit<u64>,
-) -> RpcResult<R>
-where
-    I: ?Sized + Interface,
-    A: Arguments,
-    R: Exchangeable,
-{
-    let mut deaths = 0;
-    loop {
-        // SAFETY: the caller's contract. It drops the arguments of a call that did
-        // not start, which does nothing: they are plain data.
-        let answer = unsafe {
-            look_at::<METHOD, I, A, R>(proxy, frame, word, outcome, first, second, third)
-        };
-        let is_dead = matches!(answer, Err(RpcError::DomainDead));
-        if !is_dead || deaths == DEATHS_MAX || !proxy.wait_out() {
-            return answer;
-        }
-        deaths += 1;
-        // SAFETY: the caller's contract. A callee that died has read arguments from
-        // the frame, or been passed these words, and written to neither.
-        let (news, back) =
-            unsafe { call_stub::<METHOD, I, A, R>(proxy, frame, [first, second, third]) };
-        if news == 0 {
-            if <R as Exchangeable>::HAS_REFERENCES {
-                thread::end_undisturbed_return();
-            }
-            // SAFETY: `run` came to its end, with a value.
-            return Ok(unsafe { frame.unpack(back.word) });
-        }
-        (word, outcome) = (back.word, back.outcome);
-    }
 }
 
 /// What a crossing brings back.
