@@ -12,7 +12,7 @@ use core::mem::MaybeUninit;
 use core::sync::atomic::Ordering;
 
 use abi::thread::{
-    CONTINUATION_BYTES, Continuation, CrossAnswer, CrossStatus, CrossTable, DomainSlot, offset,
+    CONTINUATION_ROOM, Continuation, CrossAnswer, CrossStatus, CrossTable, DomainSlot, offset,
 };
 
 use crate::thread::control;
@@ -26,11 +26,17 @@ core::arch::global_asm!(
     preempt_off = const offset::PREEMPT_OFF,
     kernel_depth = const offset::KERNEL_DEPTH,
     counters = const offset::COUNTERS,
-    continuation = const CONTINUATION_BYTES,
+    room = const CONTINUATION_ROOM,
+    previous = const offset::PREVIOUS,
+    caller = const offset::CALLER,
+    callee = const offset::CALLEE,
+    kept_rbx = const offset::KEPT_RBX,
+    kept_rbp = const offset::KEPT_RBP,
     not_started = const CrossStatus::NotStarted.outcome(),
     no_stack = const CrossStatus::NoStack.outcome(),
     died = const CrossStatus::Died.outcome(),
-    mask = sym crate::statistics::MASK,
+    interval = sym crate::statistics::INTERVAL,
+    ends = const crate::statistics::ENDS,
     sampled = sym crate::statistics::sampled,
     unwind_further = sym unwind_further,
 );
@@ -115,7 +121,7 @@ pub unsafe fn cross_from_kernel(
             current = const offset::CURRENT,
             work_pending = const offset::WORK_PENDING,
             live = const offset::SLOT_LIVE,
-            continuation = const CONTINUATION_BYTES,
+            room = const CONTINUATION_ROOM,
             inlateout("rax") core::ptr::from_ref(slot) => _,
             inlateout("rdx") &raw const FOR_KERNEL => outcome,
             in("r10") generation,

@@ -15,31 +15,27 @@
     cmp rsp, qword ptr gs:[{stack_limit}]
     jb .Lredleaf_no_stack
     \before
-# Counts the call on this CPU; nothing pre-empts the stub.
+# Counts the call on this CPU, up to the next one that is timed; nothing
+# pre-empts the stub.
     mov r15, qword ptr gs:[{counters}]
-    mov r13, qword ptr [r15 + r14]
-    inc r13
-    mov qword ptr [r15 + r14], r13
-    test r13d, dword ptr [rip + {mask}]
+    inc qword ptr [r15 + r14]
     jz .Lredleaf_timed
     redleaf_link
 .endm
-# Links the continuation and jumps to the function, which returns to where
-# the stub was called.
+# Links the continuation, whose first word the call has pushed, and jumps to the
+# function, which returns to where the stub was called.
 .macro redleaf_link
 # What is to be restored waits in registers the function keeps: through
 # memory alone, one crossing after the other would wait for its stores.
     mov r12, qword ptr gs:[{chain}]
     mov r13, qword ptr gs:[{current}]
-    mov r15, qword ptr [rsp]
-    push rbp
-    push rbx
-    push rax
-    push r13
-    push r12
+    mov qword ptr [rsp + {previous}], r12
+    mov qword ptr [rsp + {caller}], r13
+    mov qword ptr [rsp + {callee}], rax
+    mov qword ptr [rsp + {kept_rbx}], rbx
+    mov qword ptr [rsp + {kept_rbp}], rbp
     mov qword ptr gs:[{chain}], rsp
     mov qword ptr gs:[{current}], rax
-    push r15
     jmp qword ptr [rdx + r11]
 .endm
 .p2align 6
@@ -59,12 +55,16 @@ redleaf_cross_moving:
 2:
     mov r12, qword ptr gs:[{chain}]
     mov r13, qword ptr gs:[{current}]
-    sub rsp, {continuation} - 8
-    jmp qword ptr [rsp + {continuation} - 8]
+    ret
 # One call in many, or each while a trace runs: timed from here to where
 # the crossing comes back, also from a death, because its continuation
 # leads here.
 .Lredleaf_timed:
+# As `statistics::begin_interval`.
+    mov r13, qword ptr [rip + {interval}]
+    add qword ptr [r15 + r14 + {ends}], r13
+    neg r13
+    mov qword ptr [r15 + r14], r13
     push r14
     push rax
     mov r12, rax
@@ -75,10 +75,11 @@ redleaf_cross_moving:
     push rax
     mov rax, r12
     mov rdx, r13
+    lea rsp, [rsp - {room}]
     call 3f
     mov qword ptr gs:[{current}], r13
     mov qword ptr gs:[{chain}], r12
-    add rsp, {continuation}
+    lea rsp, [rsp + {room}]
     mov r14, rax
     mov r15, rdx
     mov rdi, qword ptr [rsp]
@@ -88,9 +89,9 @@ redleaf_cross_moving:
     call {sampled}
     mov rax, r14
     mov rdx, r15
+    lea rsp, [rsp + 24]
 # To the caller, who does once more what has just been done.
-    sub rsp, {continuation} - 32
-    jmp qword ptr [rsp + {continuation} - 8]
+    ret
 3:
     redleaf_link
 .purgem redleaf_enter
@@ -98,10 +99,10 @@ redleaf_cross_moving:
 # Brings the thread to its newest continuation whose caller lives.
 redleaf_unwind:
     mov rsp, qword ptr gs:[{chain}]
-    mov r12, qword ptr [rsp]
-    mov r13, qword ptr [rsp + 8]
-    mov rbx, qword ptr [rsp + 24]
-    mov rbp, qword ptr [rsp + 32]
+    mov r12, qword ptr [rsp + {previous}]
+    mov r13, qword ptr [rsp + {caller}]
+    mov rbx, qword ptr [rsp + {kept_rbx}]
+    mov rbp, qword ptr [rsp + {kept_rbp}]
     mov qword ptr gs:[{chain}], r12
     mov qword ptr gs:[{current}], r13
     cmp qword ptr [r13 + {live}], 0
@@ -113,7 +114,7 @@ redleaf_unwind:
     mov dword ptr gs:[{kernel_depth}], 0
     mov dword ptr gs:[{preempt_off}], 0
     mov edx, {died}
-    jmp qword ptr [rsp + {continuation} - 8]
+    ret
 # This one is dead, too. The frames below are gone.
 7:
     and rsp, -16

@@ -267,6 +267,7 @@ pub fn deferred_work() {
         let preempt = PreemptOff::new();
         let cpu = cpu::current();
         crate::interrupt::deliver();
+        crate::statistics::follow();
         if cpu.timer_fired.swap(false, Ordering::AcqRel) {
             let now_ns = machine::get().now_ns();
             cpu.timers.expire(now_ns, wake);

@@ -1,12 +1,16 @@
 //! Calls counted per edge of the domain graph, and how long some of them took.
 //!
 //! An edge is a proxy: who holds it calls whoever it stands for. Each CPU has an
-//! array of counters, one for each edge, which the crossing stub counts up with
-//! plain loads and stores: it is never pre-empted, and nobody else writes that
-//! array while the edge is in use. Every so often (`count & MASK == 0`) the stub
-//! takes its slow way and times the call; while a trace runs, always.
+//! array of counters, one for each edge, which the crossing stub counts up with a
+//! plain increment: it is never pre-empted, and nobody else writes that array while
+//! the edge is in use. A counter is negative and says how many calls are left in an
+//! interval; beside it stands what the edge's count will be at the interval's end. At
+//! zero the stub begins the next interval, takes its slow way and times the call;
+//! while a trace runs, intervals are one call long.
 //!
 //! **Invariant:** counting writes no cache line that another CPU writes.
+//! **Invariant:** a counter in use is zero only for the few instructions in which its
+//! next interval begins, in the stub or with pre-emption off.
 
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
@@ -29,20 +33,58 @@ pub const BUCKETS: usize = 64;
 /// Bytes from one edge's counter to the next.
 const COUNTER_BYTES: u64 = 8;
 
-/// What the stub tests a count against.
-pub(crate) static MASK: AtomicU32 = AtomicU32::new(SAMPLED_ONE_IN - 1);
+/// Calls in an interval that begins now.
+pub(crate) static INTERVAL: AtomicU64 = AtomicU64::new(SAMPLED_ONE_IN as u64);
 
-/// What [`MASK`] is while nothing is traced.
-static SAMPLING_MASK: AtomicU32 = AtomicU32::new(SAMPLED_ONE_IN - 1);
+/// What [`INTERVAL`] is while nothing is traced.
+static SAMPLING: AtomicU64 = AtomicU64::new(SAMPLED_ONE_IN as u64);
 
-/// A mask that lets no call through but one in 2^32.
-const OFF: u32 = u32::MAX;
+/// Changes of [`INTERVAL`]: each CPU begins its intervals anew at each.
+static CHANGES: AtomicU64 = AtomicU64::new(0);
+
+/// An interval that does not end.
+const OFF: u64 = 1 << 62;
+
+/// From a counter to where its interval's end stands.
+pub(crate) const ENDS: usize = core::mem::offset_of!(Local, ends);
 
 /// One CPU's counters and histograms.
 #[repr(C)]
 struct Local {
-    counts: [AtomicU64; EDGES],
+    /// Less than zero by the calls that are left in the interval.
+    counters: [AtomicU64; EDGES],
+    /// Calls there will have been at the interval's end.
+    ends: [AtomicU64; EDGES],
+    /// [`CHANGES`] that its CPU has followed.
+    followed: AtomicU64,
     times: [[AtomicU32; BUCKETS]; EDGES],
+}
+
+impl Local {
+    /// Begins an interval of an edge. The order tells readers on other CPUs that there
+    /// is a change under way.
+    fn begin_interval(&self, number: usize, calls: u64) {
+        let length = INTERVAL.load(Ordering::Relaxed);
+        self.counters[number].store(0, Ordering::Release);
+        self.ends[number].store(calls + length, Ordering::Release);
+        self.counters[number].store(length.wrapping_neg(), Ordering::Release);
+    }
+
+    /// Calls counted over an edge.
+    fn calls(&self, number: usize) -> u64 {
+        let counter = || self.counters[number].load(Ordering::Acquire);
+        loop {
+            let before = counter();
+            let end = self.ends[number].load(Ordering::Acquire);
+            let after = counter();
+            // Less was left before than after: another interval has begun.
+            let has_ended = before > after;
+            if before != 0 && !has_ended {
+                return end.wrapping_add(before);
+            }
+            core::hint::spin_loop();
+        }
+    }
 }
 
 static LOCALS: [AtomicPtr<Local>; MAX_CPUS] =
@@ -65,7 +107,11 @@ pub fn init_cpu(cpu: usize) {
     let Some(frames) = Frames::zeroed(pages) else {
         crate::panic::fatal(format_args!("no memory for the counters of CPU {cpu}"));
     };
-    LOCALS[cpu].store(frames.direct().cast(), Ordering::Release);
+    let local: *mut Local = frames.direct().cast();
+    // SAFETY: zeroed memory of that size, which nobody else knows; the fields are
+    // atomics, of which zero is a value.
+    unsafe { (0..EDGES).for_each(|number| (*local).begin_interval(number, 0)) };
+    LOCALS[cpu].store(local, Ordering::Release);
     // A CPU is never taken away.
     core::mem::forget(frames);
     if cpu == 0 {
@@ -117,12 +163,15 @@ pub fn release(edge: u64) -> u64 {
         return 0;
     }
     let number = number(edge);
+    // Who reads a counter waits until its change is over.
+    let preempt = PreemptOff::new();
     for local in locals() {
-        local.counts[number].store(0, Ordering::Relaxed);
+        local.begin_interval(number, 0);
         for bucket in &local.times[number] {
             bucket.store(0, Ordering::Relaxed);
         }
     }
+    drop(preempt);
     USED.lock()[number / 64] &= !(1 << (number % 64));
     calls
 }
@@ -144,8 +193,7 @@ pub fn calls(edge: u64) -> u64 {
     if edge == 0 {
         return 0;
     }
-    let counts = locals().map(|local| local.counts[number(edge)].load(Ordering::Relaxed));
-    counts.sum()
+    locals().map(|local| local.calls(number(edge))).sum()
 }
 
 /// How long calls over an edge took, as far as they were timed.
@@ -208,23 +256,46 @@ fn percentiles(sums: &[u64; BUCKETS], parts: [u64; 3]) -> [u64; 3] {
 
 /// Times one call in `one_in`, a power of two; 0: none.
 pub fn set_sampling(one_in: u32) {
-    let mask = if one_in.is_power_of_two() {
-        one_in - 1
+    let interval = if one_in.is_power_of_two() {
+        u64::from(one_in)
     } else {
         OFF
     };
-    SAMPLING_MASK.store(mask, Ordering::Relaxed);
-    choose_mask();
+    SAMPLING.store(interval, Ordering::Relaxed);
+    choose_interval();
 }
 
-/// Makes the stub take its slow way as often as is wanted now.
-pub(crate) fn choose_mask() {
-    let mask = if trace::is_on() {
-        0
+/// Makes the stub take its slow way as often as is wanted now, on each CPU as soon as
+/// it does what interrupts left to do.
+pub(crate) fn choose_interval() {
+    let interval = if trace::is_on() {
+        1
     } else {
-        SAMPLING_MASK.load(Ordering::Relaxed)
+        SAMPLING.load(Ordering::Relaxed)
     };
-    MASK.store(mask, Ordering::Relaxed);
+    INTERVAL.store(interval, Ordering::Relaxed);
+    CHANGES.fetch_add(1, Ordering::Release);
+    follow();
+    cpu::disturb_others();
+}
+
+/// Begins the intervals of this CPU anew, if their length has changed.
+pub(crate) fn follow() {
+    let preempt = PreemptOff::new();
+    let local = local(cpu::current());
+    let changes = CHANGES.load(Ordering::Acquire);
+    if local.followed.load(Ordering::Relaxed) != changes {
+        local.followed.store(changes, Ordering::Relaxed);
+        for number in 0..EDGES {
+            local.begin_interval(number, local.calls(number));
+        }
+    }
+    drop(preempt);
+}
+
+fn local(cpu: &cpu::Cpu) -> &'static Local {
+    // SAFETY: this CPU's counters, there since before it ran threads, and for ever.
+    unsafe { &*LOCALS[cpu.index].load(Ordering::Relaxed) }
 }
 
 /// The stub's slow way after a call that began at `start` (cycles), with its
@@ -238,9 +309,8 @@ pub(crate) extern "sysv64" fn sampled(
     let end = cycles();
     let preempt = PreemptOff::new();
     let cpu = cpu::current();
-    // SAFETY: this CPU's counters, there since before it ran threads.
-    let local = unsafe { &*LOCALS[cpu.index].load(Ordering::Relaxed) };
-    if edge != 0 && SAMPLING_MASK.load(Ordering::Relaxed) != OFF {
+    let local = local(cpu);
+    if edge != 0 && SAMPLING.load(Ordering::Relaxed) != OFF {
         let bucket = &local.times[number(edge)][bucket_of(end.wrapping_sub(start))];
         // Nobody else writes it and pre-emption is off: no locked addition.
         bucket.store(
@@ -257,6 +327,7 @@ pub(crate) extern "sysv64" fn sampled(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::boxed::Box;
     use proptest::prelude::*;
 
     proptest! {
@@ -286,6 +357,43 @@ mod tests {
                 prop_assert_eq!(told, top_of(bucket_of(exact)));
             }
         }
+    }
+
+    /// As the stub counts: whether the call is timed.
+    fn count(local: &Local, number: usize) -> bool {
+        let counter = local.counters[number]
+            .load(Ordering::Relaxed)
+            .wrapping_add(1);
+        local.counters[number].store(counter, Ordering::Relaxed);
+        if counter != 0 {
+            return false;
+        }
+        let length = INTERVAL.load(Ordering::Relaxed);
+        local.ends[number].fetch_add(length, Ordering::Relaxed);
+        local.counters[number].store(length.wrapping_neg(), Ordering::Relaxed);
+        true
+    }
+
+    #[test]
+    fn every_call_is_counted_and_one_in_an_interval_timed() {
+        const EDGE: usize = 3;
+        // SAFETY: atomics, of which zero is a value.
+        let local: Box<Local> = unsafe { Box::new_zeroed().assume_init() };
+        local.begin_interval(EDGE, 0);
+        let mut calls = 0;
+        for interval in [1024, 1, 16, OFF, 1, 1024] {
+            INTERVAL.store(interval, Ordering::Relaxed);
+            // As `follow` does.
+            local.begin_interval(EDGE, local.calls(EDGE));
+            let mut timed = 0;
+            for _ in 0..3000 {
+                timed += u64::from(count(&local, EDGE));
+                calls += 1;
+                assert_eq!(local.calls(EDGE), calls);
+            }
+            assert_eq!(timed, 3000 / interval);
+        }
+        INTERVAL.store(u64::from(SAMPLED_ONE_IN), Ordering::Relaxed);
     }
 
     #[test]

@@ -70,14 +70,14 @@ pub fn start(domain: u64) -> Result<(), ServiceError> {
     }
     WANTED.store(domain, Ordering::Relaxed);
     IS_ON.store(true, Ordering::SeqCst);
-    statistics::choose_mask();
+    statistics::choose_interval();
     Ok(())
 }
 
 /// Ends the trace. What it recorded stays until [`discard`].
 pub fn stop() {
     IS_ON.store(false, Ordering::SeqCst);
-    statistics::choose_mask();
+    statistics::choose_interval();
     for ring in &RINGS[..cpu::online()] {
         crate::sync::spin_until(|| !ring.is_writing.load(Ordering::SeqCst));
     }

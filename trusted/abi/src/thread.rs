@@ -49,7 +49,7 @@ pub struct ThreadControl {
 
 /// Offsets of [`ThreadControl`] fields, for assembly.
 pub mod offset {
-    use super::{DomainSlot, ThreadControl};
+    use super::{Continuation, DomainSlot, ThreadControl};
     use core::mem::offset_of;
 
     /// [`ThreadControl::chain`].
@@ -78,6 +78,16 @@ pub mod offset {
     pub const SLOT_LIVE: usize = offset_of!(DomainSlot, live);
     /// [`DomainSlot::id`].
     pub const SLOT_ID: usize = offset_of!(DomainSlot, id);
+    /// [`Continuation::previous`].
+    pub const PREVIOUS: usize = offset_of!(Continuation, previous);
+    /// [`Continuation::caller`].
+    pub const CALLER: usize = offset_of!(Continuation, caller);
+    /// [`Continuation::callee`].
+    pub const CALLEE: usize = offset_of!(Continuation, callee);
+    /// The caller's rbx in [`Continuation::registers`].
+    pub const KEPT_RBX: usize = offset_of!(Continuation, registers);
+    /// The caller's rbp in [`Continuation::registers`].
+    pub const KEPT_RBP: usize = KEPT_RBX + 8;
 }
 
 /// The part of a domain that crossings read: one cache line, written only at
@@ -93,9 +103,12 @@ pub struct DomainSlot {
     pub index: u32,
 }
 
-/// What a crossing saves, at the stack pointer it is linked with.
+/// What a crossing saves. It lies at the stack pointer that the stub is called with,
+/// so that its first word is the address the function called returns to.
 #[repr(C)]
 pub struct Continuation {
+    /// Where the caller goes on.
+    pub return_address: usize,
     /// Continuation of the crossing before this one.
     pub previous: *const Continuation,
     /// Domain to return to.
@@ -104,8 +117,6 @@ pub struct Continuation {
     pub callee: *const DomainSlot,
     /// Callee-saved registers of the caller: rbx, rbp.
     pub registers: [u64; 2],
-    /// Where the caller goes on.
-    pub return_address: usize,
 }
 
 /// Bit of [`Continuation::callee`] that the kernel's watchdog sets when it sees
@@ -181,7 +192,7 @@ pub struct CrossAnswer {
 /// call. Whether the function returns, does not start or is unwound, the stub's
 /// caller goes on with
 ///
-/// - `rsp` at the continuation (where it would be, if the function did not start),
+/// - `rsp` as it was before the call: at the room for the rest of the continuation,
 /// - `r12`, `r13`: what `chain` and `current` are to be, which it then stores, in
 ///   the opposite order: until the chain is shorter the thread leaves a dead
 ///   callee by the continuation, and then it has left it,
@@ -192,9 +203,10 @@ pub struct CrossAnswer {
 ///   would have to do it each time.
 pub type CrossStub = usize;
 
-/// Bytes from the continuation to where the stack pointer was before the stub was
-/// called.
-pub const CONTINUATION_BYTES: usize = size_of::<Continuation>();
+/// Bytes that the caller of a stub makes room for: the continuation without its first
+/// word, which the call pushes, and one word more, so that the stack is aligned as the
+/// calling convention wants it where the function starts.
+pub const CONTINUATION_ROOM: usize = size_of::<Continuation>();
 
 /// Assembly that calls a stub and unlinks what it linked ([`thread::CrossStub`]).
 /// It leaves in `r12d` 0 if the crossing came to its end with a result and there is
@@ -207,7 +219,8 @@ pub const CONTINUATION_BYTES: usize = size_of::<Continuation>();
 macro_rules! call_stub {
     ($stub:literal) => {
         concat!(
-            "call ",
+            "lea rsp, [rsp - {room}]
+            call ",
             $stub,
             "
             mov qword ptr gs:[{current}], r13
@@ -215,7 +228,7 @@ macro_rules! call_stub {
             mov r12d, dword ptr gs:[{work_pending}]
             cmp qword ptr [r13 + {live}], 1
             adc r12d, edx
-            add rsp, {continuation}"
+            lea rsp, [rsp + {room}]"
         )
     };
 }
@@ -298,8 +311,9 @@ mod tests {
 
     #[test]
     fn the_stack_is_aligned_where_a_function_starts() {
-        // The caller's is, before its call; below the continuation lies the
-        // function's return address.
-        assert_eq!(CONTINUATION_BYTES % 16, 0);
+        // The caller's is, before it makes room; then the call pushes a word.
+        assert_eq!(CONTINUATION_ROOM % 16, 0);
+        assert_eq!(core::mem::offset_of!(Continuation, return_address), 0);
+        assert!(size_of::<Continuation>() <= CONTINUATION_ROOM + 8);
     }
 }

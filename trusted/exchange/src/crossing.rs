@@ -16,7 +16,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use abi::exchange::HELD;
 use abi::services::DropExport;
 use abi::thread::{
-    ARGUMENT_WORDS, CONTINUATION_BYTES, CrossAnswer, CrossStatus, CrossTable, offset,
+    ARGUMENT_WORDS, CONTINUATION_ROOM, CrossAnswer, CrossStatus, CrossTable, offset,
 };
 
 use crate::error::{RpcError, RpcResult};
@@ -435,7 +435,7 @@ where
                     current = const offset::CURRENT,
                     work_pending = const offset::WORK_PENDING,
                     live = const offset::SLOT_LIVE,
-                    continuation = const CONTINUATION_BYTES,
+                    room = const CONTINUATION_ROOM,
                     inlateout("rax") target.slot => word,
                     inlateout("rdx") target.table => outcome,
                     in("r10") target.generation,

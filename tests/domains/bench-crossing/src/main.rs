@@ -63,8 +63,9 @@ fn bench_crossing(
     let (began, first) = (Instant::now(), cycles());
     // The first round only warms caches up.
     bench.round()?;
-    for _ in 0..batches {
-        for (samples, value) in samples.iter_mut().zip(bench.round()?) {
+    for batch in 0..batches {
+        let round = at_depth(batch % DEPTHS, &mut || bench.round())?;
+        for (samples, value) in samples.iter_mut().zip(round) {
             samples.add(value);
         }
     }
@@ -89,6 +90,19 @@ fn bench_crossing(
     }
     bench.report_tails(single)?;
     control.power_off(0)
+}
+
+/// Runs something further down the stack: how that lies to other data, in the low bits
+/// of the addresses, makes a difference of up to a cycle, which is nobody's merit.
+#[inline(never)]
+fn at_depth<R>(depth: usize, run: &mut dyn FnMut() -> R) -> R {
+    if depth == 0 {
+        return run();
+    }
+    let frame = black_box([0_u8; 48]);
+    let result = at_depth(depth - 1, run);
+    black_box(&frame);
+    result
 }
 
 /// An object of this domain, to be called without a crossing.
@@ -119,6 +133,9 @@ impl Echo for Local {
         Ok(bytes.len() as u64)
     }
 }
+
+/// Depths of the stack that rounds take turns at.
+const DEPTHS: usize = 16;
 
 /// Callees and what is passed to them.
 struct Bench {

@@ -101,6 +101,11 @@ impl Processor {
                 self.write(one, value, memory);
                 self.zero = value == 0;
             }
+            "neg" => {
+                let value = self.read(one, memory).wrapping_neg();
+                self.write(one, value, memory);
+                self.zero = value == 0;
+            }
             "touch" => {
                 let what = self.read(one, memory);
                 memory.touch(what);
@@ -118,6 +123,10 @@ impl Processor {
         memory: &mut impl Memory,
     ) {
         let name = instruction.name.as_str();
+        if name == "lea" {
+            let address = self.address_of(from);
+            return self.write(to, address, memory);
+        }
         let value = self.read(from, memory);
         if name == "mov" {
             return self.write(to, value, memory);
@@ -168,6 +177,19 @@ impl Processor {
             .fold(base.wrapping_add(offset), |sum, register| {
                 sum.wrapping_add(self.registers[*register])
             })
+    }
+
+    /// The address that an operand in memory has.
+    fn address_of(&self, operand: &Operand) -> u64 {
+        match operand {
+            Operand::Memory {
+                is_in_gs: false,
+                registers,
+                offset,
+                ..
+            } => self.address(false, registers, *offset),
+            _ => panic!("no address"),
+        }
     }
 
     fn read(&self, operand: &Operand, memory: &mut impl Memory) -> u64 {

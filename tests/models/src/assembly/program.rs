@@ -202,6 +202,8 @@ fn parse_operand(text: &str, label: &dyn Fn(&str) -> Option<u64>) -> Option<Oper
         Some(("qword", place)) => (8, place),
         Some(("dword", place)) => (4, place),
         Some(_) => return None,
+        // Of `lea`, which does not look there.
+        None if text.starts_with('[') => (8, text),
         None => return Some(Operand::Immediate(label(text).or_else(|| sum(text))?)),
     };
     let is_in_gs = place.starts_with("gs:");

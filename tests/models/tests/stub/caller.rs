@@ -9,7 +9,7 @@ use models::sync::spin_until;
 
 use crate::machine::Machine;
 use crate::scenario::{
-    CAME_BACK, CONTROL, COUNTERS, DOMAINS, KERNEL, LOOPED, MASK, STACK, STACK_LIMIT, Scenario,
+    CAME_BACK, CONTROL, COUNTERS, DOMAINS, INTERVAL, KERNEL, LOOPED, STACK, STACK_LIMIT, Scenario,
     UNWIND_FURTHER, WENT_ON, domain_of_slot, domain_of_table, slot_of,
 };
 
@@ -17,7 +17,6 @@ use crate::scenario::{
 struct View<'a> {
     machine: &'a Machine,
     program: &'a Program,
-    is_timed: bool,
     /// The thread's own memory, by four bytes.
     own: HashMap<u64, u64>,
     /// Those the thread has seen dead: it is about to leave them.
@@ -38,12 +37,8 @@ impl Memory for View<'_> {
             let method = ["start", "a_method", "b_method"][domain];
             return self.program.address_of(method);
         }
-        if address == MASK {
-            return if self.is_timed {
-                0
-            } else {
-                u64::from(u32::MAX)
-            };
+        if address == INTERVAL {
+            return 1;
         }
         let half = |at: u64| self.own.get(&at).copied().unwrap_or_default();
         match bytes {
@@ -95,7 +90,6 @@ impl<'a> Caller<'a> {
         let view = View {
             machine,
             program,
-            is_timed: scenario.is_timed,
             own: HashMap::new(),
             seen_dead: [false; DOMAINS],
             wanted: None,
@@ -112,6 +106,13 @@ impl<'a> Caller<'a> {
         caller.set(offset::CURRENT, slot_of(KERNEL));
         caller.set(offset::STACK_LIMIT, STACK_LIMIT);
         caller.set(offset::COUNTERS, COUNTERS);
+        // At zero a call is timed.
+        let counter = if scenario.is_timed {
+            1_u64.wrapping_neg()
+        } else {
+            1
+        };
+        caller.view.store(COUNTERS, 8, counter);
         let stub = if scenario.moves {
             "redleaf_cross_moving"
         } else {

@@ -1,6 +1,6 @@
 //! The text that is executed, and where in memory things lie.
 
-use models::abi::thread::{CONTINUATION_BYTES, CrossStatus, offset};
+use models::abi::thread::{CONTINUATION_ROOM, CrossStatus, offset};
 use models::assembly::Program;
 
 /// Where things lie.
@@ -9,8 +9,10 @@ const SLOTS: u64 = 0x2000_0000;
 const SLOT_BYTES: u64 = 64;
 const TABLES: u64 = 0x3000_0000;
 const TABLE_BYTES: u64 = 8;
-pub const MASK: u64 = 0x5000_0000;
+pub const INTERVAL: u64 = 0x5000_0000;
 pub const COUNTERS: u64 = 0x6000_0000;
+/// From a counter to its interval's end.
+const ENDS: u64 = 8;
 pub const STACK: u64 = 0x7000_1000;
 pub const STACK_LIMIT: u64 = 0x7000_0000;
 
@@ -137,11 +139,17 @@ fn names() -> Vec<(&'static str, String)> {
         number("work_pending", offset::WORK_PENDING),
         number("counters", offset::COUNTERS),
         number("stub", offset::CROSS),
-        number("continuation", CONTINUATION_BYTES),
+        number("room", CONTINUATION_ROOM),
+        number("previous", offset::PREVIOUS),
+        number("caller", offset::CALLER),
+        number("callee", offset::CALLEE),
+        number("kept_rbx", offset::KEPT_RBX),
+        number("kept_rbp", offset::KEPT_RBP),
         status("not_started", CrossStatus::NotStarted),
         status("no_stack", CrossStatus::NoStack),
         status("died", CrossStatus::Died),
-        ("mask", MASK.to_string()),
+        ("interval", INTERVAL.to_string()),
+        ("ends", ENDS.to_string()),
         ("sampled", "sampled".to_owned()),
         ("unwind_further", "unwind_further".to_owned()),
     ]

@@ -2,7 +2,7 @@
 
 use core::arch::{asm, naked_asm};
 
-use abi::thread::{CONTINUATION_BYTES, CrossStatus, ThreadControl, offset};
+use abi::thread::{CrossStatus, ThreadControl, offset};
 
 /// `arch_prctl` of Linux and its order to set the base of `gs`.
 const SYS_ARCH_PRCTL: u64 = 158;
@@ -40,23 +40,20 @@ macro_rules! stub {
                 $($before,)?
                 "mov r12, qword ptr gs:[{chain}]",
                 "mov r13, qword ptr gs:[{current}]",
-                "mov r15, qword ptr [rsp]",
-                "push rbp",
-                "push rbx",
-                "push rax",
-                "push r13",
-                "push r12",
+                "mov qword ptr [rsp + {previous}], r12",
+                "mov qword ptr [rsp + {caller}], r13",
+                "mov qword ptr [rsp + {callee}], rax",
+                "mov qword ptr [rsp + {kept_rbx}], rbx",
+                "mov qword ptr [rsp + {kept_rbp}], rbp",
                 "mov qword ptr gs:[{chain}], rsp",
                 "mov qword ptr gs:[{current}], rax",
-                "push r15",
                 "jmp qword ptr [rdx + r11]",
                 "2: mov edx, {not_started}",
                 "jmp 4f",
                 "3: mov edx, {no_stack}",
                 "4: mov r12, qword ptr gs:[{chain}]",
                 "mov r13, qword ptr gs:[{current}]",
-                "sub rsp, {continuation} - 8",
-                "jmp qword ptr [rsp + {continuation} - 8]",
+                "ret",
                 concat!(".globl ", $end),
                 concat!($end, ":"),
                 // An operand has to be used.
@@ -66,7 +63,11 @@ macro_rules! stub {
                 current = const offset::CURRENT,
                 chain = const offset::CHAIN,
                 preempt = const offset::PREEMPT_OFF,
-                continuation = const CONTINUATION_BYTES,
+                previous = const offset::PREVIOUS,
+                caller = const offset::CALLER,
+                callee = const offset::CALLEE,
+                kept_rbx = const offset::KEPT_RBX,
+                kept_rbp = const offset::KEPT_RBP,
                 not_started = const CrossStatus::NotStarted.outcome(),
                 no_stack = const CrossStatus::NoStack.outcome(),
             )
@@ -120,16 +121,19 @@ pub fn is_in_stub(rip: usize) -> bool {
 pub unsafe extern "sysv64" fn unwind() -> ! {
     naked_asm!(
         "mov rsp, qword ptr gs:[{chain}]",
-        "mov r12, qword ptr [rsp]",
-        "mov r13, qword ptr [rsp + 8]",
-        "mov rbx, qword ptr [rsp + 24]",
-        "mov rbp, qword ptr [rsp + 32]",
+        "mov r12, qword ptr [rsp + {previous}]",
+        "mov r13, qword ptr [rsp + {caller}]",
+        "mov rbx, qword ptr [rsp + {kept_rbx}]",
+        "mov rbp, qword ptr [rsp + {kept_rbp}]",
         "mov dword ptr gs:[{preempt}], 0",
         "mov edx, {died}",
-        "jmp qword ptr [rsp + {continuation} - 8]",
+        "ret",
         chain = const offset::CHAIN,
         preempt = const offset::PREEMPT_OFF,
-        continuation = const CONTINUATION_BYTES,
+        previous = const offset::PREVIOUS,
+        caller = const offset::CALLER,
+        kept_rbx = const offset::KEPT_RBX,
+        kept_rbp = const offset::KEPT_RBP,
         died = const CrossStatus::Died.outcome(),
     )
 }
