@@ -48,9 +48,9 @@ pub(crate) fn enter_in(domain: &'static DomainSlot) {
         kernel_depth: 0,
         work_pending: AtomicU32::new(0),
         thread: NEXT_THREAD.fetch_add(1, Ordering::Relaxed),
-        cross: stub::cross as *const () as usize,
-        counters: core::ptr::null_mut(),
-        cross_moving: stub::cross_moving as *const () as usize,
+        cross: stub::address(),
+        counters: Box::leak(Box::new(stub::Counters::default())).as_mut_ptr(),
+        cross_moving: stub::moving_address(),
         came_back: came_back as *const () as usize,
         services: services::table(),
         cpu: ptr::null_mut(),
@@ -172,7 +172,7 @@ pub fn is_in_stub(rip: usize) -> bool {
 /// comes back with `DomainDead`. For a test that sets an instruction pointer.
 #[must_use]
 pub fn unwinder() -> usize {
-    (stub::unwind as *const ()).addr()
+    stub::unwinder()
 }
 
 /// Starts a thread in the name of the domain that runs here.

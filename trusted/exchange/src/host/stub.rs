@@ -1,8 +1,9 @@
-//! The crossing stub of the stand-in, as the kernel's: naked assembly.
+//! The crossing stub of the stand-in: the kernel's own text.
 
-use core::arch::{asm, naked_asm};
+use core::arch::{asm, global_asm, naked_asm};
+use core::sync::atomic::AtomicU64;
 
-use abi::thread::{CrossStatus, ThreadControl, offset};
+use abi::thread::{CONTINUATION_ROOM, CrossStatus, ThreadControl, offset};
 
 /// `arch_prctl` of Linux and its order to set the base of `gs`.
 const SYS_ARCH_PRCTL: u64 = 158;
@@ -26,114 +27,92 @@ pub fn set_gs(control: *const ThreadControl) {
     assert_eq!(result, 0, "arch_prctl(ARCH_SET_GS)");
 }
 
-/// A stub, which does `$before` once the call is sure to start; `$end` is its end.
-macro_rules! stub {
-    ($(#[$attribute:meta])* $name:ident, $end:literal, $($before:literal)?) => {
-        $(#[$attribute])*
-        #[unsafe(naked)]
-        pub unsafe extern "sysv64" fn $name() {
-            naked_asm!(
-                "cmp qword ptr [rax + {live}], r10",
-                "jne 2f",
-                "cmp rsp, qword ptr gs:[{limit}]",
-                "jb 3f",
-                $($before,)?
-                "mov r12, qword ptr gs:[{chain}]",
-                "mov r13, qword ptr gs:[{current}]",
-                "mov qword ptr [rsp + {previous}], r12",
-                "mov qword ptr [rsp + {caller}], r13",
-                "mov qword ptr [rsp + {callee}], rax",
-                "mov qword ptr [rsp + {kept_rbx}], rbx",
-                "mov qword ptr [rsp + {kept_rbp}], rbp",
-                "mov qword ptr gs:[{chain}], rsp",
-                "mov qword ptr gs:[{current}], rax",
-                "jmp qword ptr [rdx + r11]",
-                "2: mov edx, {not_started}",
-                "jmp 4f",
-                "3: mov edx, {no_stack}",
-                "4: mov r12, qword ptr gs:[{chain}]",
-                "mov r13, qword ptr gs:[{current}]",
-                "ret",
-                concat!(".globl ", $end),
-                concat!($end, ":"),
-                // An operand has to be used.
-                "/* {preempt} */",
-                live = const offset::SLOT_LIVE,
-                limit = const offset::STACK_LIMIT,
-                current = const offset::CURRENT,
-                chain = const offset::CHAIN,
-                preempt = const offset::PREEMPT_OFF,
-                previous = const offset::PREVIOUS,
-                caller = const offset::CALLER,
-                callee = const offset::CALLEE,
-                kept_rbx = const offset::KEPT_RBX,
-                kept_rbp = const offset::KEPT_RBP,
-                not_started = const CrossStatus::NotStarted.outcome(),
-                no_stack = const CrossStatus::NoStack.outcome(),
-            )
-        }
-    };
-}
-
-stub!(
-    /// See [`abi::thread::CrossStub`].
-    ///
-    /// # Safety
-    /// As there: called from assembly.
-    cross,
-    "redleaf_host_cross_end",
-);
-
-stub!(
-    /// See [`ThreadControl::cross_moving`].
-    ///
-    /// # Safety
-    /// As for [`cross`].
-    cross_moving,
-    "redleaf_host_cross_moving_end",
-    "mov dword ptr gs:[{preempt}], 1"
+global_asm!(
+    include_str!("../../../../kernel/core/src/crossing.s"),
+    live = const offset::SLOT_LIVE,
+    stack_limit = const offset::STACK_LIMIT,
+    current = const offset::CURRENT,
+    chain = const offset::CHAIN,
+    preempt_off = const offset::PREEMPT_OFF,
+    kernel_depth = const offset::KERNEL_DEPTH,
+    counters = const offset::COUNTERS,
+    room = const CONTINUATION_ROOM,
+    previous = const offset::PREVIOUS,
+    caller = const offset::CALLER,
+    callee = const offset::CALLEE,
+    kept_rbx = const offset::KEPT_RBX,
+    kept_rbp = const offset::KEPT_RBP,
+    not_started = const CrossStatus::NotStarted.outcome(),
+    no_stack = const CrossStatus::NoStack.outcome(),
+    died = const CrossStatus::Died.outcome(),
+    interval = sym INTERVAL,
+    ends = const size_of::<u64>(),
+    sampled = sym sampled,
+    unwind_further = sym unwind_further,
 );
 
 unsafe extern "sysv64" {
-    safe static redleaf_host_cross_end: u8;
-    safe static redleaf_host_cross_moving_end: u8;
+    fn redleaf_cross();
+    fn redleaf_cross_moving();
+    fn redleaf_unwind() -> !;
+    fn redleaf_cross_end();
 }
 
-/// Whether an instruction pointer lies in a stub.
-pub fn is_in_stub(rip: usize) -> bool {
-    let stubs = [
-        (cross as *const (), &raw const redleaf_host_cross_end),
-        (
-            cross_moving as *const (),
-            &raw const redleaf_host_cross_moving_end,
-        ),
-    ];
-    stubs
-        .iter()
-        .any(|(start, end)| (start.addr()..end.addr()).contains(&rip))
+/// Of the only edge there is: its counter, and the count at the interval's end.
+pub type Counters = [u64; 2];
+
+/// Calls are counted from 0 on, so no interval ever ends.
+static INTERVAL: AtomicU64 = AtomicU64::new(1);
+
+extern "sysv64" fn sampled() {
+    unreachable!("an interval has ended");
 }
 
-/// Brings the thread back to its newest continuation: its callee died.
-///
-/// # Safety
-/// The chain is not empty.
+/// Goes on to the next caller. The last one, which a test is, runs on also when it is
+/// dead: the continuation that was just taken lies above the return address and a word
+/// that aligns the stack.
 #[unsafe(naked)]
-pub unsafe extern "sysv64" fn unwind() -> ! {
+extern "sysv64" fn unwind_further() -> ! {
     naked_asm!(
-        "mov rsp, qword ptr gs:[{chain}]",
-        "mov r12, qword ptr [rsp + {previous}]",
-        "mov r13, qword ptr [rsp + {caller}]",
-        "mov rbx, qword ptr [rsp + {kept_rbx}]",
-        "mov rbp, qword ptr [rsp + {kept_rbp}]",
-        "mov dword ptr gs:[{preempt}], 0",
+        "cmp qword ptr gs:[{chain}], 0",
+        "jne redleaf_unwind",
+        "lea rsp, [rsp + 16]",
+        "mov dword ptr gs:[{preempt_off}], 0",
         "mov edx, {died}",
         "ret",
         chain = const offset::CHAIN,
-        preempt = const offset::PREEMPT_OFF,
-        previous = const offset::PREVIOUS,
-        caller = const offset::CALLER,
-        kept_rbx = const offset::KEPT_RBX,
-        kept_rbp = const offset::KEPT_RBP,
+        preempt_off = const offset::PREEMPT_OFF,
         died = const CrossStatus::Died.outcome(),
     )
+}
+
+/// Address of the stub; see [`ThreadControl::cross`].
+pub fn address() -> usize {
+    redleaf_cross as *const () as usize
+}
+
+/// Address of the stub for calls that move exchange objects; see
+/// [`ThreadControl::cross_moving`].
+pub fn moving_address() -> usize {
+    redleaf_cross_moving as *const () as usize
+}
+
+/// Address of the unwinder.
+pub fn unwinder() -> usize {
+    redleaf_unwind as *const () as usize
+}
+
+/// Whether an instruction pointer lies in a stub or the unwinder.
+pub fn is_in_stub(rip: usize) -> bool {
+    (address()..redleaf_cross_end as *const () as usize).contains(&rip)
+}
+
+/// Brings the thread back to its newest continuation whose caller lives, or to the
+/// last: its callee died.
+///
+/// # Safety
+/// The chain is not empty.
+pub unsafe fn unwind() -> ! {
+    // SAFETY: the caller's promise.
+    unsafe { redleaf_unwind() }
 }
