@@ -159,15 +159,23 @@ pub struct RunOptions {
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 Examples:
-  ./redleaf test                  everything: host tests, both machines
+  ./redleaf test                  host tests, command lines, both machines
   ./redleaf test --quick          without the slow scenarios
+  ./redleaf test --long           the long ones as well, as before a release
+  ./redleaf test --no-host wall   the attacks alone
   ./redleaf test 'crash nvme'     what has these words in its name
 
 The last line is: N passed, N failed")]
 pub struct TestOptions {
     /// Leave out slow scenarios.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "long")]
     pub quick: bool,
+    /// Run the long tests, too; they take hours.
+    #[arg(long)]
+    pub long: bool,
+    /// Leave out cargo's tests, which have to be compiled first.
+    #[arg(long)]
+    pub no_host: bool,
     /// Only tests whose name contains this.
     #[arg(value_name = "FILTER")]
     pub filter: Option<String>,

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::Counts;
+use super::{Counts, Speed};
 use crate::campaign::{self, Targets};
 use crate::cli::{CampaignOptions, Machine, Setup};
 use crate::error::ToolError;
@@ -11,15 +11,12 @@ use crate::tree::Tree;
 /// Faults of each.
 const FAULTS: u32 = 200;
 
-/// Lines of the log that are shown after a failure.
-const SHOWN_LINES: usize = 100;
-
 /// A campaign with a seed of its own.
 pub struct Campaign {
     machine: Machine,
     cpus: u32,
     seed: u64,
-    is_slow: bool,
+    speed: Speed,
 }
 
 /// All of them.
@@ -28,26 +25,26 @@ pub const CAMPAIGNS: [Campaign; 3] = [
         machine: Machine::Hosted,
         cpus: 1,
         seed: 1,
-        is_slow: false,
+        speed: Speed::Quick,
     },
     Campaign {
         machine: Machine::Hosted,
         cpus: 2,
         seed: 2,
-        is_slow: true,
+        speed: Speed::Slow,
     },
     Campaign {
         machine: Machine::Pc,
         cpus: 1,
         seed: 3,
-        is_slow: true,
+        speed: Speed::Slow,
     },
 ];
 
 impl Campaign {
-    /// Whether `--quick` leaves it out.
-    pub const fn is_slow(&self) -> bool {
-        self.is_slow
+    /// How long it takes.
+    pub const fn speed(&self) -> Speed {
+        self.speed
     }
 
     /// Its name in reports and filters.
@@ -79,11 +76,7 @@ impl Campaign {
         let failures = &report.verdict.failures;
         let counts = super::report(seconds, &self.full_name(), failures);
         if counts.failed > 0 {
-            let lines: Vec<&str> = report.log.lines().collect();
-            eprintln!("     ---- the end of the log");
-            for line in &lines[lines.len().saturating_sub(SHOWN_LINES)..] {
-                eprintln!("     {line}");
-            }
+            super::show_log(tree, &self.full_name(), &report.log)?;
         }
         Ok(counts)
     }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use regex::Regex;
 use serde::Deserialize;
 
-use super::{Counts, TestError};
+use super::{Counts, Speed, TestError};
 use crate::build::start_error;
 use crate::disk;
 use crate::error::ToolError;
@@ -32,7 +32,7 @@ struct Table {
 pub struct Case {
     name: String,
     #[serde(default)]
-    slow: bool,
+    speed: Speed,
     /// For `sh`, in an empty folder; `$REDLEAF` is the tool.
     run: String,
     #[serde(default)]
@@ -72,9 +72,9 @@ fn table_error(error: &dyn std::fmt::Display) -> TestError {
 }
 
 impl Case {
-    /// Whether `--quick` leaves it out.
-    pub const fn is_slow(&self) -> bool {
-        self.slow
+    /// How long it takes.
+    pub const fn speed(&self) -> Speed {
+        self.speed
     }
 
     /// Its name in reports and filters.

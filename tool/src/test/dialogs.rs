@@ -14,7 +14,7 @@ use rustix::pty::{self, OpenptFlags};
 use rustix::termios::{self, Winsize};
 use serde::Deserialize;
 
-use super::{Counts, TestError};
+use super::{Counts, Speed, TestError};
 use crate::build::start_error;
 use crate::disk;
 use crate::error::ToolError;
@@ -47,7 +47,7 @@ struct Table {
 pub struct Dialog {
     name: String,
     #[serde(default)]
-    slow: bool,
+    speed: Speed,
     /// For `sh` on the terminal; `$REDLEAF` is the tool.
     run: String,
     #[serde(default)]
@@ -91,9 +91,9 @@ fn table_error(error: &dyn std::fmt::Display) -> TestError {
 }
 
 impl Dialog {
-    /// Whether `--quick` leaves it out.
-    pub const fn is_slow(&self) -> bool {
-        self.slow
+    /// How long it takes.
+    pub const fn speed(&self) -> Speed {
+        self.speed
     }
 
     /// Its name in reports and filters.

@@ -14,6 +14,10 @@ mod forge;
 mod host;
 mod scenario;
 
+use std::fs;
+
+use serde::Deserialize;
+
 use crate::cli::TestOptions;
 use crate::error::ToolError;
 use crate::tree::Tree;
@@ -47,6 +51,59 @@ impl Counts {
     }
 }
 
+/// How long a test takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Speed {
+    /// Seconds.
+    #[default]
+    Quick,
+    /// A minute or two.
+    Slow,
+    /// Many minutes.
+    Long,
+}
+
+impl Speed {
+    /// The slowest that the options ask for.
+    const fn slowest_of(options: &TestOptions) -> Self {
+        match (options.quick, options.long) {
+            (true, _) => Self::Quick,
+            (false, true) => Self::Long,
+            (false, false) => Self::Slow,
+        }
+    }
+}
+
+/// Lines of a failed test's log that are shown.
+const SHOWN_LINES: usize = 60;
+
+/// Keeps a failed test's log, and shows its end.
+///
+/// # Errors
+/// [`ToolError::File`] if the log cannot be kept.
+fn show_log(tree: &Tree, name: &str, log: &str) -> Result<(), ToolError> {
+    let is_plain = |character: char| character.is_ascii_alphanumeric();
+    let plain = name.replace(|character| !is_plain(character), "-");
+    let path = tree
+        .make_target("failed")?
+        .join(plain)
+        .with_extension("log");
+    fs::write(&path, log).map_err(ToolError::file("write", &path))?;
+    let lines: Vec<&str> = log.lines().collect();
+    let end = &lines[lines.len().saturating_sub(SHOWN_LINES)..];
+    eprintln!(
+        "     ---- the last {} of {} lines of {}",
+        end.len(),
+        lines.len(),
+        path.display()
+    );
+    for line in end {
+        eprintln!("     {line}");
+    }
+    Ok(())
+}
+
 /// Says how a test went; counts one.
 fn report(time_s: f64, name: &str, failures: &[String]) -> Counts {
     let verdict = if failures.is_empty() { "ok  " } else { "FAIL" };
@@ -68,30 +125,34 @@ pub fn command(tree: &Tree, options: &TestOptions) -> Result<u8, ToolError> {
     let scenarios = scenario::read(tree)?;
     let commands = commands::read(tree)?;
     let dialogs = dialogs::read(tree)?;
-    let mut counts = host::run(tree, options)?;
-    let is_wanted = |is_slow: bool, name: &str| {
+    let mut counts = Counts::default();
+    if !options.no_host {
+        counts.add(host::run(tree, options)?);
+    }
+    let most = Speed::slowest_of(options);
+    let is_wanted = |speed: Speed, name: &str| {
         let filter = options.filter.as_deref().unwrap_or_default();
-        !(options.quick && is_slow) && name.contains(filter)
+        speed <= most && name.contains(filter)
     };
     for case in &commands {
-        if is_wanted(case.is_slow(), &case.full_name()) {
+        if is_wanted(case.speed(), &case.full_name()) {
             counts.add(case.run(tree)?);
         }
     }
     for dialog in &dialogs {
-        if is_wanted(dialog.is_slow(), &dialog.full_name()) {
+        if is_wanted(dialog.speed(), &dialog.full_name()) {
             counts.add(dialog.run(tree)?);
         }
     }
     for scenario in &scenarios {
         for place in scenario.places() {
-            if is_wanted(!scenario.is_quick(), &scenario.name_at(place)) {
+            if is_wanted(scenario.speed(), &scenario.name_at(place)) {
                 counts.add(scenario.run(tree, place)?);
             }
         }
     }
     for campaign in &campaigns::CAMPAIGNS {
-        if is_wanted(campaign.is_slow(), &campaign.full_name()) {
+        if is_wanted(campaign.speed(), &campaign.full_name()) {
             counts.add(campaign.run(tree)?);
         }
     }

@@ -9,7 +9,7 @@ use regex::Regex;
 use serde::Deserialize;
 
 use super::forge::{Forgery, forge};
-use super::{Counts, TestError};
+use super::{Counts, Speed, TestError};
 use crate::build::{self, Built, Keys};
 use crate::cli::{Machine, RunOptions, Setup, parse_size};
 use crate::disk;
@@ -19,8 +19,8 @@ use crate::run::session::{self, Capture, Ending, Streams};
 use crate::run::{self, RunFolder};
 use crate::tree::Tree;
 
-/// The table, relative to the tree.
-const TABLE: &str = "tests/scenarios.toml";
+/// The tables, relative to the tree: what must work, and what must not.
+const TABLES: [&str; 2] = ["tests/scenarios.toml", "tests/attacks.toml"];
 
 /// Last line of the log about the reclaim audit when nothing was lost.
 const CLEAN_AUDIT: &str = "reclaim audit: clean";
@@ -29,15 +29,8 @@ const CLEAN_AUDIT: &str = "reclaim audit: clean";
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Table {
+    #[serde(default)]
     scenario: Vec<Scenario>,
-}
-
-/// How long a scenario takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Speed {
-    Quick,
-    Slow,
 }
 
 /// Numbers of processors, one run each.
@@ -135,13 +128,22 @@ struct Outcome {
     log: String,
 }
 
-/// Reads the table.
+/// Reads the tables.
 ///
 /// # Errors
 /// [`TestError::Table`] or [`ToolError::File`].
 pub fn read(tree: &Tree) -> Result<Vec<Scenario>, ToolError> {
-    let path = tree.path(TABLE);
+    let mut scenarios = Vec::new();
+    for file in TABLES {
+        scenarios.extend(read_table(tree, file)?);
+    }
+    Ok(scenarios)
+}
+
+fn read_table(tree: &Tree, file: &'static str) -> Result<Vec<Scenario>, ToolError> {
+    let path = tree.path(file);
     let text = fs::read_to_string(&path).map_err(ToolError::file("read", &path))?;
+    let table_error = |error: &dyn std::fmt::Display| table_error(file, error);
     let table: Table = toml::from_str(&text).map_err(|error| table_error(&error))?;
     for scenario in &table.scenario {
         for pattern in scenario.matches.iter().chain(&scenario.log) {
@@ -159,17 +161,17 @@ pub fn read(tree: &Tree) -> Result<Vec<Scenario>, ToolError> {
     Ok(table.scenario)
 }
 
-fn table_error(error: &dyn std::fmt::Display) -> TestError {
+fn table_error(file: &'static str, error: &dyn std::fmt::Display) -> TestError {
     TestError::Table {
-        file: TABLE,
+        file,
         message: error.to_string().trim().to_owned(),
     }
 }
 
 impl Scenario {
-    /// Whether `--quick` runs it.
-    pub fn is_quick(&self) -> bool {
-        self.speed == Speed::Quick
+    /// How long it takes.
+    pub const fn speed(&self) -> Speed {
+        self.speed
     }
 
     /// Where it is run: on each machine, with each number of processors.
@@ -218,10 +220,7 @@ impl Scenario {
         let name = self.name_at(place);
         let counts = super::report(seconds, &name, &failures);
         if counts.failed > 0 {
-            eprintln!("     ---- log");
-            for line in outcome.log.lines() {
-                eprintln!("     {line}");
-            }
+            super::show_log(tree, &name, &outcome.log)?;
         }
         Ok(counts)
     }
@@ -253,7 +252,8 @@ impl Scenario {
     ) -> Result<(), ToolError> {
         let error = |error: &dyn std::fmt::Display| {
             let (name, image) = (&self.name, &forgery.image);
-            table_error(&format!("{name}: cannot forge image {image}: {error}"))
+            let message = format!("{name}: cannot forge image {image}: {error}");
+            table_error("the table of scenarios", &message)
         };
         let path = built.images.get_mut(&forgery.image);
         let path = path.ok_or_else(|| error(&"the system has none of that name"))?;
