@@ -140,13 +140,13 @@ impl Case {
 }
 
 /// Whether a line says what the tool is doing.
-fn is_progress(line: &str) -> bool {
+pub fn is_progress(line: &str) -> bool {
     let said = line.strip_prefix("redleaf: ");
     said.is_some_and(|said| PROGRESS.iter().any(|start| said.starts_with(start)))
 }
 
-fn matches(pattern: &str, text: &str) -> bool {
-    // `read` has compiled every pattern once.
+/// Whether a text has a pattern, which its table's reader has looked at.
+pub fn matches(pattern: &str, text: &str) -> bool {
     Regex::new(pattern).is_ok_and(|regex| regex.is_match(text))
 }
 

@@ -3,16 +3,19 @@
 //! [`host`] runs cargo's tests, [`commands`] the table of command lines
 //! (`tests/commands.toml`), [`dialogs`] that of interactive use
 //! (`tests/dialogs.toml`), [`scenario`] that of systems (`tests/scenarios.toml`),
-//! for which [`forge`] makes images that must be refused, and [`campaigns`] short
-//! campaigns of faults. Every failure is shown when it happens; the last line is
+//! for which [`forge`] makes images that must be refused, [`build_attacks`] that of
+//! changes that the build must refuse (`tests/attacks/build.toml`), and
+//! [`campaigns`] short campaigns of faults. Every failure is shown when it happens; the last line is
 //! `N passed, N failed`.
 
+mod build_attacks;
 mod campaigns;
 mod commands;
 mod dialogs;
 mod forge;
 mod host;
 mod scenario;
+mod scratch;
 
 use std::fs;
 
@@ -125,6 +128,7 @@ pub fn command(tree: &Tree, options: &TestOptions) -> Result<u8, ToolError> {
     let scenarios = scenario::read(tree)?;
     let commands = commands::read(tree)?;
     let dialogs = dialogs::read(tree)?;
+    let mut build_attacks = build_attacks::BuildAttacks::read(tree)?;
     let mut counts = Counts::default();
     if !options.no_host {
         counts.add(host::run(tree, options)?);
@@ -144,6 +148,7 @@ pub fn command(tree: &Tree, options: &TestOptions) -> Result<u8, ToolError> {
             counts.add(dialog.run(tree)?);
         }
     }
+    counts.add(build_attacks.run(tree, is_wanted)?);
     for scenario in &scenarios {
         for place in scenario.places() {
             if is_wanted(scenario.speed(), &scenario.name_at(place)) {
