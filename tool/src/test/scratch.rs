@@ -1,4 +1,4 @@
-//! A copy of the tree to attack: it is always as the tree is, but for one attack.
+//! A copy of the tree to attack: as the tree is, but for one attack at a time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
