@@ -42,6 +42,23 @@ pub enum FileKind {
     Socket = 7,
 }
 
+impl FileKind {
+    /// The kind with this number, if there is one.
+    #[must_use]
+    pub const fn from_number(number: u32) -> Option<Self> {
+        Some(match number {
+            1 => Self::Regular,
+            2 => Self::Directory,
+            3 => Self::Symlink,
+            4 => Self::CharacterDevice,
+            5 => Self::BlockDevice,
+            6 => Self::Fifo,
+            7 => Self::Socket,
+            _ => return None,
+        })
+    }
+}
+
 /// What is known of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Exchangeable)]
 #[repr(C)]
@@ -125,8 +142,9 @@ pub struct FileName {
 pub struct DirectoryEntry {
     /// The inode named.
     pub inode: Inode,
-    /// What it is.
-    pub kind: FileKind,
+    /// Number of its [`FileKind`]: a file system that dies while it fills its caller's
+    /// entries leaves numbers there, not kinds.
+    pub kind: u32,
     /// Its name.
     pub name: FileName,
     /// Where to go on after this entry.

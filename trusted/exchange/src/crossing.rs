@@ -20,7 +20,7 @@ use abi::thread::{
 };
 
 use crate::error::{RpcError, RpcResult};
-use crate::layout::{Exchangeable, Plain};
+use crate::layout::{AnyBits, Exchangeable, Plain};
 use crate::proxy::{Interface, Proxy};
 use crate::thread;
 
@@ -62,9 +62,9 @@ unsafe impl<T: Exchangeable> Argument for T {
 pub struct Borrowed<B>(pub B);
 
 macro_rules! lent {
-    ($($(#[$generic:ident])? $type:ty),*) => {$(
+    ($($(#[$generic:ident: $bound:ident])? $type:ty),*) => {$(
         // SAFETY: plain data holds no references, and it stays its owner's.
-        unsafe impl<$($generic: Plain)?> Argument for Borrowed<$type> {
+        unsafe impl<$($generic: $bound)?> Argument for Borrowed<$type> {
             const HAS_REFERENCES: bool = false;
 
             #[inline(always)]
@@ -74,13 +74,13 @@ macro_rules! lent {
 }
 
 lent!(
-    #[T]
+    #[T: Plain]
     &T,
-    #[T]
+    #[T: AnyBits]
     &mut T,
-    #[T]
+    #[T: Plain]
     &[T],
-    #[T]
+    #[T: AnyBits]
     &mut [T],
     &str
 );
@@ -468,7 +468,7 @@ where
 }
 
 /// How other domains call an object, made for the type it is of.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Exports {
     /// The methods.
     pub(crate) table: *const CrossTable,

@@ -1,27 +1,77 @@
-//! Fingerprints of interfaces, through all the interfaces they name.
+//! Fingerprints of types and interfaces, through all that they name.
+//!
+//! A type is described by what the compiler made of it ([`Definition`]): names, sizes,
+//! alignments, offsets and discriminants, not tokens, which mean something else where
+//! a constant or an alias that they name does.
 //!
 //! An interface that hands out proxies of another is compatible with an older
 //! image only if that other one is, too; and interfaces may name each other in
 //! circles. So each has a static record of itself and of what it names, linked
 //! by address, and the fingerprint is computed by walking the records.
 
+use abi::note::{combine, hash};
+
 /// Most interfaces one type may name.
 const MAX_NAMED: usize = 8;
 /// Most interfaces that hang together.
 const MAX_REACHED: usize = 64;
 
+/// Hash of a definition, part by part.
+#[derive(Clone, Copy)]
+pub struct Definition(u64);
+
+impl Definition {
+    /// A definition of this kind (`struct`, `enum` with its representation,
+    /// `interface`) and name.
+    #[must_use]
+    pub const fn new(kind: &str, name: &str) -> Self {
+        Self(hash(kind.as_bytes())).number(hash(name.as_bytes()))
+    }
+
+    /// What is true of all of it or of the part last named: a size, an alignment, an
+    /// offset, the fingerprint of a type.
+    #[must_use]
+    pub const fn number(self, number: u64) -> Self {
+        Self(combine(self.0, number))
+    }
+
+    /// A field, a method or an argument: what it is, and its name.
+    #[must_use]
+    pub const fn part(self, kind: &str, name: &str) -> Self {
+        self.number(hash(kind.as_bytes()))
+            .number(hash(name.as_bytes()))
+    }
+
+    /// A variant: its name and its discriminant.
+    #[must_use]
+    pub const fn variant(self, name: &str, discriminant: i128) -> Self {
+        let [low, high] = [discriminant as u64, (discriminant >> 64) as u64];
+        self.part("variant", name).number(low).number(high)
+    }
+
+    /// The hash.
+    #[must_use]
+    pub const fn fingerprint(self) -> u64 {
+        self.0
+    }
+}
+
 /// One interface: its own definition and what it names.
 pub struct InterfaceRecord {
+    /// Where it is defined. It tells interfaces of equal definition apart, and is no
+    /// part of a fingerprint.
+    place: u64,
     own: u64,
     named: &'static [&'static InterfaceList],
 }
 
 impl InterfaceRecord {
-    /// A record; `own` is the hash of the trait and of the types it names,
-    /// apart from the interfaces inside these.
+    /// A record; `place` is where the trait is defined, and `own` the hash of the
+    /// trait and of the types it names, apart from the interfaces inside these.
     #[must_use]
-    pub const fn new(own: u64, named: &'static [&'static InterfaceList]) -> Self {
-        Self { own, named }
+    pub const fn new(place: &str, own: u64, named: &'static [&'static InterfaceList]) -> Self {
+        let place = combine(hash(place.as_bytes()), own);
+        Self { place, own, named }
     }
 }
 
@@ -97,37 +147,39 @@ impl InterfaceList {
 }
 
 /// Fingerprint of an interface: of its own definition and of those of all the
-/// interfaces that can be reached through it.
+/// interfaces that can be reached through it. Where one is named that was met before,
+/// it counts which: two of equal definition stay apart.
 ///
 /// # Panics
 /// At compile time, when those are more than 64.
 #[must_use]
 pub const fn of_interface(interface: InterfaceLink) -> u64 {
     let mut reached = Reached {
-        own: [0; MAX_REACHED],
+        places: [0; MAX_REACHED],
         count: 0,
+        fingerprint: hash(b"interface"),
     };
     reached.visit(interface);
-    let mut fingerprint = abi::note::hash(b"interface");
-    let mut index = 0;
-    while index < reached.count {
-        fingerprint = abi::note::combine(fingerprint, reached.own[index]);
-        index += 1;
-    }
-    fingerprint
+    reached.fingerprint
 }
 
 struct Reached {
-    own: [u64; MAX_REACHED],
+    places: [u64; MAX_REACHED],
     count: usize,
+    fingerprint: u64,
 }
 
 impl Reached {
+    const fn add(&mut self, number: u64) {
+        self.fingerprint = combine(self.fingerprint, number);
+    }
+
     const fn visit(&mut self, interface: InterfaceLink) {
         let record = interface.record();
         let mut index = 0;
         while index < self.count {
-            if self.own[index] == record.own {
+            if self.places[index] == record.place {
+                self.add(index as u64);
                 return;
             }
             index += 1;
@@ -136,8 +188,9 @@ impl Reached {
             self.count < MAX_REACHED,
             "more than 64 interfaces hang together"
         );
-        self.own[self.count] = record.own;
+        self.places[self.count] = record.place;
         self.count += 1;
+        self.add(record.own);
         let mut list = 0;
         while list < record.named.len() {
             let mut link = 0;

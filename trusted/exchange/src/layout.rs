@@ -78,6 +78,20 @@ pub unsafe trait Exchangeable: Sized + Send + Sync + 'static {
 )]
 pub unsafe trait Plain: Exchangeable {}
 
+/// Plain data for which any bytes are a value: numbers, and arrays, tuples and
+/// `#[repr(C)]` structs of them. Only such data may be lent for writing, as `&mut T`
+/// or `&mut [T]`, or past its borrower's death ([`crate::Loan`]): the borrower may die
+/// in the middle of a write, at whatever instruction, and the lender reads on.
+///
+/// # Safety
+/// They are; so it holds no reference, of which null is none.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` may not be lent for writing: what a write of it leaves that is cut off may be no value",
+    label = "not every pattern of bytes is one of its values",
+    note = "its borrower may die in the middle of a write: lend numbers, and arrays, tuples and `#[derive(Exchangeable)]` structs of numbers; pass `bool`, `char`, an `enum` and an `Option` as a number, or by value"
+)]
+pub unsafe trait AnyBits: Exchangeable {}
+
 /// Plain data for which all bytes zero is a value.
 ///
 /// # Safety

@@ -42,8 +42,8 @@ mod values;
 pub use crossing::{Argument, Arguments, Borrowed};
 pub use deque::{Iter, RRefDeque};
 pub use error::{ExchangeFull, RpcError, RpcResult};
-pub use layout::{Exchangeable, MAX_SLOTS, Plain, SlotList, Zeroable};
-pub use loan::{AnyBits, Lendable, Loan};
+pub use layout::{AnyBits, Exchangeable, MAX_SLOTS, Plain, SlotList, Zeroable};
+pub use loan::{Lendable, Loan};
 pub use macros::{Exchangeable, interface};
 pub use proxy::{Incarnation, Interface, Proxy};
 pub use reference::RRef;
@@ -53,7 +53,7 @@ pub use slice::RRefSlice;
 #[doc(hidden)]
 pub mod generated {
     pub use crate::crossing::{Exports, Repeatable, cross, cross_repeatable, entry};
-    pub use crate::fingerprint::{InterfaceLink, InterfaceList, InterfaceRecord};
+    pub use crate::fingerprint::{Definition, InterfaceLink, InterfaceList, InterfaceRecord};
     pub use abi::exchange::TypeLayout;
     pub use abi::note::{combine, hash};
     pub use core::mem::offset_of;
@@ -65,6 +65,9 @@ pub mod generated {
     /// The field is plain data.
     pub trait PlainField {}
     impl<T: crate::Plain> PlainField for Field<'_, T> {}
+    /// Any bytes are a value of the field.
+    pub trait AnyBitsField {}
+    impl<T: crate::AnyBits> AnyBitsField for Field<'_, T> {}
     /// The field has an all-zero value.
     pub trait ZeroableField {}
     impl<T: crate::Zeroable> ZeroableField for Field<'_, T> {}
@@ -82,9 +85,15 @@ pub mod generated {
     /// Checks that an argument is there for a second call.
     pub const fn check_repeatable<T: Repeatable>() {}
 
-    /// Fingerprint of a type that is lent.
+    /// Fingerprint of a type that is lent for reading.
     #[must_use]
     pub const fn plain_fingerprint<T: crate::Plain>() -> u64 {
+        T::FINGERPRINT
+    }
+
+    /// Fingerprint of a type that is lent for writing.
+    #[must_use]
+    pub const fn any_bits_fingerprint<T: crate::AnyBits>() -> u64 {
         T::FINGERPRINT
     }
 }

@@ -10,39 +10,15 @@
 //! [`RETURNED`](abi::exchange::RETURNED), never both, so [`Loan::take_back`]
 //! makes the only one.
 
+use core::fmt;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 use core::sync::atomic::Ordering;
 
-use crate::layout::{Exchangeable, Plain};
+use crate::layout::{AnyBits, Exchangeable};
 use crate::reference::RRef;
 use crate::slice::RRefSlice;
 use crate::{object, thread};
-
-/// Plain data for which any bytes are a value. Only such data can be lent: its
-/// borrower may die in the middle of writing it.
-///
-/// # Safety
-/// Any bytes are a value, and no value holds a reference.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` may not be lent past a domain's death",
-    note = "only numbers and arrays of them stay values when a write to them is cut off"
-)]
-pub unsafe trait AnyBits: Plain {}
-
-macro_rules! any_bits {
-    ($($type:ty),*) => {$(
-        // SAFETY: a number.
-        unsafe impl AnyBits for $type {}
-    )*};
-}
-
-any_bits!(
-    u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize, f32, f64
-);
-
-// SAFETY: as its elements.
-unsafe impl<T: AnyBits, const N: usize> AnyBits for [T; N] {}
 
 mod sealed {
     pub trait Sealed {}
@@ -90,7 +66,6 @@ impl<T: AnyBits> Lendable for RRefSlice<T> {
 ///
 /// Dropped, it makes the object the borrower's for good, or frees it if it has
 /// come back.
-#[derive(Debug)]
 pub struct Loan<H: Lendable> {
     payload: NonNull<u8>,
     handle: PhantomData<H>,
@@ -100,6 +75,12 @@ pub struct Loan<H: Lendable> {
 unsafe impl<H: Lendable> Send for Loan<H> {}
 // SAFETY: as for `Send`; shared it does nothing.
 unsafe impl<H: Lendable> Sync for Loan<H> {}
+
+impl<H: Lendable> fmt::Debug for Loan<H> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Loan<{}>", H::NAME)
+    }
+}
 
 impl<H: Lendable> Loan<H> {
     /// Marks an object as lent by this domain. The handle is to be passed on.

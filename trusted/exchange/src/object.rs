@@ -17,6 +17,10 @@ pub(crate) fn allocate<T: Exchangeable>(length: usize) -> Option<NonNull<T>> {
             T::WALKABLE,
             "a Result or Option around references can cross, but not lie on the exchange heap"
         );
+        assert!(
+            align_of::<T>() <= abi::PAGE_SIZE,
+            "what lies on the exchange heap is aligned to at most a page"
+        );
     }
     let request = ExchangeRequest {
         size: size_of::<T>().checked_mul(length)?,

@@ -140,8 +140,11 @@ impl<I: ?Sized + Interface> Proxy<I> {
     }
 
     /// Gives up the handle; the proxy object stays.
+    ///
+    /// # Safety
+    /// The caller is trusted: it shows the address to nobody but the kernel.
     #[must_use]
-    pub fn into_object(proxy: Self) -> NonNull<ProxyObject> {
+    pub unsafe fn into_object(proxy: Self) -> NonNull<ProxyObject> {
         let object = proxy.object;
         core::mem::forget(proxy);
         object
@@ -246,10 +249,17 @@ impl<I: ?Sized + Interface> Proxy<I> {
 }
 
 /// One life of a domain, from its start to its death.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Incarnation {
     slot: usize,
     generation: u64,
+}
+
+/// Without the slot, which is an address of the kernel's.
+impl fmt::Debug for Incarnation {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Incarnation({})", self.generation)
+    }
 }
 
 impl Incarnation {

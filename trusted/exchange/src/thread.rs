@@ -20,11 +20,23 @@ pub unsafe fn services() -> &'static Services {
     unsafe { &*table }
 }
 
-/// A number that no other living thread has.
+/// The thread's number, which no other has had since boot.
 #[inline]
 #[must_use]
-pub fn identity() -> usize {
-    word::<{ core::mem::offset_of!(abi::thread::ThreadControl, this) }>()
+pub fn number() -> u32 {
+    const NUMBER: usize = core::mem::offset_of!(abi::thread::ThreadControl, thread);
+    enter_host();
+    let number: u32;
+    // SAFETY: as in `word`, of a field of four bytes.
+    unsafe {
+        asm!(
+            "mov {number:e}, dword ptr gs:[{field}]",
+            field = const NUMBER,
+            number = lateout(reg) number,
+            options(nostack, readonly, preserves_flags)
+        );
+    }
+    number
 }
 
 /// Owner id of the domain whose code runs.

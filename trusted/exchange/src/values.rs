@@ -3,7 +3,7 @@
 use abi::note::{combine, hash};
 
 use crate::fingerprint::InterfaceList;
-use crate::layout::{Exchangeable, Plain, SlotList, Zeroable};
+use crate::layout::{AnyBits, Exchangeable, Plain, SlotList, Zeroable};
 
 macro_rules! plain {
     ($($type:ty),*) => {$(
@@ -39,6 +39,31 @@ plain!(
     ()
 );
 
+macro_rules! any_bits {
+    ($($type:ty),*) => {$(
+        // SAFETY: a number, or nothing.
+        unsafe impl AnyBits for $type {}
+    )*};
+}
+
+any_bits!(
+    u8,
+    u16,
+    u32,
+    u64,
+    u128,
+    usize,
+    i8,
+    i16,
+    i32,
+    i64,
+    i128,
+    isize,
+    f32,
+    f64,
+    ()
+);
+
 // SAFETY: an array's elements lie at multiples of their size.
 unsafe impl<T: Exchangeable, const N: usize> Exchangeable for [T; N] {
     const NAME: &'static str = "array";
@@ -68,6 +93,8 @@ unsafe impl<T: Exchangeable, const N: usize> Exchangeable for [T; N] {
 }
 // SAFETY: as its elements.
 unsafe impl<T: Plain, const N: usize> Plain for [T; N] {}
+// SAFETY: as its elements.
+unsafe impl<T: AnyBits, const N: usize> AnyBits for [T; N] {}
 // SAFETY: as its elements.
 unsafe impl<T: Zeroable, const N: usize> Zeroable for [T; N] {}
 
@@ -145,6 +172,8 @@ macro_rules! tuple {
         }
         // SAFETY: as its parts.
         unsafe impl<$($type: Plain),*> Plain for ($($type,)*) {}
+        // SAFETY: as its parts.
+        unsafe impl<$($type: AnyBits),*> AnyBits for ($($type,)*) {}
         // SAFETY: as its parts.
         unsafe impl<$($type: Zeroable),*> Zeroable for ($($type,)*) {}
     };

@@ -1,5 +1,6 @@
 //! Memory that driver and device share: queues, lists, descriptors.
 
+use core::fmt;
 use core::sync::atomic::{AtomicU64, Ordering, fence};
 
 /// Physically contiguous memory shared with a device, as 64-bit words.
@@ -7,10 +8,15 @@ use core::sync::atomic::{AtomicU64, Ordering, fence};
 /// It is never freed while the domain lives: the kernel takes it back after it
 /// has quiesced the domain's devices, so no driver can free what its device
 /// still writes to.
-#[derive(Debug)]
 pub struct DmaRegion {
     words: &'static [AtomicU64],
     physical: u64,
+}
+
+impl fmt::Debug for DmaRegion {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "DmaRegion({} bytes)", self.bytes())
+    }
 }
 
 impl DmaRegion {

@@ -1,6 +1,7 @@
 //! Device registers: bounds-checked, volatile, 32 and 64 bits wide.
 
 use alloc::sync::Arc;
+use core::fmt;
 use core::ptr::NonNull;
 
 /// Registers of a device, by byte offset.
@@ -48,7 +49,6 @@ impl<R: Registers + ?Sized> Registers for Arc<R> {
 }
 
 /// Registers mapped into memory.
-#[derive(Debug)]
 pub struct Mmio {
     start: NonNull<u8>,
     bytes: usize,
@@ -60,6 +60,12 @@ unsafe impl Send for Mmio {}
 // SAFETY: as above; what concurrent accesses mean is the device's business and
 // cannot harm memory.
 unsafe impl Sync for Mmio {}
+
+impl fmt::Debug for Mmio {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Mmio({} bytes)", self.bytes)
+    }
+}
 
 impl Mmio {
     /// The registers at `start`.

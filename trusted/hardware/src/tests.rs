@@ -148,3 +148,29 @@ fn a_buffer_in_flight_comes_back_and_is_never_freed_meanwhile() {
         "leaked, not freed"
     );
 }
+
+#[test]
+fn nothing_shows_an_address() {
+    let machine = Machine(HostMemory::default());
+    let region = machine.allocate(1).expect("there is memory");
+    let mut bytes = [1_u8; 16];
+    let run = pages_of(bytes.as_ptr(), 4).next().expect("a run");
+    let shown = [
+        std::format!("{region:?}"),
+        std::format!("{:?}", registers()),
+        std::format!("{run:?}"),
+        std::format!("{:?}", Lent::to_fill(&machine, &mut bytes)),
+        std::format!(
+            "{:?}",
+            InFlight::<ToDevice>::begin(&machine, RRefSlice::zeroed(8))
+        ),
+    ];
+    let expected = [
+        "DmaRegion(4096 bytes)",
+        "Mmio(32 bytes)",
+        "PageRun(4 bytes)",
+        "Lent(16 bytes, FromDevice)",
+        "InFlight(8 bytes, ToDevice)",
+    ];
+    assert_eq!(shown, expected);
+}

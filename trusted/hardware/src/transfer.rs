@@ -1,5 +1,6 @@
 //! Buffers a device fills or empties in place: nobody else has them meanwhile.
 
+use core::fmt;
 use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
 
@@ -49,11 +50,16 @@ mod sealed {
 ///
 /// The borrow keeps everybody else away. A driver that returns to its caller
 /// without having called `finish` must have stopped the device first.
-#[derive(Debug)]
 pub struct Lent<'a, D: Towards> {
     start: *mut u8,
     bytes: usize,
     borrow: PhantomData<(&'a mut [u8], D)>,
+}
+
+impl<D: Towards> fmt::Debug for Lent<'_, D> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Lent({} bytes, {:?})", self.bytes, D::DIRECTION)
+    }
 }
 
 impl<'a> Lent<'a, FromDevice> {
@@ -105,10 +111,21 @@ impl<D: Towards> Lent<'_, D> {
 ///
 /// Dropped unfinished it is leaked, never freed: the device may still use it.
 /// If the domain dies, the kernel takes it back after quiescing the device.
-#[derive(Debug)]
 pub struct InFlight<D: Towards> {
     buffer: ManuallyDrop<RRefSlice<u8>>,
     direction: PhantomData<D>,
+}
+
+/// Without the bytes, which the device may be about to change.
+impl<D: Towards> fmt::Debug for InFlight<D> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "InFlight({} bytes, {:?})",
+            self.bytes(),
+            D::DIRECTION
+        )
+    }
 }
 
 impl<D: Towards> InFlight<D> {
@@ -155,12 +172,18 @@ fn device_may_see(start: *mut u8) {
 }
 
 /// A run of bytes within one page.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct PageRun {
     /// First byte.
     pub start: *const u8,
     /// Number of bytes; the run ends at or before the end of the page.
     pub bytes: usize,
+}
+
+impl fmt::Debug for PageRun {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "PageRun({} bytes)", self.bytes)
+    }
 }
 
 /// Splits `bytes` bytes from `start` on at page boundaries.

@@ -1,10 +1,10 @@
 //! `#[derive(Exchangeable)]`: describes a type by data.
 
-use proc_macro2::TokenStream;
-use quote::{ToTokens, quote};
+use proc_macro2::{Literal, TokenStream};
+use quote::{ToTokens, format_ident, quote};
 use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
-use syn::{Data, DeriveInput, Error, Fields, Member, Type};
+use syn::{Data, DataEnum, DeriveInput, Error, Fields, Ident, Member, Type};
 
 use crate::types;
 
@@ -19,7 +19,10 @@ pub fn expand(item: TokenStream) -> syn::Result<TokenStream> {
     let representation = representation(&item)?;
     match &item.data {
         Data::Struct(data) => {
-            if representation != "C" && representation != "transparent" {
+            if !representation
+                .iter()
+                .any(|name| name == "C" || name == "transparent")
+            {
                 return Err(Error::new(
                     item.ident.span(),
                     "an exchangeable struct is `#[repr(C)]`: images are built apart and must agree on its layout",
@@ -28,7 +31,8 @@ pub fn expand(item: TokenStream) -> syn::Result<TokenStream> {
             structure(&item, &data.fields)
         }
         Data::Enum(data) => {
-            if representation.is_empty() || representation == "transparent" {
+            if representation.is_empty() || representation.iter().any(|name| name == "transparent")
+            {
                 return Err(Error::new(
                     item.ident.span(),
                     "an exchangeable enum is `#[repr(C)]` or `#[repr(u32)]` (or another integer): images are built apart and must agree on its layout",
@@ -36,7 +40,7 @@ pub fn expand(item: TokenStream) -> syn::Result<TokenStream> {
             }
             let fields = data.variants.iter().flat_map(|variant| &variant.fields);
             let types = fields.map(|field| field.ty.clone()).collect::<Vec<_>>();
-            enumeration(&item, &types)
+            enumeration(&item, data, &representation, &types)
         }
         Data::Union(data) => Err(Error::new(
             data.union_token.span,
@@ -45,13 +49,13 @@ pub fn expand(item: TokenStream) -> syn::Result<TokenStream> {
     }
 }
 
-/// What `#[repr(…)]` says first; empty if there is none.
-fn representation(item: &DeriveInput) -> syn::Result<String> {
-    let mut found = String::new();
+/// What `#[repr(…)]` says, apart from the alignment.
+fn representation(item: &DeriveInput) -> syn::Result<Vec<Ident>> {
+    let mut found = Vec::new();
     for attribute in &item.attrs {
         if attribute.path().is_ident("repr") {
             attribute.parse_nested_meta(|meta| {
-                let name = meta.path.to_token_stream().to_string();
+                let name = meta.path.require_ident()?.clone();
                 if name == "packed" {
                     return Err(meta.error("a packed type may not cross: its fields cannot be borrowed; order the fields and leave `packed` out"));
                 }
@@ -59,8 +63,8 @@ fn representation(item: &DeriveInput) -> syn::Result<String> {
                     let content;
                     syn::parenthesized!(content in meta.input);
                     content.parse::<TokenStream>()?;
-                } else if found.is_empty() {
-                    found = name;
+                } else {
+                    found.push(name);
                 }
                 Ok(())
             })?;
@@ -77,7 +81,7 @@ fn structure(item: &DeriveInput, fields: &Fields) -> syn::Result<TokenStream> {
     check_types(&item.ident, &types)?;
     let members = fields.members().collect::<Vec<Member>>();
     let name = &item.ident;
-    let common = common(item, &types);
+    let common = common(item, "struct", &fields_of(item, fields));
     let markers = markers(name, &types, true);
     Ok(quote! {
         #[automatically_derived]
@@ -111,10 +115,19 @@ fn structure(item: &DeriveInput, fields: &Fields) -> syn::Result<TokenStream> {
     })
 }
 
-fn enumeration(item: &DeriveInput, types: &[Type]) -> syn::Result<TokenStream> {
+fn enumeration(
+    item: &DeriveInput,
+    data: &DataEnum,
+    representation: &[Ident],
+    types: &[Type],
+) -> syn::Result<TokenStream> {
     check_types(&item.ident, types)?;
     let name = &item.ident;
-    let common = common(item, types);
+    let integer = representation.iter().find(|name| *name != "C");
+    let integer = integer.cloned().unwrap_or_else(|| format_ident!("isize"));
+    let (constants, values) = discriminants(data, &integer);
+    let kind = format!("enum {}", quote!(#(#representation)*));
+    let common = common(item, &kind, &variants_of(data, &values));
     let markers = markers(name, types, false);
     Ok(quote! {
         #[automatically_derived]
@@ -123,6 +136,7 @@ fn enumeration(item: &DeriveInput, types: &[Type]) -> syn::Result<TokenStream> {
                 const fn plain<T: ::exchange::generated::InVariant>() {}
                 #(plain::<#types>();)*
             };
+            #constants
             // SAFETY: no variant holds a reference (checked above).
             unsafe impl ::exchange::Exchangeable for #name {
                 #common
@@ -165,45 +179,82 @@ fn check_recursion(name: &syn::Ident, ty: &Type) -> syn::Result<()> {
     Ok(())
 }
 
-/// Name and fingerprint: hash of the definition without its attributes other
-/// than `repr`, combined with the fields' fingerprints.
-fn common(item: &DeriveInput, types: &[Type]) -> TokenStream {
-    let mut bare = item.clone();
-    bare.attrs
-        .retain(|attribute| attribute.path().is_ident("repr"));
-    match &mut bare.data {
-        Data::Struct(data) => data.fields.iter_mut().for_each(|field| field.attrs.clear()),
-        Data::Enum(data) => {
-            for variant in &mut data.variants {
-                variant.attrs.clear();
-                variant
-                    .fields
-                    .iter_mut()
-                    .for_each(|field| field.attrs.clear());
-            }
-        }
-        Data::Union(_) => {}
-    }
-    let text = bare.to_token_stream().to_string();
+/// Name and fingerprint: a hash of what the compiler made of the definition. `kind`
+/// says what it is, `parts` are calls on a `Definition`.
+fn common(item: &DeriveInput, kind: &str, parts: &[TokenStream]) -> TokenStream {
     let name = item.ident.to_string();
     quote! {
         const NAME: &'static str = #name;
-        const FINGERPRINT: u64 = {
-            let fingerprint = ::exchange::generated::hash(#text.as_bytes());
-            #(let fingerprint = ::exchange::generated::combine(
-                fingerprint,
-                <#types as ::exchange::Exchangeable>::FINGERPRINT,
-            );)*
-            fingerprint
-        };
+        const FINGERPRINT: u64 = ::exchange::generated::Definition::new(#kind, #name)
+            .number(::core::mem::size_of::<Self>() as u64)
+            .number(::core::mem::align_of::<Self>() as u64)
+            #(#parts)*
+            .fingerprint();
     }
 }
 
-/// `Plain`, and `Zeroable` for structs, where the fields allow it; and the proof
-/// that the type has no destructor of its own.
-fn markers(name: &syn::Ident, types: &[Type], zeroable: bool) -> TokenStream {
-    let zeroable = zeroable.then(|| {
+/// Name, place and type of a struct's fields.
+fn fields_of(item: &DeriveInput, fields: &Fields) -> Vec<TokenStream> {
+    let name = &item.ident;
+    let parts = fields.members().zip(fields).map(|(member, field)| {
+        let (text, ty) = (member.to_token_stream().to_string(), &field.ty);
         quote! {
+            .part("field", #text)
+            .number(::core::mem::offset_of!(#name, #member) as u64)
+            .number(<#ty as ::exchange::Exchangeable>::FINGERPRINT)
+        }
+    });
+    parts.collect()
+}
+
+/// Discriminants as constants of the compiler's: of each variant that states its own.
+/// Their names can stand in no code of the user's by chance.
+fn discriminants(data: &DataEnum, integer: &Ident) -> (TokenStream, Vec<TokenStream>) {
+    let (mut constants, mut values) = (TokenStream::new(), Vec::new());
+    let mut base = quote!(0);
+    let mut above = 0_i128;
+    for (index, variant) in data.variants.iter().enumerate() {
+        if let Some((_, stated)) = &variant.discriminant {
+            let constant = format_ident!("__REDLEAF_DISCRIMINANT_{index}");
+            constants.extend(quote!(const #constant: ::core::primitive::#integer = #stated;));
+            base = quote!(#constant as ::core::primitive::i128);
+            above = 0;
+        }
+        let above_it = Literal::i128_unsuffixed(above);
+        values.push(quote!(#base + #above_it));
+        above += 1;
+    }
+    (constants, values)
+}
+
+/// Variants with their discriminants and the types of their fields, whose places
+/// follow from the representation.
+fn variants_of(data: &DataEnum, values: &[TokenStream]) -> Vec<TokenStream> {
+    let mut parts = Vec::new();
+    for (variant, value) in data.variants.iter().zip(values) {
+        let name = variant.ident.to_string();
+        parts.push(quote!(.variant(#name, #value)));
+        for (member, field) in variant.fields.members().zip(&variant.fields) {
+            let (text, ty) = (member.to_token_stream().to_string(), &field.ty);
+            parts.push(quote! {
+                .part("field", #text)
+                .number(<#ty as ::exchange::Exchangeable>::FINGERPRINT)
+            });
+        }
+    }
+    parts
+}
+
+/// `Plain`, and for structs `AnyBits` and `Zeroable`, where the fields allow it; and
+/// the proof that the type has no destructor of its own.
+fn markers(name: &syn::Ident, types: &[Type], is_structure: bool) -> TokenStream {
+    let of_structure = is_structure.then(|| {
+        quote! {
+            // SAFETY: any bytes are a value of each field; those between are of none.
+            unsafe impl ::exchange::AnyBits for #name
+            where
+                #(for<'any> ::exchange::generated::Field<'any, #types>: ::exchange::generated::AnyBitsField,)*
+            {}
             // SAFETY: each field has an all-zero value.
             unsafe impl ::exchange::Zeroable for #name
             where
@@ -217,7 +268,7 @@ fn markers(name: &syn::Ident, types: &[Type], zeroable: bool) -> TokenStream {
         where
             #(for<'any> ::exchange::generated::Field<'any, #types>: ::exchange::generated::PlainField,)*
         {}
-        #zeroable
+        #of_structure
 
         trait ExchangeableTypesHaveNoDestructor {}
         #[allow(drop_bounds, reason = "only types with a destructor of their own conflict")]

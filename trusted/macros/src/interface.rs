@@ -8,7 +8,7 @@ use syn::{
     ReturnType, TraitItem, TraitItemFn, Type, parse_quote,
 };
 
-use crate::types::{self, Passing};
+use crate::types::{self, Loan, Passing};
 
 /// A method that was found to be fit for crossings.
 struct Method<'a> {
@@ -215,8 +215,11 @@ fn generate(item: &ItemTrait, methods: &[Method<'_>]) -> TokenStream {
         #elsewhere
         #[automatically_derived]
         const _: () = {
-            static RECORD: ::exchange::generated::InterfaceRecord =
+            static __RECORD: ::exchange::generated::InterfaceRecord =
                 ::exchange::generated::InterfaceRecord::new(
+                    ::core::concat!(
+                        ::core::module_path!(), " ", ::core::line!(), ":", ::core::column!(),
+                    ),
                     #fingerprint,
                     &[#(<#moved as ::exchange::Exchangeable>::INTERFACES_AS_REF),*],
                 );
@@ -227,7 +230,7 @@ fn generate(item: &ItemTrait, methods: &[Method<'_>]) -> TokenStream {
                 const NAME: &'static str = #text;
                 // SAFETY: the address of a static.
                 const RECORD: ::exchange::generated::InterfaceLink =
-                    unsafe { ::exchange::generated::InterfaceLink::new(&raw const RECORD) };
+                    unsafe { ::exchange::generated::InterfaceLink::new(&raw const __RECORD) };
 
                 fn exports(object: &Self) -> ::exchange::generated::Exports {
                     #exports_name::__exports(object)
@@ -324,9 +327,9 @@ fn exports(item: &ItemTrait, methods: &[Method<'_>]) -> TokenStream {
         }
 
         #[automatically_derived]
-        impl<T: #name> #exports for T {
+        impl<__Object: #name> #exports for __Object {
             fn __exports(&self) -> ::exchange::generated::Exports {
-                ::exchange::generated::Exports::new::<T>(const { &[#(#entries),*] })
+                ::exchange::generated::Exports::new::<__Object>(const { &[#(#entries),*] })
             }
         }
     }
@@ -356,48 +359,62 @@ fn entry(interface: &Ident, method: &Method<'_>) -> TokenStream {
         }
     }
     quote! {
-        ::exchange::generated::entry::<T, (#(#types,)*), #output, _>(|object, arguments| {
+        ::exchange::generated::entry::<__Object, (#(#types,)*), #output, _>(|object, arguments| {
             let _ = &arguments;
-            <T as #interface>::#name(object #(, #passed)*)
+            <__Object as #interface>::#name(object #(, #passed)*)
         })
     }
 }
 
-/// Hash of the trait as written, without documentation, combined with the
-/// fingerprints of the types it names. Checks them on the way: this is where a
-/// type that is not exchangeable fails.
+/// Hash of the trait: its methods in their order, with the fingerprints of the types
+/// they name. Checks these on the way: this is where a type that is not exchangeable,
+/// or may not be lent so, fails.
 fn fingerprint(item: &ItemTrait, methods: &[Method<'_>]) -> TokenStream {
-    let mut bare = item.clone();
-    bare.attrs.retain(|attribute| !is_documentation(attribute));
-    for item in &mut bare.items {
-        if let TraitItem::Fn(method) = item {
-            method
-                .attrs
-                .retain(|attribute| !is_documentation(attribute));
-        }
-    }
-    let text = bare.to_token_stream().to_string();
+    let name = item.ident.to_string();
     let mut parts = Vec::new();
     for method in methods {
-        for (_, ty, passing) in &method.arguments {
-            match passing {
-                Passing::Value => {
-                    parts.push(quote!(<#ty as ::exchange::Exchangeable>::FINGERPRINT))
-                }
-                Passing::Lent(Some(plain)) => {
-                    parts.push(quote!(::exchange::generated::plain_fingerprint::<#plain>()));
-                }
-                Passing::Lent(None) => {}
-            }
+        let kind = if method.is_repeatable {
+            "repeatable method"
+        } else {
+            "method"
+        };
+        let name = method.item.sig.ident.to_string();
+        parts.push(quote!(.part(#kind, #name)));
+        for (name, ty, passing) in &method.arguments {
+            let name = name.to_string();
+            let (form, fingerprint) = match passing {
+                Passing::Value => (
+                    "value",
+                    quote!(<#ty as ::exchange::Exchangeable>::FINGERPRINT),
+                ),
+                Passing::Lent(Loan {
+                    of: Some(of),
+                    form,
+                    is_mutable: false,
+                }) => (
+                    *form,
+                    quote!(::exchange::generated::plain_fingerprint::<#of>()),
+                ),
+                Passing::Lent(Loan {
+                    of: Some(of),
+                    form,
+                    is_mutable: true,
+                }) => (
+                    *form,
+                    quote!(::exchange::generated::any_bits_fingerprint::<#of>()),
+                ),
+                Passing::Lent(Loan { of: None, form, .. }) => (*form, quote!(0)),
+            };
+            parts.push(quote!(.part(#form, #name).number(#fingerprint)));
         }
         let output = &method.output;
-        parts.push(quote!(<#output as ::exchange::Exchangeable>::FINGERPRINT));
+        parts.push(quote!(.number(<#output as ::exchange::Exchangeable>::FINGERPRINT)));
     }
-    quote! {{
-        let fingerprint = ::exchange::generated::hash(#text.as_bytes());
-        #(let fingerprint = ::exchange::generated::combine(fingerprint, #parts);)*
-        fingerprint
-    }}
+    quote! {
+        ::exchange::generated::Definition::new("interface", #name)
+            #(#parts)*
+            .fingerprint()
+    }
 }
 
 /// Says that a method may be called twice.
@@ -407,8 +424,4 @@ fn is_mark(attribute: &Attribute) -> bool {
 
 fn is_condition(attribute: &Attribute) -> bool {
     attribute.path().is_ident("cfg") || attribute.path().is_ident("cfg_attr")
-}
-
-fn is_documentation(attribute: &Attribute) -> bool {
-    matches!(&attribute.meta, Meta::NameValue(value) if value.path.is_ident("doc"))
 }

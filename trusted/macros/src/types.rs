@@ -8,8 +8,18 @@ use syn::{Error, Expr, GenericArgument, PathArguments, Type, TypeParamBound};
 pub enum Passing {
     /// By value: moved to the callee.
     Value,
-    /// Lent for the call; holds the type whose plainness matters (`None`: `str`).
-    Lent(Option<Box<Type>>),
+    /// Lent for the call.
+    Lent(Loan),
+}
+
+/// What is lent.
+pub struct Loan {
+    /// The type whose plainness matters; `None`: `str`.
+    pub of: Option<Box<Type>>,
+    /// As it is written: `&`, `&mut`, `&[]`, `&mut []` or `&str`.
+    pub form: &'static str,
+    /// Lent for writing.
+    pub is_mutable: bool,
 }
 
 /// Checks the type of an argument.
@@ -24,19 +34,28 @@ pub fn argument(ty: &Type) -> syn::Result<Passing> {
             "a borrow lasts for the call only and names no lifetime; pass an owned `RRef`, or lend `&T`",
         ));
     }
+    let is_mutable = reference.mutability.is_some();
+    let lent = |of, forms: [&'static str; 2]| {
+        let form = forms[usize::from(is_mutable)];
+        Ok(Passing::Lent(Loan {
+            of,
+            form,
+            is_mutable,
+        }))
+    };
     match &*reference.elem {
         Type::Slice(slice) => {
             value(&slice.elem)?;
-            Ok(Passing::Lent(Some(slice.elem.clone())))
+            lent(Some(slice.elem.clone()), ["&[]", "&mut []"])
         }
         Type::Path(path) if path.path.is_ident("str") => {
-            if reference.mutability.is_some() {
+            if is_mutable {
                 return Err(Error::new(
                     ty.span(),
                     "text is lent as `&str` only; use `&mut [u8]`",
                 ));
             }
-            Ok(Passing::Lent(None))
+            lent(None, ["&str", "&mut str"])
         }
         Type::TraitObject(_) => Err(Error::new(
             ty.span(),
@@ -44,7 +63,7 @@ pub fn argument(ty: &Type) -> syn::Result<Passing> {
         )),
         inner => {
             value(inner)?;
-            Ok(Passing::Lent(Some(reference.elem.clone())))
+            lent(Some(reference.elem.clone()), ["&", "&mut"])
         }
     }
 }

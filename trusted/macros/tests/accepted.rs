@@ -16,6 +16,31 @@ pub struct Plain {
     pair: (u8, f64),
 }
 
+#[derive(Exchangeable, Clone, Copy)]
+#[repr(C)]
+pub struct Numbers {
+    byte: u8,
+    real: f64,
+    pairs: [(u16, i8); 3],
+    sector: Sector,
+}
+
+/// Types named like what the macros make or use.
+#[derive(Exchangeable, Clone, Copy)]
+#[repr(C)]
+pub struct T {
+    fingerprint: u8,
+}
+
+#[derive(Exchangeable, Clone, Copy)]
+#[repr(C)]
+pub struct Exports {
+    owner: T,
+}
+
+/// As long as something that the macros make is named.
+pub const RECORD: usize = 3;
+
 #[derive(Exchangeable)]
 #[repr(C)]
 pub struct Nested {
@@ -42,8 +67,14 @@ pub enum Failure {
 pub trait Service {
     fn nothing(&self) -> RpcResult<()>;
     fn values(&self, a: u8, b: Plain, c: Nested, d: Option<RRef<Plain>>) -> RpcResult<Nested>;
-    fn lent(&self, a: &Plain, b: &mut Plain, c: &[u8], d: &mut [Sector], e: &str)
-    -> RpcResult<u64>;
+    fn lent(
+        &self,
+        a: &Plain,
+        b: &mut Numbers,
+        c: &[u8],
+        d: &mut [Sector],
+        e: &str,
+    ) -> RpcResult<u64>;
     fn fails(&self, it: RRefDeque<Nested, 4>) -> RpcResult<Result<RRefDeque<Nested, 4>, Failure>>;
     fn objects(&self, it: Proxy<dyn Other>) -> RpcResult<Proxy<dyn Service>>;
 }
@@ -51,6 +82,7 @@ pub trait Service {
 #[interface]
 pub trait Other {
     fn back(&self) -> RpcResult<Option<Proxy<dyn Service>>>;
+    fn named(&self, object: T, arguments: [Exports; RECORD]) -> RpcResult<T>;
     #[repeatable]
     fn again(&self, a: u8, b: Plain, c: &mut [u8], d: &str) -> RpcResult<Result<u64, Failure>>;
 }

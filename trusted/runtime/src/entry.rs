@@ -192,50 +192,67 @@ pub const fn parameter<T: FromGrant>(name: &str) -> ParameterNote {
     message = "a domain cannot return `{Self}`",
     note = "a domain returns `Result<Arc<dyn Interface>, StartError>`, `Result<(), StartError>` if it provides nothing, or `Result<ExitStatus, StartError>` if it ends at once"
 )]
-pub trait Outcome {
+pub trait Outcome: sealed::Conclude {
     /// Name and fingerprint of the provided interface.
     const PROVIDES: Option<(&'static str, u64)>;
-
-    /// What the function came to.
-    ///
-    /// # Errors
-    /// [`StartError`] when there is no memory for the object.
-    fn conclude(self) -> Result<Conclusion, StartError>;
 }
 
-/// What a domain's function came to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Conclusion {
-    /// The domain lives on and provides the object at this address.
-    Provides(NonNull<()>),
-    /// The domain lives on and provides nothing.
-    Stays,
-    /// The domain is done.
-    Exits(ExitStatus),
+/// The kernel believes what a domain's function came to, an address included. So
+/// nothing here can be named outside of this file.
+mod sealed {
+    use core::ptr::NonNull;
+
+    use super::{ExitStatus, StartError};
+
+    pub trait Conclude {
+        /// What the function came to.
+        ///
+        /// # Errors
+        /// [`StartError`] when there is no memory for the object.
+        fn conclude(self) -> Result<Conclusion, StartError>;
+    }
+
+    /// What a domain's function came to.
+    pub enum Conclusion {
+        /// The domain lives on and provides the object at this address.
+        Provides(NonNull<()>),
+        /// The domain lives on and provides nothing.
+        Stays,
+        /// The domain is done.
+        Exits(ExitStatus),
+    }
 }
 
 impl<I: ?Sized + Interface> Outcome for Arc<I> {
     const PROVIDES: Option<(&'static str, u64)> = Some((I::NAME, I::FINGERPRINT));
+}
 
-    fn conclude(self) -> Result<Conclusion, StartError> {
+impl<I: ?Sized + Interface> sealed::Conclude for Arc<I> {
+    fn conclude(self) -> Result<sealed::Conclusion, StartError> {
         let proxy = Proxy::try_export(self)?;
-        Ok(Conclusion::Provides(Proxy::into_object(proxy).cast()))
+        // SAFETY: the address goes to the kernel.
+        let object = unsafe { Proxy::into_object(proxy) };
+        Ok(sealed::Conclusion::Provides(object.cast()))
     }
 }
 
 impl Outcome for () {
     const PROVIDES: Option<(&'static str, u64)> = None;
+}
 
-    fn conclude(self) -> Result<Conclusion, StartError> {
-        Ok(Conclusion::Stays)
+impl sealed::Conclude for () {
+    fn conclude(self) -> Result<sealed::Conclusion, StartError> {
+        Ok(sealed::Conclusion::Stays)
     }
 }
 
 impl Outcome for ExitStatus {
     const PROVIDES: Option<(&'static str, u64)> = None;
+}
 
-    fn conclude(self) -> Result<Conclusion, StartError> {
-        Ok(Conclusion::Exits(self))
+impl sealed::Conclude for ExitStatus {
+    fn conclude(self) -> Result<sealed::Conclusion, StartError> {
+        Ok(sealed::Conclusion::Exits(self))
     }
 }
 
@@ -290,13 +307,13 @@ pub unsafe fn start_domain<T: Outcome>(
 ) {
     // SAFETY: the caller's promise: a frame that lives for this call.
     let (frame, mut grants) = unsafe { begin(start) };
-    match function(&mut grants).and_then(Outcome::conclude) {
-        Ok(Conclusion::Provides(object)) => {
+    match function(&mut grants).and_then(sealed::Conclude::conclude) {
+        Ok(sealed::Conclusion::Provides(object)) => {
             frame.object = object.as_ptr();
             frame.result = StartResult::Provides as u32;
         }
-        Ok(Conclusion::Stays) => frame.result = StartResult::Stays as u32,
-        Ok(Conclusion::Exits(status)) => {
+        Ok(sealed::Conclusion::Stays) => frame.result = StartResult::Stays as u32,
+        Ok(sealed::Conclusion::Exits(status)) => {
             frame.exit_status = status.0;
             frame.result = StartResult::Exited as u32;
         }

@@ -4,7 +4,7 @@ use core::fmt::{self, Write};
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-/// The thread that panics; 0: none does.
+/// Number of the thread that panics, and 1; 0: none does.
 static PANICKING: AtomicUsize = AtomicUsize::new(0);
 
 /// It panicked again while its message was written.
@@ -16,7 +16,7 @@ fn panic(info: &PanicInfo<'_>) -> ! {
         bytes: [0; 512],
         length: 0,
     };
-    let this = exchange::thread::identity();
+    let this = exchange::thread::number() as usize + 1;
     let first = PANICKING.compare_exchange(0, this, Ordering::Relaxed, Ordering::Relaxed);
     let is_nested = first == Err(this);
     // What is shown in a message is the domain's own code, and may panic, too; once

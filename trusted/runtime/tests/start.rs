@@ -22,7 +22,9 @@ impl Echo for Plus {
 }
 
 fn proxy_grant() -> Grant {
-    let object = Proxy::into_object(Proxy::export(Arc::new(Plus(1)) as Arc<dyn Echo>));
+    let proxy = Proxy::export(Arc::new(Plus(1)) as Arc<dyn Echo>);
+    // SAFETY: the address goes to the start below only.
+    let object = unsafe { Proxy::into_object(proxy) };
     grant(
         GrantKind::Proxy,
         <dyn Echo>::FINGERPRINT,

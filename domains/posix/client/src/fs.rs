@@ -518,7 +518,7 @@ impl ReadDir {
     fn refill(&mut self) -> io::Result<()> {
         const EMPTY: DirectoryEntry = DirectoryEntry {
             inode: Inode(0),
-            kind: FileKind::Regular,
+            kind: FileKind::Regular as u32,
             name: FileName {
                 length: 0,
                 bytes: [0; NAME_MAX],
@@ -534,7 +534,7 @@ impl ReadDir {
             let name = String::from_utf8_lossy(&entry.name.bytes[..length]).into_owned();
             DirEntry {
                 name,
-                kind: entry.kind,
+                kind: FileKind::from_number(entry.kind).unwrap_or(FileKind::Regular),
                 inode: entry.inode.0,
             }
         });

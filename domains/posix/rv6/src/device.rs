@@ -128,7 +128,7 @@ pub fn directory_entry(inode: Inode, kind: FileKind, name: &[u8], next: u64) -> 
     let length = u32::try_from(length).unwrap_or(0);
     DirectoryEntry {
         inode,
-        kind,
+        kind: kind as u32,
         name: FileName { length, bytes },
         next,
     }

@@ -296,7 +296,7 @@ fn list<S: BlockStore, C: Clock>(
         kinds_missing |= found.kind.is_none();
         *entry = DirectoryEntry {
             inode: Inode(found.inode.into()),
-            kind: found.kind.map_or(FileKind::Regular, kind),
+            kind: found.kind.map_or(FileKind::Regular, kind) as u32,
             name: FileName {
                 length: length as u32,
                 bytes,
@@ -310,7 +310,7 @@ fn list<S: BlockStore, C: Clock>(
         // File systems without the feature `filetype` know kinds in inodes only.
         for entry in &mut entries[..filled] {
             let inode = u32::try_from(entry.inode.0).map_err(|_| Error::NotFound)?;
-            entry.kind = kind(mounted.stat(inode)?.kind);
+            entry.kind = kind(mounted.stat(inode)?.kind) as u32;
         }
     }
     Ok(filled as u64)

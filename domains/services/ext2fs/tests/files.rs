@@ -24,7 +24,7 @@ fn done<T>(answer: exchange::RpcResult<Result<T, FileError>>) -> T {
 
 const NO_ENTRY: DirectoryEntry = DirectoryEntry {
     inode: Inode(0),
-    kind: FileKind::Regular,
+    kind: FileKind::Regular as u32,
     name: FileName {
         length: 0,
         bytes: [0; NAME_MAX],
@@ -40,7 +40,10 @@ fn list(files: &dyn FileSystem, directory: Inode) -> Vec<(String, FileKind)> {
         let count = done(files.read_directory(directory, cookie, &mut entries)) as usize;
         for entry in &entries[..count] {
             let name = &entry.name.bytes[..entry.name.length as usize];
-            found.push((String::from_utf8_lossy(name).into_owned(), entry.kind));
+            found.push((
+                String::from_utf8_lossy(name).into_owned(),
+                FileKind::from_number(entry.kind).expect("a kind"),
+            ));
             cookie = entry.next;
         }
         if count == 0 {

@@ -63,7 +63,6 @@ impl fmt::Debug for GivenGrant<'_> {
 }
 
 /// A proxy of whatever interface, by its fingerprint.
-#[derive(Debug)]
 pub struct AnyProxy {
     pub(super) object: NonNull<ProxyObject>,
 }
@@ -142,6 +141,12 @@ impl fmt::Display for StartFailure {
 
 impl core::error::Error for StartFailure {}
 
+impl fmt::Debug for AnyProxy {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "AnyProxy({:016x})", self.fingerprint())
+    }
+}
+
 impl AnyProxy {
     /// Fingerprint of its interface.
     #[must_use]
@@ -196,7 +201,8 @@ impl Drop for AnyProxy {
 impl<I: ?Sized + Interface> From<Proxy<I>> for AnyProxy {
     fn from(proxy: Proxy<I>) -> Self {
         Self {
-            object: Proxy::into_object(proxy),
+            // SAFETY: the address goes to the kernel only.
+            object: unsafe { Proxy::into_object(proxy) },
         }
     }
 }

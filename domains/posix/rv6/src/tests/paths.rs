@@ -310,7 +310,7 @@ fn directories_are_read_in_pieces() {
             .unwrap();
         let empty = DirectoryEntry {
             inode: Inode(0),
-            kind: FileKind::Regular,
+            kind: FileKind::Regular as u32,
             name: FileName {
                 length: 0,
                 bytes: [0; NAME_MAX],
