@@ -1,4 +1,4 @@
-//! A type cannot pass for exchangeable by a field's name, a projection or an alias.
+//! No projection or alias passes off a cell as exchangeable.
 #![forbid(unsafe_code)]
 #![allow(unexpected_cfgs, unused, reason = "trybuild's package does not know the workspace's")]
 use exchange::Exchangeable;
