@@ -119,7 +119,7 @@ pub enum CrashCause {
     EndlessLoop = 4,
     /// An undefined instruction.
     IllegalInstruction = 5,
-    /// A write into the domain's code.
+    /// A write into the kernel's code.
     WildWrite = 6,
     /// An allocation beyond its quota.
     AllocationFailure = 7,
@@ -127,6 +127,13 @@ pub enum CrashCause {
     WrongCompletion = 8,
     /// An interrupt of its device is lost.
     LostInterrupt = 9,
+    /// A write into the code of an image, where all RAM is mapped.
+    WildAlias = 10,
+    /// A write into the constants of an image, where all RAM is mapped.
+    WildConstants = 11,
+    /// A write into the page tables; where they are not the kernel's, into the boot
+    /// archive.
+    WildTable = 12,
 }
 
 impl CrashCause {

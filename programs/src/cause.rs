@@ -28,5 +28,8 @@ pub const fn crash_cause(cause: Cause) -> CrashCause {
         Cause::AllocationFailure => CrashCause::AllocationFailure,
         Cause::WrongCompletion => CrashCause::WrongCompletion,
         Cause::LostInterrupt => CrashCause::LostInterrupt,
+        Cause::WildAlias => CrashCause::WildAlias,
+        Cause::WildConstants => CrashCause::WildConstants,
+        Cause::WildTable => CrashCause::WildTable,
     }
 }

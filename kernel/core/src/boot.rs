@@ -32,13 +32,14 @@ pub fn start(machine: &'static dyn Machine, info: BootInfo) -> ! {
     unsafe { machine.load_thread(idle) };
     context::init();
     // SAFETY: the machine says this memory is free and direct-mapped there.
-    unsafe { frames::init(machine.direct_map(), info.free_memory) };
+    unsafe { frames::init(machine.direct_map(), info.free_memory, info.sealed_memory) };
     let physical_end = info
         .free_memory
         .iter()
         .map(|range| range.end)
         .max()
-        .unwrap_or(0);
+        .unwrap_or(0)
+        .max(info.sealed_memory.all.end);
     memory::init(machine.direct_map(), machine.mapping_area(), physical_end);
     KERNEL_TEXT[0].store(info.kernel_text.0, Ordering::Relaxed);
     KERNEL_TEXT[1].store(info.kernel_text.1, Ordering::Relaxed);

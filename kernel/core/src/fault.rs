@@ -11,6 +11,8 @@ use abi::services::DomainState;
 use abi::status::ServiceError;
 
 use crate::domain::Domain;
+use crate::image;
+use crate::machine::Permission;
 use crate::thread::{self, Spawn, ThreadState};
 
 core::arch::global_asm!(
@@ -18,13 +20,13 @@ core::arch::global_asm!(
     ".globl redleaf_fault_recursion",
     ".globl redleaf_fault_loop",
     ".globl redleaf_fault_illegal",
-    ".globl redleaf_fault_write",
+    ".globl redleaf_fault_store",
     ".globl redleaf_fault_end",
     ".type redleaf_fault_null, @function",
     ".type redleaf_fault_recursion, @function",
     ".type redleaf_fault_loop, @function",
     ".type redleaf_fault_illegal, @function",
-    ".type redleaf_fault_write, @function",
+    ".type redleaf_fault_store, @function",
     "redleaf_fault_null:",
     "push rbp",
     "mov rbp, rsp",
@@ -47,19 +49,20 @@ core::arch::global_asm!(
     "push rbp",
     "mov rbp, rsp",
     "ud2",
-    "redleaf_fault_write:",
+    // Stores what is there, so that one which does not fault changes nothing.
+    "redleaf_fault_store:",
     "push rbp",
     "mov rbp, rsp",
-    "lea rax, [rip + redleaf_fault_write]",
-    "mov byte ptr [rax], 0",
+    "mov al, byte ptr [rdi]",
+    "mov byte ptr [rdi], al",
     "pop rbp",
     "ret",
     "redleaf_fault_end:",
     ".size redleaf_fault_null, redleaf_fault_recursion - redleaf_fault_null",
     ".size redleaf_fault_recursion, redleaf_fault_loop - redleaf_fault_recursion",
     ".size redleaf_fault_loop, redleaf_fault_illegal - redleaf_fault_loop",
-    ".size redleaf_fault_illegal, redleaf_fault_write - redleaf_fault_illegal",
-    ".size redleaf_fault_write, redleaf_fault_end - redleaf_fault_write",
+    ".size redleaf_fault_illegal, redleaf_fault_store - redleaf_fault_illegal",
+    ".size redleaf_fault_store, redleaf_fault_end - redleaf_fault_store",
 );
 
 unsafe extern "sysv64" {
@@ -67,7 +70,7 @@ unsafe extern "sysv64" {
     fn redleaf_fault_recursion();
     fn redleaf_fault_loop();
     fn redleaf_fault_illegal();
-    fn redleaf_fault_write();
+    fn redleaf_fault_store(at: usize);
     fn redleaf_fault_end();
 }
 
@@ -170,10 +173,27 @@ fn commit(number: u32) {
             Some(InjectedFault::StackOverflow) => redleaf_fault_recursion(),
             Some(InjectedFault::EndlessLoop) => redleaf_fault_loop(),
             Some(InjectedFault::IllegalInstruction) => redleaf_fault_illegal(),
-            Some(InjectedFault::WildWrite) => redleaf_fault_write(),
+            Some(
+                fault @ (InjectedFault::WildWrite
+                | InjectedFault::WildAlias
+                | InjectedFault::WildConstants
+                | InjectedFault::WildTable),
+            ) => redleaf_fault_store(store_target(fault)),
             Some(InjectedFault::AllocationFailure) => exceed_quota(),
             _ => {}
         }
+    }
+}
+
+/// Where a wild store goes.
+fn store_target(fault: InjectedFault) -> usize {
+    match fault {
+        InjectedFault::WildAlias => image::first_shared(Permission::ReadExecute),
+        InjectedFault::WildConstants => image::first_shared(Permission::Read),
+        InjectedFault::WildTable => crate::machine::get()
+            .page_table()
+            .unwrap_or_else(|| crate::boot::archive().as_ptr() as usize),
+        _ => redleaf_fault_store as *const () as usize,
     }
 }
 

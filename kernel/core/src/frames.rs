@@ -6,9 +6,17 @@
 //! RAM lazily stays small. Any number of contiguous pages can be had; the rest
 //! of the power of two goes back at once, so [`used`] is exact to the page (the
 //! reclaim audit compares it). Physical address 0 is never handed out.
+//!
+//! Page tables and images' code lie in frames that are sealed: read-only in the direct
+//! map ([`sealed`]).
 
-use crate::machine::PhysicalRange;
+mod sealed;
+
+use crate::machine::{PhysicalRange, SealedMemory};
 use crate::sync::SpinLock;
+
+pub use sealed::{CHUNK_BYTES, allocate_table, free_table, grow};
+pub(crate) use sealed::{allocate_sealed, free_sealed, trim};
 
 const PAGE_SIZE: u64 = abi::PAGE_SIZE as u64;
 
@@ -24,9 +32,9 @@ static FRAMES: SpinLock<Option<FrameAllocator<'static>>> = SpinLock::new(None);
 ///
 /// # Safety
 /// Every byte of `free` must be unused RAM, writable at `direct_map_base` plus
-/// its physical address for ever, and the ranges must not overlap.
-pub unsafe fn init(direct_map_base: usize, free: &[PhysicalRange]) {
-    let Some((records, place)) = place_records(free) else {
+/// its physical address for ever, and the ranges must not overlap, nor with `sealed`.
+pub unsafe fn init(direct_map_base: usize, free: &[PhysicalRange], sealed: SealedMemory) {
+    let Some((records, place)) = place_records(free, sealed) else {
         return;
     };
     let start = (direct_map_base as u64 + place.start) as *mut Frame;
@@ -52,6 +60,7 @@ pub unsafe fn init(direct_map_base: usize, free: &[PhysicalRange]) {
             end: range.end,
         });
     }
+    allocator.add_sealed(sealed);
     *FRAMES.lock() = Some(allocator);
 }
 
@@ -112,25 +121,24 @@ pub fn free(address: u64, pages: usize) {
         .free(address, pages);
 }
 
-/// Allocates one frame for a page table: of the reserve, too, unless a domain asks for
-/// what it is to map.
+/// Whether a range of physical addresses has RAM that is managed here.
 #[must_use]
-pub fn allocate_frame() -> Option<u64> {
-    crate::heap::allocate_frames(1)
+pub fn has_any(pages: &core::ops::Range<u64>) -> bool {
+    FRAMES.lock().as_ref().is_some_and(|allocator| {
+        let end = frame_number(pages.end).min(allocator.frames.len());
+        let start = frame_number(pages.start).min(end);
+        let mut frames = allocator.frames[start..end].iter();
+        frames.any(|frame| frame.state != State::Absent)
+    })
 }
 
-/// Frees one frame; see [`free`].
-///
-/// # Panics
-/// If it is not allocated.
-pub fn free_frame(address: u64) {
-    free(address, 1);
-}
-
-/// Pages in use.
+/// Pages in use; what is sealed and free is not.
 #[must_use]
 pub fn used() -> u64 {
-    FRAMES.lock().as_ref().map_or(0, |frames| frames.used)
+    let frames = FRAMES.lock();
+    frames
+        .as_ref()
+        .map_or(0, |frames| frames.used - frames.sealed.free)
 }
 
 /// Pages managed, in use or free.
@@ -168,13 +176,44 @@ enum State {
     FreeInside,
 }
 
-/// A buddy allocator over the frames numbered 0 to `frames.len() - 1`.
-pub(crate) struct FrameAllocator<'records> {
-    frames: &'records mut [Frame],
+/// Free blocks by their orders.
+struct Lists {
     /// First block of each order's free list.
     heads: [u32; ORDERS],
     /// Bit `n` is set while the list of order `n` is not empty.
     non_empty: u32,
+    /// Blocks of this order are not merged.
+    largest: usize,
+    /// Frames in the lists.
+    free: u64,
+}
+
+impl Lists {
+    const fn new(largest: usize) -> Self {
+        Self {
+            heads: [NONE; ORDERS],
+            non_empty: 0,
+            largest,
+            free: 0,
+        }
+    }
+}
+
+/// Whose free blocks are meant.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Zone {
+    /// Of memory for everything.
+    Common,
+    /// Of sealed memory, which counts as used in the other.
+    Sealed,
+}
+
+/// A buddy allocator over the frames numbered 0 to `frames.len() - 1`.
+pub(crate) struct FrameAllocator<'records> {
+    frames: &'records mut [Frame],
+    common: Lists,
+    sealed: Lists,
+    /// Frames that are not in the common lists.
     used: u64,
     total: u64,
     /// Free frames that [`allocate`] leaves alone besides the reserve.
@@ -186,8 +225,8 @@ impl<'records> FrameAllocator<'records> {
     pub(crate) fn new(frames: &'records mut [Frame]) -> Self {
         Self {
             frames,
-            heads: [NONE; ORDERS],
-            non_empty: 0,
+            common: Lists::new(ORDERS - 1),
+            sealed: Lists::new(sealed::LARGEST_ORDER),
             used: 0,
             total: 0,
             promised: 0,
@@ -217,29 +256,46 @@ impl<'records> FrameAllocator<'records> {
         self.free(address(first), end - first);
     }
 
+    const fn lists(&mut self, zone: Zone) -> &mut Lists {
+        match zone {
+            Zone::Common => &mut self.common,
+            Zone::Sealed => &mut self.sealed,
+        }
+    }
+
     /// See [`allocate`].
     pub(crate) fn allocate(&mut self, pages: usize) -> Option<u64> {
-        if pages == 0 || pages > 1 << (ORDERS - 1) {
-            return None;
-        }
-        let wanted = pages.next_power_of_two().trailing_zeros();
-        let fitting = self.non_empty >> wanted << wanted;
-        if fitting == 0 {
-            return None;
-        }
-        let order = fitting.trailing_zeros() as usize;
-        let first = self.heads[order] as usize;
-        self.unlink(first, order);
-        for frame in &mut self.frames[first..first + pages] {
-            frame.state = State::Used;
-        }
+        let start = self.take(Zone::Common, pages)?;
         self.used += pages as u64;
-        self.link_run(first + pages, (1 << order) - pages);
-        Some(address(first))
+        Some(start)
     }
 
     /// See [`free`].
     pub(crate) fn free(&mut self, start: u64, pages: usize) {
+        self.give_back(Zone::Common, start, pages);
+        self.used -= pages as u64;
+    }
+
+    fn take(&mut self, zone: Zone, pages: usize) -> Option<u64> {
+        if pages == 0 || pages > 1 << (ORDERS - 1) {
+            return None;
+        }
+        let wanted = pages.next_power_of_two().trailing_zeros();
+        let fitting = self.lists(zone).non_empty >> wanted << wanted;
+        if fitting == 0 {
+            return None;
+        }
+        let order = fitting.trailing_zeros() as usize;
+        let first = self.lists(zone).heads[order] as usize;
+        self.unlink(zone, first, order);
+        for frame in &mut self.frames[first..first + pages] {
+            frame.state = State::Used;
+        }
+        self.link_run(zone, first + pages, (1 << order) - pages);
+        Some(address(first))
+    }
+
+    fn give_back(&mut self, zone: Zone, start: u64, pages: usize) {
         assert!(
             start.is_multiple_of(PAGE_SIZE),
             "freed frames are page-aligned"
@@ -253,23 +309,23 @@ impl<'records> FrameAllocator<'records> {
             assert!(frame.state == State::Used, "freed frames are in use");
             frame.state = State::FreeInside;
         }
-        self.used -= pages as u64;
-        self.link_run(first, pages);
+        self.link_run(zone, first, pages);
     }
 
     /// Links a run of unlinked free frames as the largest aligned blocks.
-    fn link_run(&mut self, mut first: usize, mut pages: usize) {
+    fn link_run(&mut self, zone: Zone, mut first: usize, mut pages: usize) {
+        let largest = self.lists(zone).largest;
         while pages > 0 {
-            let order = (first.trailing_zeros().min(pages.ilog2()) as usize).min(ORDERS - 1);
-            self.link_block(first, order);
+            let order = (first.trailing_zeros().min(pages.ilog2()) as usize).min(largest);
+            self.link_block(zone, first, order);
             first += 1 << order;
             pages -= 1 << order;
         }
     }
 
     /// Links one free block, merged with its buddies as far as they are free.
-    fn link_block(&mut self, mut first: usize, mut order: usize) {
-        while order < ORDERS - 1 {
+    fn link_block(&mut self, zone: Zone, mut first: usize, mut order: usize) {
+        while order < self.lists(zone).largest {
             let buddy = first ^ (1 << order);
             let merges = self
                 .frames
@@ -278,11 +334,15 @@ impl<'records> FrameAllocator<'records> {
             if !merges {
                 break;
             }
-            self.unlink(buddy, order);
+            self.unlink(zone, buddy, order);
             first = first.min(buddy);
             order += 1;
         }
-        let next = self.heads[order];
+        let lists = self.lists(zone);
+        let next = lists.heads[order];
+        lists.heads[order] = link(first);
+        lists.non_empty |= 1 << order;
+        lists.free += 1 << order;
         self.frames[first] = Frame {
             next,
             previous: NONE,
@@ -291,33 +351,34 @@ impl<'records> FrameAllocator<'records> {
         if let Some(frame) = self.frames.get_mut(next as usize) {
             frame.previous = link(first);
         }
-        self.heads[order] = link(first);
-        self.non_empty |= 1 << order;
     }
 
     /// Takes a free block off its list; its frames are free but unlinked then.
-    fn unlink(&mut self, first: usize, order: usize) {
+    fn unlink(&mut self, zone: Zone, first: usize, order: usize) {
         let Frame { next, previous, .. } = self.frames[first];
         if let Some(frame) = self.frames.get_mut(next as usize) {
             frame.previous = previous;
         }
         match self.frames.get_mut(previous as usize) {
             Some(frame) => frame.next = next,
-            None => self.heads[order] = next,
+            None => self.lists(zone).heads[order] = next,
         }
-        if self.heads[order] == NONE {
-            self.non_empty &= !(1 << order);
+        let lists = self.lists(zone);
+        if lists.heads[order] == NONE {
+            lists.non_empty &= !(1 << order);
         }
+        lists.free -= 1 << order;
         self.frames[first].state = State::FreeInside;
     }
 }
 
-/// How many records `free` needs, and the memory for them: the start of the
-/// largest range. `None` if there is no memory worth managing.
-fn place_records(free: &[PhysicalRange]) -> Option<(usize, PhysicalRange)> {
+/// How many records all memory needs, and the memory for them: the start of the
+/// largest free range. `None` if there is no memory worth managing.
+fn place_records(free: &[PhysicalRange], sealed: SealedMemory) -> Option<(usize, PhysicalRange)> {
     let ranges = || free.iter().map(|range| whole_pages(*range));
     let largest = ranges().max_by_key(|range| range.end - range.start)?;
-    let records = frame_number(ranges().map(|range| range.end).max()?).min(NONE as usize);
+    let end = ranges().map(|range| range.end).max()?.max(sealed.all.end);
+    let records = frame_number(end).min(NONE as usize);
     let bytes = (records * size_of::<Frame>()) as u64;
     // Address 0 is left out here too: a reference to it would be null on pc.
     let start = largest.start.max(PAGE_SIZE);
@@ -356,171 +417,4 @@ fn link(frame: usize) -> u32 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-    use std::vec;
-    use std::vec::Vec;
-
-    const FRAMES: usize = 300;
-
-    fn range(first: usize, end: usize) -> PhysicalRange {
-        PhysicalRange {
-            start: address(first),
-            end: address(end),
-        }
-    }
-
-    /// Free lists and records agree, and no two free buddies are unmerged.
-    fn check_lists(allocator: &FrameAllocator<'_>) {
-        let mut linked = 0;
-        for order in 0..ORDERS {
-            let mut at = allocator.heads[order];
-            assert_eq!(at == NONE, allocator.non_empty & (1 << order) == 0);
-            let mut previous = NONE;
-            while at != NONE {
-                let frame = allocator.frames[at as usize];
-                assert_eq!(frame.state, State::FreeBlock(order_byte(order)));
-                assert_eq!(frame.previous, previous);
-                assert_eq!(at as usize % (1 << order), 0, "blocks are aligned");
-                for inside in at as usize + 1..at as usize + (1 << order) {
-                    assert_eq!(allocator.frames[inside].state, State::FreeInside);
-                }
-                if let Some(buddy) = allocator.frames.get(at as usize ^ (1 << order)) {
-                    assert_ne!(buddy.state, State::FreeBlock(order_byte(order)));
-                }
-                linked += 1 << order;
-                (previous, at) = (at, frame.next);
-            }
-        }
-        assert_eq!(linked, allocator.total - allocator.used);
-    }
-
-    #[derive(Clone, Debug)]
-    enum Step {
-        Allocate(usize),
-        /// Free all or the first part of one of the live runs.
-        Free(prop::sample::Index, prop::sample::Index),
-    }
-
-    fn step() -> impl Strategy<Value = Step> {
-        prop_oneof![
-            prop_oneof![4 => 1..10_usize, 1 => 10..200_usize].prop_map(Step::Allocate),
-            any::<(prop::sample::Index, prop::sample::Index)>()
-                .prop_map(|(run, part)| Step::Free(run, part)),
-        ]
-    }
-
-    proptest! {
-        #[test]
-        fn agrees_with_a_map_of_frames(steps in prop::collection::vec(step(), 0..200)) {
-            let mut records = vec![Frame::ABSENT; FRAMES];
-            let mut allocator = FrameAllocator::new(&mut records);
-            allocator.add(range(0, 100));
-            allocator.add(range(120, FRAMES));
-            let usable = |frame: usize| (1..100).contains(&frame) || (120..FRAMES).contains(&frame);
-            prop_assert_eq!(allocator.total, 279);
-            let mut in_use = vec![false; FRAMES];
-            let mut runs: Vec<(usize, usize)> = Vec::new();
-            for step in steps {
-                match step {
-                    Step::Allocate(pages) => {
-                        let size = pages.next_power_of_two();
-                        let fits = |first: usize| (first..first + size)
-                            .all(|frame| frame < FRAMES && usable(frame) && !in_use[frame]);
-                        let possible = (0..FRAMES).step_by(size).any(fits);
-                        let answer = allocator.allocate(pages);
-                        prop_assert_eq!(answer.is_some(), possible);
-                        let Some(start) = answer else { continue };
-                        let first = frame_number(start);
-                        prop_assert_eq!(first % size, 0);
-                        let fresh = |frame| usable(frame) && !in_use[frame];
-                        prop_assert!((first..first + pages).all(fresh));
-                        in_use[first..first + pages].fill(true);
-                        runs.push((first, pages));
-                    }
-                    Step::Free(run, part) if !runs.is_empty() => {
-                        let (first, pages) = runs.swap_remove(run.index(runs.len()));
-                        let freed = part.index(pages) + 1;
-                        allocator.free(address(first), freed);
-                        in_use[first..first + freed].fill(false);
-                        if freed < pages {
-                            runs.push((first + freed, pages - freed));
-                        }
-                    }
-                    Step::Free(..) => {}
-                }
-                prop_assert_eq!(allocator.used, in_use.iter().filter(|used| **used).count() as u64);
-                check_lists(&allocator);
-            }
-            for (first, pages) in runs {
-                allocator.free(address(first), pages);
-            }
-            check_lists(&allocator);
-            prop_assert_eq!(allocator.used, 0);
-            prop_assert!(allocator.allocate(128).is_some(), "all blocks merged again");
-        }
-    }
-
-    #[test]
-    fn refuses_what_cannot_be() {
-        let mut records = vec![Frame::ABSENT; 16];
-        let mut allocator = FrameAllocator::new(&mut records);
-        allocator.add(range(0, 100));
-        assert_eq!(allocator.total, 15);
-        assert_eq!(allocator.allocate(0), None);
-        assert_eq!(allocator.allocate(16), None);
-        assert_eq!(allocator.allocate(usize::MAX), None);
-        assert!(allocator.allocate(8).is_some());
-    }
-
-    #[test]
-    #[should_panic(expected = "freed frames are in use")]
-    fn notices_a_second_free() {
-        let mut records = vec![Frame::ABSENT; 16];
-        let mut allocator = FrameAllocator::new(&mut records);
-        allocator.add(range(0, 16));
-        let start = allocator.allocate(2).expect("the memory is free");
-        allocator.free(start, 2);
-        allocator.free(start, 1);
-    }
-
-    #[test]
-    fn places_its_records_in_the_largest_range() {
-        let free = [range(0, 16), range(32, 4096)];
-        let (records, place) = place_records(&free).expect("there is room");
-        assert_eq!(records, 4096);
-        assert_eq!((place.start, place.end), (address(32), address(32 + 12)));
-        assert!(place_records(&[range(0, 1)]).is_none());
-        assert!(place_records(&[]).is_none());
-    }
-
-    #[test]
-    fn manages_memory_through_the_direct_map() {
-        let memory = vec![0_u8; 64 * abi::PAGE_SIZE].leak();
-        let base = (memory.as_ptr() as usize).next_multiple_of(abi::PAGE_SIZE);
-        // SAFETY: the leaked bytes are ours for ever; the last page is left out
-        // to make up for the alignment.
-        unsafe { init(base, &[range(0, 63)]) };
-        // 63 pages without page 0 and one page of records.
-        assert_eq!((used(), total()), (0, 61));
-        let frame = allocate_reserved(1).expect("the memory is free");
-        let run = allocate(16).expect("the memory is free");
-        assert_eq!(used(), 17);
-        assert_eq!(run % (16 * PAGE_SIZE), 0);
-        free_frame(frame);
-        free(run, 16);
-        assert_eq!(used(), 0);
-        // What was promised is left alone, and free again when it is not wanted.
-        let promise = promise(60).expect("the memory is free");
-        assert!(allocate(2).is_none());
-        let frame = allocate_reserved(1).expect("it was promised");
-        drop(promise);
-        assert!(allocate(2).is_some_and(|run| used() == 3 && {
-            free(run, 2);
-            true
-        }));
-        free_frame(frame);
-        assert_eq!(used(), 0);
-    }
-}
+mod tests;

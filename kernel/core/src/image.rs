@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use abi::PAGE_SIZE;
 use abi::grant::Entry;
@@ -11,7 +12,7 @@ use domain_image::{ImageError, Layout, Note, Permissions, PublicKey, SignedImage
 
 use crate::heap;
 use crate::machine::Permission;
-use crate::memory::{Frames, Reservation};
+use crate::memory::{self, Frames, Reservation, SealedFrames};
 
 /// Key the build signs images with, baked in when the kernel is built.
 const PUBLIC_KEY: &str = match option_env!("REDLEAF_PUBLIC_KEY") {
@@ -46,6 +47,23 @@ impl From<ImageError> for OpenError {
     }
 }
 
+/// Physical address of the first code and the first constants that were sealed, the
+/// supervisor's, for stores on purpose.
+static FIRST_CODE: AtomicU64 = AtomicU64::new(0);
+static FIRST_CONSTANTS: AtomicU64 = AtomicU64::new(0);
+
+fn first_of(permission: Permission) -> &'static AtomicU64 {
+    match permission {
+        Permission::ReadExecute => &FIRST_CODE,
+        _ => &FIRST_CONSTANTS,
+    }
+}
+
+/// Where the first code or constants of an image lie in the direct map.
+pub(crate) fn first_shared(permission: Permission) -> usize {
+    memory::direct(first_of(permission).load(Ordering::Relaxed)) as usize
+}
+
 struct Segment {
     first_page: usize,
     pages: usize,
@@ -54,7 +72,7 @@ struct Segment {
     offset: usize,
     file: core::ops::Range<usize>,
     /// Frames all domains of the image share; `None` for writable segments.
-    shared: Option<Frames>,
+    shared: Option<SealedFrames>,
     /// Offset in the segment's pages and addend of each relocation.
     relocations: Vec<(usize, u64)>,
 }
@@ -193,13 +211,11 @@ fn open_segment(
     let shared = if permission == Permission::ReadWrite {
         None
     } else {
-        let frames = Frames::zeroed(pages).ok_or(OpenError::NoMemory)?;
-        // SAFETY: the checked layout says the contents fit the pages.
-        unsafe {
-            frames
-                .direct()
-                .add(offset)
-                .copy_from_nonoverlapping(contents.as_ptr(), contents.len());
+        // The checked layout says the contents fit the pages.
+        let frames = SealedFrames::new(pages, offset, contents).ok_or(OpenError::NoMemory)?;
+        let first = first_of(permission);
+        if first.load(Ordering::Relaxed) == 0 {
+            first.store(frames.address(), Ordering::Relaxed);
         }
         Some(frames)
     };

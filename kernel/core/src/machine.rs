@@ -29,6 +29,27 @@ pub struct PhysicalRange {
     pub end: u64,
 }
 
+/// Memory that was sealed before the kernel core started: whole chunks
+/// ([`crate::frames::CHUNK_BYTES`]).
+#[derive(Clone, Copy, Debug)]
+pub struct SealedMemory {
+    /// All of it, in no range of free memory.
+    pub all: PhysicalRange,
+    /// The part of it that is not used.
+    pub free: PhysicalRange,
+}
+
+impl SealedMemory {
+    /// Nothing.
+    pub const NONE: Self = {
+        let empty = PhysicalRange { start: 0, end: 0 };
+        Self {
+            all: empty,
+            free: empty,
+        }
+    };
+}
+
 /// Why a mapping could not be made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum MapError {
@@ -59,8 +80,19 @@ pub trait Machine: Sync {
     /// CPUs that run, 1 to 64.
     fn cpu_count(&self) -> usize;
     /// Virtual address at which physical address 0 is (or would be) mapped.
-    /// All RAM is mapped there, readable and writable, not executable.
+    /// All RAM is mapped there, readable, writable unless it is sealed, not executable.
     fn direct_map(&self) -> usize;
+    /// Makes frames read-only in the direct map, or writable again; on return no CPU
+    /// can write there. Whole chunks ([`crate::frames::CHUNK_BYTES`]), so that it takes
+    /// no memory.
+    fn seal(&self, frame: u64, pages: usize, is_sealed: bool);
+    /// Writes to sealed memory at physical address `at`, which nothing else can.
+    ///
+    /// # Safety
+    /// The memory is the caller's, and holds no page table.
+    unsafe fn write_sealed(&self, at: u64, bytes: &[u8]);
+    /// Where the page tables begin in the direct map, if the kernel has its own.
+    fn page_table(&self) -> Option<usize>;
     /// Virtual address range the kernel core may place mappings in, page-aligned.
     fn mapping_area(&self) -> core::ops::Range<usize>;
     /// Maps `pages` pages of physically contiguous memory from `frame` on.
@@ -146,6 +178,8 @@ pub trait Machine: Sync {
 pub struct BootInfo {
     /// Free RAM: neither kernel, archive, tables nor firmware. Page-aligned.
     pub free_memory: &'static [PhysicalRange],
+    /// Memory in which the machine has put its page tables.
+    pub sealed_memory: SealedMemory,
     /// The boot archive (a tar file), mapped read-only for ever.
     pub archive: &'static [u8],
     /// The command line, separated by spaces; see [`BootInfo::has_option`].

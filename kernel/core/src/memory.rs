@@ -199,6 +199,7 @@ impl Reservation {
         }
         drop(regions);
         machine::get().unmap(self.start, self.pages);
+        frames::trim();
         MAPPED.fetch_sub(self.mapped, Ordering::Relaxed);
     }
 }
@@ -262,6 +263,62 @@ impl Frames {
 impl Drop for Frames {
     fn drop(&mut self) {
         frames::free(self.address, self.pages);
+    }
+}
+
+/// Contiguous page frames that nobody writes to once they are filled, through no
+/// mapping; freed when dropped.
+#[derive(Debug)]
+pub struct SealedFrames {
+    address: u64,
+    pages: usize,
+}
+
+impl SealedFrames {
+    /// Allocates `pages` frames with `contents` at `offset`, and zeros around them.
+    ///
+    /// # Panics
+    /// If the contents do not fit.
+    #[must_use]
+    pub fn new(pages: usize, offset: usize, contents: &[u8]) -> Option<Self> {
+        assert!(
+            offset + contents.len() <= pages * PAGE_SIZE,
+            "the contents fit the frames"
+        );
+        if famine::strikes() {
+            return None;
+        }
+        let address = frames::allocate_sealed(pages)?;
+        let frames = Self { address, pages };
+        frames.clear(0..offset);
+        frames.write(offset, contents);
+        frames.clear(offset + contents.len()..pages * PAGE_SIZE);
+        Some(frames)
+    }
+
+    fn clear(&self, bytes: Range<usize>) {
+        static ZEROS: [u8; PAGE_SIZE] = [0; PAGE_SIZE];
+        for start in bytes.clone().step_by(PAGE_SIZE) {
+            let length = (bytes.end - start).min(PAGE_SIZE);
+            self.write(start, &ZEROS[..length]);
+        }
+    }
+
+    fn write(&self, offset: usize, bytes: &[u8]) {
+        // SAFETY: the frames are ours, and their callers keep within them.
+        unsafe { machine::get().write_sealed(self.address + offset as u64, bytes) };
+    }
+
+    /// Physical address of the first.
+    #[must_use]
+    pub const fn address(&self) -> u64 {
+        self.address
+    }
+}
+
+impl Drop for SealedFrames {
+    fn drop(&mut self) {
+        frames::free_sealed(self.address, self.pages);
     }
 }
 

@@ -53,6 +53,15 @@ pub trait FrameAccess {
     fn read(&self, frame: u64, index: usize) -> u64;
     /// Writes an entry of the table in `frame`, in one access.
     fn write(&mut self, frame: u64, index: usize, entry: u64);
+    /// Writes neighbouring entries of the table in `frame`, each in one access; `entry`
+    /// tells the new from the index and the old. Where a table is writable only for a
+    /// moment this is one moment, in which nothing but `entry` runs.
+    fn write_each(&mut self, frame: u64, indices: Range<usize>, entry: impl Fn(usize, u64) -> u64) {
+        for index in indices {
+            let old = self.read(frame, index);
+            self.write(frame, index, entry(index, old));
+        }
+    }
     /// Makes every CPU forget its translations of `range` and all cached
     /// pointers to tables.
     fn invalidate(&mut self, range: Range<usize>);
@@ -199,12 +208,17 @@ impl<A: FrameAccess> PageTable<A> {
         range: Range<usize>,
         leaf: &Leaf,
     ) -> Result<(), MapError> {
+        if level == 1 {
+            let (first, frame) = (index(1, range.start), leaf.frame(range.start));
+            self.access.write_each(table, indices(&range), |index, _| {
+                (frame + ((index - first) * SMALL) as u64) | leaf.bits
+            });
+            return Ok(());
+        }
         for (index, part) in chunks(level, range) {
             let entry = self.access.read(table, index);
-            let frame = leaf.offset.wrapping_add(part.start as u64);
-            if level == 1 {
-                self.access.write(table, index, frame | leaf.bits);
-            } else if level == 2 && entry == 0 && leaf.may_be_large(&part, frame) {
+            let frame = leaf.frame(part.start);
+            if level == 2 && entry == 0 && leaf.may_be_large(&part, frame) {
                 self.access
                     .write(table, index, frame | leaf.bits | bit::LARGE);
             } else {
@@ -235,10 +249,9 @@ impl<A: FrameAccess> PageTable<A> {
             }
             if is_leaf(level, entry) {
                 let child = self.access.allocate().ok_or(MapError::NoMemory)?;
-                for index in 0..ENTRIES {
-                    let small = (entry & !bit::LARGE) + (index * SMALL) as u64;
-                    self.access.write(child, index, small);
-                }
+                self.access.write_each(child, 0..ENTRIES, |index, _| {
+                    (entry & !bit::LARGE) + (index * SMALL) as u64
+                });
                 self.access.write(table, slot, pointer(child));
                 let start = at & !(LARGE - 1);
                 self.access.invalidate(start..start + LARGE);
@@ -265,6 +278,9 @@ impl<A: FrameAccess> PageTable<A> {
     /// list through their first entry, which a processor that still knows the
     /// table reads as "not present" because a frame's address is even.
     fn clear(&mut self, table: u64, level: u32, range: Range<usize>, unlinked: &mut u64) {
+        if level == 1 {
+            return self.access.write_each(table, indices(&range), |_, _| 0);
+        }
         for (index, part) in chunks(level, range) {
             let entry = self.access.read(table, index);
             if entry & bit::PRESENT == 0 {
@@ -285,12 +301,16 @@ impl<A: FrameAccess> PageTable<A> {
     }
 
     fn set(&mut self, table: u64, level: u32, range: Range<usize>, bits: u64) {
+        if level == 1 {
+            return self
+                .access
+                .write_each(table, indices(&range), |_, old| old & bit::ADDRESS | bits);
+        }
         for (index, part) in chunks(level, range) {
             let entry = self.access.read(table, index);
             if is_leaf(level, entry) {
-                let size = if level == 2 { bit::LARGE } else { 0 };
-                self.access
-                    .write(table, index, entry & bit::ADDRESS | bits | size);
+                let leaf = entry & bit::ADDRESS | bits | bit::LARGE;
+                self.access.write(table, index, leaf);
             } else {
                 self.set(entry & bit::ADDRESS, level - 1, part, bits);
             }
@@ -307,6 +327,10 @@ struct Leaf {
 }
 
 impl Leaf {
+    fn frame(&self, at: usize) -> u64 {
+        self.offset.wrapping_add(at as u64)
+    }
+
     fn may_be_large(&self, part: &Range<usize>, frame: u64) -> bool {
         self.largest == PageSize::Large && part.len() == LARGE && frame.is_multiple_of(LARGE as u64)
     }
@@ -314,9 +338,7 @@ impl Leaf {
 
 fn new_table<A: FrameAccess>(access: &mut A) -> Option<u64> {
     let frame = access.allocate()?;
-    for index in 0..ENTRIES {
-        access.write(frame, index, 0);
-    }
+    access.write_each(frame, 0..ENTRIES, |_, _| 0);
     Some(frame)
 }
 
@@ -339,6 +361,12 @@ fn span(level: u32) -> usize {
 
 fn index(level: u32, at: usize) -> usize {
     at / span(level) % ENTRIES
+}
+
+/// The entries of a table of level 1 that a range within it has.
+fn indices(range: &Range<usize>) -> Range<usize> {
+    let first = index(1, range.start);
+    first..first + range.len() / SMALL
 }
 
 /// Divides a range by the entries of a table of this level.

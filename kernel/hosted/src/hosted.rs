@@ -48,6 +48,18 @@ impl Machine for Hosted {
         self.memory.direct_map()
     }
 
+    fn seal(&self, frame: u64, pages: usize, is_sealed: bool) {
+        self.memory.seal(frame, pages, is_sealed);
+    }
+
+    unsafe fn write_sealed(&self, at: u64, bytes: &[u8]) {
+        self.memory.write_sealed(at, bytes);
+    }
+
+    fn page_table(&self) -> Option<usize> {
+        None
+    }
+
     fn mapping_area(&self) -> Range<usize> {
         self.memory.mapping_area()
     }

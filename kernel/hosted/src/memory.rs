@@ -127,6 +127,38 @@ impl Memory {
         let _ = unsafe { system_call(libc::SYS_munmap, [at, bytes, 0, 0, 0, 0]) };
     }
 
+    /// See [`kernel_core::machine::Machine::seal`].
+    pub fn seal(&self, frame: u64, pages: usize, is_sealed: bool) {
+        let protection = if is_sealed {
+            libc::PROT_READ
+        } else {
+            libc::PROT_READ | libc::PROT_WRITE
+        };
+        let at = self.direct_map + frame as usize;
+        let arguments = [at, pages * PAGE_SIZE, protection as usize, 0, 0, 0];
+        // SAFETY: the kernel core asks for RAM, of which only writing is taken away.
+        // Linux may refuse for want of memory, and then it stays as it is.
+        let _ = unsafe { system_call(libc::SYS_mprotect, arguments) };
+    }
+
+    /// See [`kernel_core::machine::Machine::write_sealed`].
+    pub fn write_sealed(&self, at: u64, bytes: &[u8]) {
+        let mut done = 0;
+        while done < bytes.len() {
+            let rest = &bytes[done..];
+            let place = at as usize + done;
+            let file = descriptor_argument(self.file);
+            let arguments = [file, rest.as_ptr() as usize, rest.len(), place, 0, 0];
+            // SAFETY: the bytes can be read, and the file is ours: the machine's RAM,
+            // of which the kernel core says what to write.
+            match unsafe { system_call(libc::SYS_pwrite64, arguments) } {
+                Ok(written) => done += written,
+                Err(Errno::INTERRUPTED) => {}
+                Err(error) => unreachable!("the file holds all RAM: {error:?}"),
+            }
+        }
+    }
+
     /// The length of a page range in bytes, if it lies in the area.
     fn check(&self, at: usize, pages: usize) -> Option<usize> {
         let area = self.mapping_area();

@@ -5,7 +5,7 @@ use core::ffi::CStr;
 use core::fmt;
 use core::mem::MaybeUninit;
 
-use kernel_core::machine::{BootInfo, PhysicalRange};
+use kernel_core::machine::{BootInfo, PhysicalRange, SealedMemory};
 
 use crate::arguments::{ArgumentError, Arguments, MAX_DISKS};
 use crate::clock;
@@ -88,6 +88,7 @@ pub fn prepare(
     });
     let info = BootInfo {
         free_memory,
+        sealed_memory: SealedMemory::NONE,
         archive,
         options: arguments.options,
         kernel_text: (

@@ -229,6 +229,26 @@ pub fn without_interrupts<T>(work: impl FnOnce() -> T) -> T {
     result
 }
 
+/// Runs `work` while this CPU, and no other, may write where the page tables say
+/// "read-only" (CR0.WP; SDM volume 3A, section 2.5). Interrupts are held back, so
+/// nothing but `work` runs here meanwhile; it must be short.
+pub fn with_writes_unprotected<T>(work: impl FnOnce() -> T) -> T {
+    /// CR0: supervisor writes heed the page tables.
+    const WRITE_PROTECT: u64 = 1 << 16;
+    without_interrupts(|| {
+        let control: u64;
+        // SAFETY: the bit takes a protection away and changes no translation.
+        unsafe {
+            asm!("mov {}, cr0", out(reg) control, options(nostack, nomem, preserves_flags));
+            asm!("mov cr0, {}", in(reg) control & !WRITE_PROTECT, options(nostack));
+        }
+        let result = work();
+        // SAFETY: as it was before.
+        unsafe { asm!("mov cr0, {}", in(reg) control, options(nostack)) };
+        result
+    })
+}
+
 /// Makes this CPU forget its translation of the page at `address`, and all
 /// cached pointers to page tables (SDM volume 3A, section 4.10.4.1).
 pub fn invalidate_page(address: usize) {

@@ -8,7 +8,7 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 use abi::device::PciAddress;
 use abi::thread::ThreadControl;
 use kernel_core::machine::{
-    BootInfo, HostFileRequest, Machine, MapError, Permission, PhysicalRange,
+    BootInfo, HostFileRequest, Machine, MapError, Permission, PhysicalRange, SealedMemory,
 };
 
 use crate::acpi::Platform;
@@ -35,6 +35,7 @@ pub struct Pc {
     platform: Platform,
     loader: LoaderInfo,
     free: Ranges,
+    sealed: SealedMemory,
     /// Time of day when the clock started.
     wall_clock_base_ns: u64,
     has_debug_exit: bool,
@@ -73,7 +74,7 @@ impl Pc {
     pub unsafe fn install(
         platform: Platform,
         loader: LoaderInfo,
-        free: Ranges,
+        (free, sealed): (Ranges, SealedMemory),
         wall_clock_s: u64,
         features: Features,
     ) -> &'static Self {
@@ -85,6 +86,7 @@ impl Pc {
             platform,
             loader,
             free,
+            sealed,
             wall_clock_base_ns: wall_clock_s.saturating_mul(SECOND_NS),
             has_debug_exit,
             has_mwait: features.mwait,
@@ -104,6 +106,7 @@ impl Pc {
         let archive = bytes(self.loader.archive);
         BootInfo {
             free_memory: self.free.as_slice(),
+            sealed_memory: self.sealed,
             archive,
             options: self.loader.options(),
             kernel_text: (text.start as usize, text.end as usize),
@@ -144,6 +147,19 @@ impl Machine for Pc {
 
     fn direct_map(&self) -> usize {
         0
+    }
+
+    fn seal(&self, frame: u64, pages: usize, is_sealed: bool) {
+        paging::seal(frame, pages, is_sealed);
+    }
+
+    unsafe fn write_sealed(&self, at: u64, bytes: &[u8]) {
+        // SAFETY: the caller's promise.
+        unsafe { paging::write_sealed(at, bytes) };
+    }
+
+    fn page_table(&self) -> Option<usize> {
+        Some(cpu::page_tables() as usize)
     }
 
     fn mapping_area(&self) -> Range<usize> {

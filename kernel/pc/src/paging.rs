@@ -1,10 +1,17 @@
 //! The kernel's page tables: all RAM at its physical address, and the mappings
 //! that the kernel core asks for.
+//!
+//! No memory is both writable and executable, whatever address it is reached by: the
+//! page tables themselves and images' code lie in sealed memory
+//! ([`kernel_core::frames`]), which is read-only at its physical address, as the
+//! kernel's own code and constants are. They are written to with CR0.WP off for a few
+//! stores, on one CPU, with interrupts held back. (Another alias that is writable for a
+//! moment would be reached by every CPU, and its own entry would have to be writable.)
 
 use core::ops::Range;
 
-use kernel_core::frames;
-use kernel_core::machine::{MapError, Permission, PhysicalRange};
+use kernel_core::frames::{self, CHUNK_BYTES};
+use kernel_core::machine::{MapError, Permission, PhysicalRange, SealedMemory};
 use kernel_core::page_table::{FrameAccess, PageSize, PageTable};
 use kernel_core::sync::SpinLock;
 
@@ -58,27 +65,80 @@ pub mod image {
     }
 }
 
+/// RAM that one chunk of tables can certainly map.
+const RAM_PER_CHUNK: u64 = 64 << 30;
+
+/// Free memory, while the kernel core has no allocator.
+struct Early {
+    memory: Ranges,
+    /// Chunks for tables, sealed by [`init`].
+    chunks: PhysicalRange,
+    /// What of them is used.
+    used: u64,
+}
+
+impl Early {
+    /// Takes chunks for the tables that map `ram` out of `memory`.
+    fn new(mut memory: Ranges, ram: &Ranges) -> Option<Self> {
+        let bytes = CHUNK_BYTES * (1 + ram.total() / RAM_PER_CHUNK);
+        let pages = (bytes + CHUNK_BYTES) / PAGE - 1;
+        let taken = memory.take(pages, BOOT_MAPPED)?;
+        let start = taken.next_multiple_of(CHUNK_BYTES);
+        let chunks = PhysicalRange {
+            start,
+            end: start + bytes,
+        };
+        memory.add(PhysicalRange {
+            start: taken,
+            end: chunks.start,
+        });
+        memory.add(PhysicalRange {
+            start: chunks.end,
+            end: taken + pages * PAGE,
+        });
+        Some(Self {
+            memory,
+            chunks,
+            used: 0,
+        })
+    }
+
+    fn allocate(&mut self) -> Option<u64> {
+        let frame = self.chunks.start + self.used;
+        (frame < self.chunks.end).then(|| {
+            self.used += PAGE;
+            frame
+        })
+    }
+
+    fn sealed(&self) -> SealedMemory {
+        SealedMemory {
+            all: self.chunks,
+            free: PhysicalRange {
+                start: self.chunks.start + self.used,
+                end: self.chunks.end,
+            },
+        }
+    }
+}
+
 /// Where frames for tables come from.
 struct Frames {
-    /// Free memory, while the kernel core has no allocator.
-    early: Option<Ranges>,
+    early: Option<Early>,
 }
 
 impl FrameAccess for Frames {
     fn allocate(&mut self) -> Option<u64> {
         match &mut self.early {
-            Some(free) => free.take(1, BOOT_MAPPED),
-            None => frames::allocate_frame(),
+            Some(early) => early.allocate(),
+            None => frames::allocate_table(),
         }
     }
 
+    /// Early frames are given back only when the kernel cannot start.
     fn free(&mut self, frame: u64) {
-        match &mut self.early {
-            Some(free) => free.add(PhysicalRange {
-                start: frame,
-                end: frame + PAGE,
-            }),
-            None => frames::free_frame(frame),
+        if self.early.is_none() {
+            frames::free_table(frame);
         }
     }
 
@@ -89,8 +149,20 @@ impl FrameAccess for Frames {
     }
 
     fn write(&mut self, frame: u64, index: usize, entry: u64) {
-        // SAFETY: as in `read`; `PageTable` decides what is mapped.
-        unsafe { (frame as *mut u64).add(index).write_volatile(entry) }
+        self.write_each(frame, index..index + 1, |_, _| entry);
+    }
+
+    fn write_each(&mut self, frame: u64, indices: Range<usize>, entry: impl Fn(usize, u64) -> u64) {
+        let table = frame as *mut u64;
+        cpu::with_writes_unprotected(|| {
+            for index in indices {
+                // SAFETY: as in `read`; `PageTable` decides what is mapped.
+                unsafe {
+                    let place = table.add(index);
+                    place.write_volatile(entry(index, place.read_volatile()));
+                }
+            }
+        });
     }
 
     fn invalidate(&mut self, range: Range<usize>) {
@@ -122,13 +194,17 @@ pub unsafe fn init(
     archive: PhysicalRange,
     platform: &Platform,
 ) -> Result<(), SetupError> {
-    let mut tables = PageTable::new(Frames { early: Some(free) }).ok_or(MapError::NoMemory)?;
+    let early = Early::new(free, ram).ok_or(MapError::NoMemory)?;
+    let chunks = early.chunks;
+    let frames = Frames { early: Some(early) };
+    let mut tables = PageTable::new(frames).ok_or(MapError::NoMemory)?;
     for range in ram.as_slice() {
         map(&mut tables, *range, Permission::ReadWrite)?;
     }
     protect(&mut tables, image::constants(), Permission::Read)?;
     protect(&mut tables, image::text(), Permission::ReadExecute)?;
     protect(&mut tables, archive, Permission::Read)?;
+    protect(&mut tables, chunks, Permission::Read)?;
     let guard = &raw const BOOT_STACK as usize;
     tables.unmap(guard, PAGE as usize)?;
     map_devices(&mut tables, platform)?;
@@ -139,13 +215,15 @@ pub unsafe fn init(
     Ok(())
 }
 
-/// Ends the use of early memory; what is left of it.
-pub fn hand_over() -> Ranges {
+/// Ends the use of early memory; what is left of it, and what is sealed.
+pub fn hand_over() -> (Ranges, SealedMemory) {
     let mut tables = TABLES.lock();
     let early = tables
         .as_mut()
         .and_then(|tables| tables.access().early.take());
-    early.unwrap_or(Ranges::new())
+    early.map_or((Ranges::new(), SealedMemory::NONE), |early| {
+        (early.memory, early.sealed())
+    })
 }
 
 /// `count` stacks of `pages` pages each in early memory, a guard page below
@@ -153,8 +231,8 @@ pub fn hand_over() -> Ranges {
 pub fn guarded_stacks(count: u64, pages: u64) -> Option<usize> {
     let mut tables = TABLES.lock();
     let tables = tables.as_mut()?;
-    let free = tables.access().early.as_mut()?;
-    let start = free.take(count * (pages + 1), BOOT_MAPPED)? as usize;
+    let early = tables.access().early.as_mut()?;
+    let start = early.memory.take(count * (pages + 1), BOOT_MAPPED)? as usize;
     let stride = (pages + 1) as usize * PAGE as usize;
     (0..count as usize)
         .try_for_each(|stack| tables.unmap(start + stack * stride, PAGE as usize))
@@ -193,9 +271,45 @@ pub fn map_pages(
     if at < MAPPING_AREA.start || end > MAPPING_AREA.end {
         return Err(MapError::BadRange);
     }
-    let mut tables = TABLES.lock();
-    let tables = tables.as_mut().ok_or(MapError::NoMemory)?;
-    tables.map(at, frame, length, permission, PageSize::Small)
+    loop {
+        let mapped = {
+            let mut tables = TABLES.lock();
+            let tables = tables.as_mut().ok_or(MapError::NoMemory)?;
+            tables.map(at, frame, length, permission, PageSize::Small)
+        };
+        if mapped != Err(MapError::NoMemory) || !frames::grow() {
+            return mapped;
+        }
+    }
+}
+
+/// See [`kernel_core::machine::Machine::seal`].
+pub fn seal(frame: u64, pages: usize, is_sealed: bool) {
+    let permission = if is_sealed {
+        Permission::Read
+    } else {
+        Permission::ReadWrite
+    };
+    if let Some(tables) = TABLES.lock().as_mut() {
+        tables
+            .protect(frame as usize, pages * PAGE as usize, permission)
+            .expect("all RAM is mapped, and chunks are large pages");
+    }
+}
+
+/// See [`kernel_core::machine::Machine::write_sealed`].
+///
+/// # Safety
+/// As there.
+pub unsafe fn write_sealed(at: u64, bytes: &[u8]) {
+    let mut place = at as *mut u8;
+    for part in bytes.chunks(PAGE as usize) {
+        // SAFETY: the caller's promise; RAM is mapped at its physical address.
+        cpu::with_writes_unprotected(|| unsafe {
+            place.copy_from_nonoverlapping(part.as_ptr(), part.len());
+            place = place.add(part.len());
+        });
+    }
 }
 
 /// See [`kernel_core::machine::Machine::unmap`].

@@ -15,7 +15,7 @@ pub enum Cause {
     EndlessLoop,
     /// An undefined instruction.
     IllegalInstruction,
-    /// A write into the domain's code.
+    /// A write into the kernel's code.
     WildWrite,
     /// An allocation beyond the domain's quota.
     AllocationFailure,
@@ -23,11 +23,17 @@ pub enum Cause {
     WrongCompletion,
     /// An interrupt of the device is lost.
     LostInterrupt,
+    /// A write into an image's code, by its physical address.
+    WildAlias,
+    /// A write into an image's constants, by their physical address.
+    WildConstants,
+    /// A write into the page tables.
+    WildTable,
 }
 
 impl Cause {
     /// Every cause.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::Kill,
         Self::Panic,
         Self::NullDereference,
@@ -38,6 +44,9 @@ impl Cause {
         Self::AllocationFailure,
         Self::WrongCompletion,
         Self::LostInterrupt,
+        Self::WildAlias,
+        Self::WildConstants,
+        Self::WildTable,
     ];
 
     /// What it is called on a command line.
@@ -54,6 +63,9 @@ impl Cause {
             Self::AllocationFailure => "memory",
             Self::WrongCompletion => "completion",
             Self::LostInterrupt => "interrupt",
+            Self::WildAlias => "alias",
+            Self::WildConstants => "constants",
+            Self::WildTable => "table",
         }
     }
 
@@ -75,7 +87,11 @@ impl Cause {
     pub const fn death(self) -> Option<u32> {
         Some(match self {
             Self::Panic => 1,
-            Self::NullDereference | Self::WildWrite => 2,
+            Self::NullDereference
+            | Self::WildWrite
+            | Self::WildAlias
+            | Self::WildConstants
+            | Self::WildTable => 2,
             Self::StackOverflow => 3,
             Self::IllegalInstruction => 4,
             Self::AllocationFailure => 7,

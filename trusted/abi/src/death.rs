@@ -107,7 +107,7 @@ pub enum InjectedFault {
     EndlessLoop = 4,
     /// An undefined instruction.
     IllegalInstruction = 5,
-    /// A write into the code of the domain.
+    /// A write into the code of the kernel.
     WildWrite = 6,
     /// Its next page is one more than its quota allows.
     AllocationFailure = 7,
@@ -117,6 +117,13 @@ pub enum InjectedFault {
     WrongCompletion = 8,
     /// An interrupt of its device does not arrive.
     LostInterrupt = 9,
+    /// A write into the code of an image, where all RAM is mapped.
+    WildAlias = 10,
+    /// A write into the constants of an image, where all RAM is mapped.
+    WildConstants = 11,
+    /// A write into the page tables; where they are not the kernel's, into the boot
+    /// archive.
+    WildTable = 12,
 }
 
 impl InjectedFault {
@@ -134,6 +141,9 @@ impl InjectedFault {
             7 => Self::AllocationFailure,
             8 => Self::WrongCompletion,
             9 => Self::LostInterrupt,
+            10 => Self::WildAlias,
+            11 => Self::WildConstants,
+            12 => Self::WildTable,
             _ => return None,
         })
     }

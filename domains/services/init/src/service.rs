@@ -147,6 +147,9 @@ pub const fn fault_of(cause: CrashCause) -> InjectedFault {
         CrashCause::AllocationFailure => InjectedFault::AllocationFailure,
         CrashCause::WrongCompletion => InjectedFault::WrongCompletion,
         CrashCause::LostInterrupt => InjectedFault::LostInterrupt,
+        CrashCause::WildAlias => InjectedFault::WildAlias,
+        CrashCause::WildConstants => InjectedFault::WildConstants,
+        CrashCause::WildTable => InjectedFault::WildTable,
     }
 }
 
