@@ -2,6 +2,7 @@
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use core::ops::Range;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use abi::PAGE_SIZE;
@@ -13,10 +14,11 @@ use crate::heap::{self, SetAside};
 use crate::interrupt::MAX_VECTORS;
 use crate::machine::{self, Permission};
 use crate::memory::{Frames, Reservation};
+use crate::pci::function::whole_pages;
 use crate::pci::registers::{MSIX_ENTRY_BYTES, MSIX_VECTOR_CONTROL};
 use crate::pci::{self, ClaimError, InterruptSource};
 use crate::sync::SpinLock;
-use crate::{inject, scheduler, wait};
+use crate::{frames, inject, scheduler, wait};
 
 /// Device registers mapped for a driver.
 struct Registers {
@@ -153,18 +155,56 @@ pub fn claim(function: u32, owner: u64) -> Result<(), ServiceError> {
     }
 }
 
-fn map_registers(address: u64, bytes: usize) -> Result<Registers, ServiceError> {
-    let page = address & !(PAGE_SIZE as u64 - 1);
-    let skip = usize::try_from(address - page).unwrap_or(0);
-    let pages = (skip + bytes).div_ceil(PAGE_SIZE);
-    let mut reservation = Reservation::new(pages).ok_or(ServiceError::NoMemory)?;
-    reservation
-        .map(0, page, pages, Permission::Device)
-        .ok_or(ServiceError::NoMemory)?;
-    Ok(Registers {
+/// Maps registers, without the pages that are closed to who asks.
+///
+/// # Errors
+/// `NoMemory`; `Invalid` if no page is left.
+fn map_registers(
+    address: u64,
+    bytes: u64,
+    closed: &[Range<u64>],
+) -> Result<Registers, ServiceError> {
+    let pages = whole_pages(address, bytes);
+    let count = |range: &Range<u64>| {
+        usize::try_from((range.end - range.start) / PAGE_SIZE as u64)
+            .map_err(|_| ServiceError::Invalid)
+    };
+    let mut reservation = Reservation::new(count(&pages)?).ok_or(ServiceError::NoMemory)?;
+    let mut is_mapped = false;
+    let mut at = pages.start;
+    while at < pages.end {
+        let open = open_part(at..pages.end, closed);
+        if !open.is_empty() {
+            reservation
+                .map(
+                    count(&(pages.start..open.start))?,
+                    open.start,
+                    count(&open)?,
+                    Permission::Device,
+                )
+                .ok_or(ServiceError::NoMemory)?;
+            is_mapped = true;
+        }
+        at = open.end;
+    }
+    let registers = Registers {
         reservation,
         address,
-    })
+    };
+    is_mapped.then_some(registers).ok_or(ServiceError::Invalid)
+}
+
+/// The first part of a range of pages that is not closed; an empty one at the end of
+/// what is, if the range begins there.
+fn open_part(pages: Range<u64>, closed: &[Range<u64>]) -> Range<u64> {
+    let touching = |hole: &&Range<u64>| hole.start < pages.end && hole.end > pages.start;
+    let holes = || closed.iter().filter(touching);
+    if let Some(hole) = holes().find(|hole| hole.start <= pages.start) {
+        let end = hole.end.min(pages.end);
+        return end..end;
+    }
+    let end = holes().map(|hole| hole.start).min().unwrap_or(pages.end);
+    pages.start..end
 }
 
 impl Registers {
@@ -177,13 +217,18 @@ impl Registers {
 /// Maps a memory BAR of a function `owner` drives.
 ///
 /// # Errors
-/// `Invalid` for an I/O port BAR or a foreign function, `NotFound`, `NoMemory`.
+/// `Invalid` for a foreign function, and for registers that are not the function's
+/// alone or are ports or the MSI-X table; `NotFound`, `NoMemory`.
 pub fn map_bar(function: u32, owner: u64, index: u32) -> Result<*mut u8, ServiceError> {
-    let bar = pci::bar(function, owner, index)?;
-    if bar.is_port != 0 {
+    let (bar, closed) = pci::registers(function, owner, index).inspect_err(|error| {
+        if *error == ServiceError::Invalid {
+            log::warn!("pci: {function:04x}: registers {index} are no memory of its own");
+        }
+    })?;
+    if frames::has_any(&whole_pages(bar.address, bar.size)) {
+        log::warn!("pci: {function:04x}: registers {index} lie over RAM");
         return Err(ServiceError::Invalid);
     }
-    let bytes = usize::try_from(bar.size).map_err(|_| ServiceError::Invalid)?;
     let known = HELD
         .lock()
         .registers
@@ -194,7 +239,7 @@ pub fn map_bar(function: u32, owner: u64, index: u32) -> Result<*mut u8, Service
     if let Some(start) = known {
         return Ok(start as *mut u8);
     }
-    let registers = map_registers(bar.address, bytes)?;
+    let registers = map_registers(bar.address, bar.size, &closed)?;
     let start = registers.start();
     let mut held = HELD.lock();
     heap::try_push(&mut held.registers, (owner, registers)).ok_or(ServiceError::NoMemory)?;
@@ -265,7 +310,7 @@ fn route(
     let message = machine::get().msi_message(target, vector);
     match source {
         InterruptSource::Msix { table, bytes } => {
-            let registers = map_registers(table, bytes)?;
+            let registers = map_registers(table, bytes as u64, &[])?;
             let start = registers.start();
             pci::bind_msix(function, owner, index, message, &mut |offset, value| {
                 // SAFETY: the offset lies in the table, which is mapped.
@@ -458,9 +503,13 @@ fn stop(owner: u64, function: u32) -> bool {
 /// # Errors
 /// `Invalid` for a foreign function, or registers that are not mapped; `NoMemory`.
 pub fn set_stop(function: u32, owner: u64, recipe: StopRecipe) -> Result<(), ServiceError> {
-    let bar = pci::bar(function, owner, recipe.bar)?;
-    let is_inside = |offset: u32| offset.is_multiple_of(4) && u64::from(offset) + 4 <= bar.size;
-    if bar.is_port != 0 || !is_inside(recipe.control) || !is_inside(recipe.status) {
+    let (bar, closed) = pci::registers(function, owner, recipe.bar)?;
+    let is_inside = |offset: u32| {
+        let address = bar.address + u64::from(offset);
+        let is_open = closed.iter().all(|pages| !pages.contains(&address));
+        offset.is_multiple_of(4) && u64::from(offset) + 4 <= bar.size && is_open
+    };
+    if !is_inside(recipe.control) || !is_inside(recipe.status) {
         return Err(ServiceError::Invalid);
     }
     let mut held = HELD.lock();

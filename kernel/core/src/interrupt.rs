@@ -62,6 +62,34 @@ pub const MAX_VECTORS: usize = 256;
 static CONSOLE: AtomicBool = AtomicBool::new(false);
 static DEVICES: [AtomicU64; MAX_VECTORS / 64] = [const { AtomicU64::new(0) }; MAX_VECTORS / 64];
 
+/// Vectors that came and cannot have been raised by what they stand for.
+static SPURIOUS: [AtomicU64; MAX_VECTORS / 64] = [const { AtomicU64::new(0) }; MAX_VECTORS / 64];
+
+/// Those that were logged; a device that goes on forging is not logged again.
+static SAID: [AtomicU64; MAX_VECTORS / 64] = [const { AtomicU64::new(0) }; MAX_VECTORS / 64];
+
+/// Notes an interrupt that nothing can have raised but a message that a device forged;
+/// it is logged when there is a thread to do so. In any context.
+pub fn note_spurious(vector: u8) {
+    let vector = usize::from(vector);
+    SPURIOUS[vector / 64].fetch_or(1 << (vector % 64), Ordering::Relaxed);
+}
+
+/// Takes the numbers that were noted in such a set.
+fn take_noted(noted: &[AtomicU64], mut each: impl FnMut(usize)) {
+    for (index, word) in noted.iter().enumerate() {
+        let mut bits = if word.load(Ordering::Relaxed) == 0 {
+            0
+        } else {
+            word.swap(0, Ordering::AcqRel)
+        };
+        while bits != 0 {
+            each(index * 64 + bits.trailing_zeros() as usize);
+            bits &= bits - 1;
+        }
+    }
+}
+
 /// Notes an event and, if the thread may be disturbed, makes it do the work.
 ///
 /// # Safety
@@ -150,18 +178,14 @@ pub(crate) fn deliver() {
     if CONSOLE.swap(false, Ordering::AcqRel) {
         crate::console::input_arrived();
     }
-    for (index, word) in DEVICES.iter().enumerate() {
-        let mut bits = if word.load(Ordering::Relaxed) == 0 {
-            0
-        } else {
-            word.swap(0, Ordering::AcqRel)
-        };
-        while bits != 0 {
-            let bit = bits.trailing_zeros() as usize;
-            bits &= bits - 1;
-            crate::device::interrupt_arrived(index * 64 + bit);
+    take_noted(&DEVICES, crate::device::interrupt_arrived);
+    take_noted(&SPURIOUS, |vector| {
+        let bit = 1 << (vector % 64);
+        let is_first = SAID[vector / 64].fetch_or(bit, Ordering::Relaxed) & bit == 0;
+        if is_first {
+            log::warn!("interrupt: vector {vector} came, which no device may raise: ignored");
         }
-    }
+    });
 }
 
 /// Whether the current thread, stopped at `rip`, executes in a domain and

@@ -212,6 +212,29 @@ impl<S: ConfigSpace> Bus<S> {
         Ok(bar)
     }
 
+    /// A memory BAR of a function that `owner` drives, and the pages that are not
+    /// mapped for it: see [`Function::closed`].
+    ///
+    /// # Errors
+    /// As [`Bus::bar`]; `Invalid` for a port BAR, and for one of which another function
+    /// has a page.
+    pub fn registers(
+        &mut self,
+        address: u32,
+        owner: u64,
+        index: u32,
+    ) -> Result<(PciBar, [Range<u64>; 2]), ServiceError> {
+        let bar = self.bar(address, owner, index)?;
+        let pages = function::whole_pages(bar.address, bar.size);
+        let is_shared =
+            |function: &Function| function.info.address != address && function.answers_in(&pages);
+        if bar.is_port != 0 || self.functions.iter().any(is_shared) {
+            return Err(ServiceError::Invalid);
+        }
+        let (_, function) = self.owned(address, owner)?;
+        Ok((bar, function.closed()))
+    }
+
     /// How a function that `owner` drives interrupts.
     ///
     /// # Errors
@@ -295,6 +318,18 @@ pub fn read_register(address: u32, owner: u64, register: u32) -> Result<u32, Ser
 /// As there.
 pub fn bar(address: u32, owner: u64, index: u32) -> Result<PciBar, ServiceError> {
     with(|bus| bus.bar(address, owner, index))
+}
+
+/// See [`Bus::registers`].
+///
+/// # Errors
+/// As there.
+pub fn registers(
+    address: u32,
+    owner: u64,
+    index: u32,
+) -> Result<(PciBar, [Range<u64>; 2]), ServiceError> {
+    with(|bus| bus.registers(address, owner, index))
 }
 
 /// See [`Bus::interrupt_source`].

@@ -11,6 +11,7 @@ mod register {
     pub const TASK_PRIORITY: u32 = 0x80;
     pub const END_OF_INTERRUPT: u32 = 0xb0;
     pub const SPURIOUS: u32 = 0xf0;
+    pub const IN_SERVICE: u32 = 0x100;
     pub const ERROR_STATUS: u32 = 0x280;
     pub const COMMAND: u32 = 0x300;
     pub const COMMAND_DESTINATION: u32 = 0x310;
@@ -107,6 +108,14 @@ pub fn id(cpu: usize) -> u32 {
 /// Acknowledges the interrupt in service.
 pub fn end_of_interrupt() {
     write(register::END_OF_INTERRUPT, 0);
+}
+
+/// Whether the APIC has delivered this vector and not seen its end: whatever the
+/// vector means otherwise, this time a message was it.
+pub fn is_in_service(vector: u8) -> bool {
+    // Eight registers of 32 vectors each (section 11.8.4).
+    let word = read(register::IN_SERVICE + u32::from(vector) / 32 * 0x10);
+    word & 1 << (vector % 32) != 0
 }
 
 /// Raises `vector` on another CPU.

@@ -3,9 +3,9 @@
 #[cfg(redleaf_image)]
 use core::arch::global_asm;
 
-use kernel_core::interrupt::{Event, Exception, Interrupted, on_exception, on_interrupt};
+use kernel_core::interrupt::{self, Event, Exception, Interrupted, on_exception, on_interrupt};
 
-use crate::{apic, clock, cpu, descriptors, io_apic, serial, shootdown};
+use crate::{apic, clock, cpu, descriptors, io_apic, port, serial, shootdown};
 
 /// Bytes between two entries in the table of handlers.
 const STUB_SIZE: usize = 16;
@@ -24,6 +24,9 @@ pub const CONSOLE: u8 = 0xf2;
 pub const SHOOTDOWN: u8 = 0xf3;
 /// The local APIC's spurious vector; its low four bits are ones.
 pub const SPURIOUS: u8 = 0xff;
+
+/// The non-maskable interrupt.
+const NON_MASKABLE: u64 = 2;
 
 /// Flags an exception's handler must not inherit: trap, direction, nested task,
 /// alignment check.
@@ -84,7 +87,8 @@ global_asm!(
     "movq %rsp, %rdi",
     "movq %rsp, %rbx",
     "andq $-16, %rsp",
-    "subq $256, %rsp",
+    // 16 bytes stay free, to move the frame into (`shift_down`).
+    "subq $272, %rsp",
     "movaps %xmm0, 0(%rsp)",
     "movaps %xmm1, 16(%rsp)",
     "movaps %xmm2, 32(%rsp)",
@@ -118,7 +122,7 @@ global_asm!(
     "movaps 208(%rsp), %xmm13",
     "movaps 224(%rsp), %xmm14",
     "movaps 240(%rsp), %xmm15",
-    "movq %rbx, %rsp",
+    "movq %rax, %rsp",
     "popq %rdi",
     "popq %r15",
     "popq %r14",
@@ -161,7 +165,62 @@ pub fn device_vector(number: usize) -> u8 {
     (FIRST_DEVICE + number) as u8
 }
 
-extern "sysv64" fn dispatch(frame: &mut Frame) {
+/// Handles what has happened; where the registers to return with lie.
+extern "sysv64" fn dispatch(frame: &mut Frame) -> *mut Frame {
+    let vector = frame.vector as u8;
+    if vector < FIRST_DEVICE as u8 || vector == SPURIOUS {
+        // An exception is never in service, nor is what the old controllers misfire.
+        let is_forged = apic::is_in_service(vector);
+        if is_forged || vector >= 32 {
+            interrupt::note_spurious(vector);
+        }
+        if is_forged {
+            apic::end_of_interrupt();
+            return if has_error_code(vector) {
+                shift_down(frame)
+            } else {
+                frame
+            };
+        }
+    }
+    handle(frame);
+    frame
+}
+
+/// Exceptions that put an error code onto the stack (SDM volume 3A, table 6-1); an
+/// interrupt with such a vector does not.
+const fn has_error_code(vector: u8) -> bool {
+    matches!(vector, 8 | 10..=14 | 17 | 21 | 29 | 30)
+}
+
+/// Moves the registers below an error code that is not there: what the handler takes
+/// for it is the instruction pointer already.
+fn shift_down(frame: &mut Frame) -> *mut Frame {
+    let words = (&raw mut *frame).cast::<u64>();
+    let registers = core::mem::offset_of!(Frame, error) / 8;
+    // SAFETY: the words are the frame's, and the entry code has left two free below.
+    unsafe {
+        let lower = words.sub(1);
+        core::ptr::copy(words, lower, registers);
+        lower.cast()
+    }
+}
+
+/// Whether a non-maskable interrupt is the machine's: a bus error or a parity error,
+/// which the system control port tells (ICH9 datasheet, section 13.7.1). Else a message
+/// was forged, or nobody knows why it came.
+fn is_bus_trouble() -> bool {
+    /// System control port B: SERR# and IOCHK# NMI source.
+    const CONTROL_PORT: u16 = 0x61;
+    const SOURCES: u8 = 0xc0;
+    // SAFETY: every PC has the port, and reading it has no effect.
+    unsafe { port::read_u8(CONTROL_PORT) & SOURCES != 0 }
+}
+
+fn handle(frame: &mut Frame) {
+    if frame.vector == NON_MASKABLE && !is_bus_trouble() {
+        return interrupt::note_spurious(frame.vector as u8);
+    }
     let mut interrupted = Interrupted {
         rip: frame.rip as usize,
         rsp: frame.rsp as usize,
@@ -180,7 +239,7 @@ extern "sysv64" fn dispatch(frame: &mut Frame) {
         // SAFETY: as above.
         unsafe { on_interrupt(event, &mut interrupted) };
     }
-    // The spurious vector and those of the old controllers are never in service.
+    // The spurious vector and those of the old controllers are not in service.
     if usize::from(frame.vector as u8) >= FIRST_DEVICE && frame.vector as u8 != SPURIOUS {
         apic::end_of_interrupt();
     }
@@ -193,7 +252,7 @@ extern "sysv64" fn dispatch(frame: &mut Frame) {
 /// Non-maskable interrupt, double fault, machine check: never the fault of the
 /// code that they interrupt.
 fn is_machine_trouble(vector: u64) -> bool {
-    matches!(vector, 2 | 8 | 18)
+    matches!(vector, NON_MASKABLE | 8 | 18)
 }
 
 fn exception(vector: u8) -> Exception {

@@ -1,5 +1,8 @@
 //! One PCI function: taken, set up for interrupts, silenced and reset.
 
+use core::ops::Range;
+
+use abi::PAGE_SIZE;
 use abi::device::{PciAddress, PciBar, PciInfo};
 use abi::status::ServiceError;
 
@@ -55,6 +58,10 @@ pub struct MsixTable {
     pub bar: u32,
     /// Offset of the table behind it.
     pub offset: u32,
+    /// Base address register the pending bits lie behind.
+    pub pending_bar: u32,
+    /// Offset of the pending bits behind it.
+    pub pending_offset: u32,
     /// Entries.
     pub vectors: u32,
 }
@@ -210,6 +217,43 @@ impl Function {
         is_wired.then_some(InterruptSource::Line(self.line))
     }
 
+    /// Physical addresses of the pages that hold the MSI-X table and its pending bits.
+    /// Who writes there chooses the address and data of the function's interrupts: any
+    /// vector, on any CPU. So no driver does.
+    pub fn closed(&self) -> [Range<u64>; 2] {
+        let Some(table) = self.capabilities.msix else {
+            return [0..0, 0..0];
+        };
+        let pages = |bar: u32, offset: u32, bytes: u64| {
+            let bar = self.info.bars.get(bar as usize);
+            bar.filter(|bar| bar.size != 0 && bar.is_port == 0)
+                .map_or(0..0, |bar| {
+                    let start = bar.address.saturating_add(offset.into());
+                    whole_pages(start, bytes)
+                })
+        };
+        let vectors = u64::from(table.vectors);
+        let table_bytes = vectors * reg::MSIX_ENTRY_BYTES as u64;
+        [
+            pages(table.bar, table.offset, table_bytes),
+            pages(
+                table.pending_bar,
+                table.pending_offset,
+                vectors.div_ceil(64) * 8,
+            ),
+        ]
+    }
+
+    /// Whether one of its memory BARs has a page in `pages`.
+    pub fn answers_in(&self, pages: &Range<u64>) -> bool {
+        let mut bars = self.info.bars.iter();
+        bars.any(|bar| {
+            let own = whole_pages(bar.address, bar.size);
+            let is_memory = bar.size != 0 && bar.is_port == 0 && bar.address != 0;
+            is_memory && own.start < pages.end && pages.start < own.end
+        })
+    }
+
     /// Sends MSI-X vector `index` as this message, through `table`, which
     /// stores 32 bits at a byte offset of the MSI-X table.
     pub fn bind_msix<S: ConfigSpace>(
@@ -291,4 +335,11 @@ impl Function {
     const fn is_wide_bar(&self, index: usize) -> bool {
         self.info.bars[index].is_port == 0 && self.raw_bars[index] >> 1 & 3 == 2 && index < 5
     }
+}
+
+/// The pages that some bytes lie in.
+pub fn whole_pages(start: u64, bytes: u64) -> Range<u64> {
+    let page = PAGE_SIZE as u64;
+    let end = start.saturating_add(bytes).div_ceil(page);
+    start / page * page..end.saturating_mul(page)
 }

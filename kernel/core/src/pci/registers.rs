@@ -85,6 +85,8 @@ pub const MSIX_ENABLE: u32 = 1 << 31;
 pub const MSIX_MASK_ALL: u32 = 1 << 30;
 /// MSI-X: table BAR (bits 2:0) and offset (7.7.2.3).
 pub const MSIX_TABLE: u16 = 4;
+/// MSI-X: pending bits' BAR (bits 2:0) and offset (7.7.2.4).
+pub const MSIX_PENDING: u16 = 8;
 /// Bytes of an entry of the MSI-X table (7.7.2.5).
 pub const MSIX_ENTRY_BYTES: usize = 16;
 /// Offset of the vector control in an entry; 1 masks the vector (7.7.2.8).

@@ -163,10 +163,13 @@ fn read_capabilities<S: ConfigSpace>(space: &S, address: PciAddress) -> Capabili
             reg::CAPABILITY_EXPRESS => found.express = Some(at),
             reg::CAPABILITY_MSIX => {
                 let table = space.read(address, at + reg::MSIX_TABLE);
+                let pending = space.read(address, at + reg::MSIX_PENDING);
                 found.msix = Some(MsixTable {
                     capability: at,
                     bar: table & 7,
                     offset: table & !7,
+                    pending_bar: pending & 7,
+                    pending_offset: pending & !7,
                     vectors: reg::msix_vectors(head),
                 });
             }

@@ -83,6 +83,7 @@ impl Fake {
             0xC000_0000,
         );
         fake.set(DISK, MSIX + 4, 0x2000, 0);
+        fake.set(DISK, MSIX + 8, 0x3000, 0);
         let express = u32::from(reg::CAPABILITY_EXPRESS);
         fake.set(DISK, EXPRESS, express | u32::from(MSI) << 8, 0);
         let able = if flr { reg::EXPRESS_FLR_CAPABLE } else { 0 };
@@ -360,4 +361,48 @@ impl Bus<&Fake> {
         let bad = function.bind_msix(space, 65, message, table);
         assert_eq!(bad, Err(ServiceError::Invalid));
     }
+}
+
+#[test]
+fn the_pages_of_message_table_and_pending_bits_are_closed() {
+    let fake = Fake::disk(true, true);
+    let mut bus = Bus::new(&fake, 0);
+    bus.claim(DISK, 7).expect("free");
+    let (bar, closed) = bus.registers(DISK, 7, 0).expect("a memory BAR");
+    let at = |offset| bar.address + offset;
+    assert_eq!(closed, [at(0x2000)..at(0x3000), at(0x3000)..at(0x4000)]);
+    // Bits that share a page with other registers close the whole page.
+    fake.set(DISK, MSIX + 4, 0x1ff8, 0);
+    fake.set(DISK, MSIX + 8, 0x0010, 0);
+    let mut bus = Bus::new(&fake, 0);
+    bus.claim(DISK, 7).expect("free");
+    let (bar, closed) = bus.registers(DISK, 7, 0).expect("a memory BAR");
+    let at = |offset| bar.address + offset;
+    assert_eq!(closed, [at(0x1000)..at(0x3000), at(0)..at(0x1000)]);
+}
+
+#[test]
+fn registers_that_are_not_the_drivers_alone_are_refused() {
+    let fake = Fake::disk(true, true);
+    // Another function whose registers begin inside the disk's, at a byte of its page.
+    fake.function(DISK + 8, 0);
+    fake.set(DISK + 8, reg::BAR, 0xFEBF_0800, 0xFFFF_F800);
+    let mut bus = Bus::new(&fake, 0);
+    bus.claim(DISK, 7).expect("free");
+    bus.claim(DISK + 8, 8).expect("free");
+    let refused = Err(ServiceError::Invalid);
+    assert_eq!(bus.registers(DISK, 7, 3).map(drop), refused);
+    assert_eq!(bus.registers(DISK + 8, 8, 0).map(drop), refused);
+    // Neither another's, nor ports, nor what is not there.
+    assert_eq!(bus.registers(DISK, 8, 0).map(drop), refused);
+    assert_eq!(bus.registers(DISK, 7, 2).map(drop), refused);
+    assert_eq!(
+        bus.registers(DISK, 7, 5).map(drop),
+        Err(ServiceError::NotFound)
+    );
+    assert_eq!(
+        bus.registers(DISK, 7, 7).map(drop),
+        Err(ServiceError::NotFound)
+    );
+    assert!(bus.registers(DISK, 7, 0).is_ok());
 }
