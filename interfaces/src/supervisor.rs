@@ -206,6 +206,10 @@ pub enum SupervisorError {
     DoesNotStart = 8,
     /// The domain has no device that could fail so.
     NoSuchDevice = 9,
+    /// The image is signed for another role than the domain's.
+    OtherRole = 10,
+    /// The image is of the same package, but of an earlier version.
+    OlderVersion = 11,
 }
 
 /// How a domain was replaced by another image.

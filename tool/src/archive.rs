@@ -6,14 +6,18 @@
 //! | `boot` | settings of this run, `key=value` lines |
 //! | `images/init` | signed image of the supervisor, which the kernel starts |
 //! | `images/NAME` | signed images of the other domains |
-//! | `kernel` | the kernel's ELF file, where it cannot read its own symbols |
+//! | `kernel` | the kernel's symbols, an ELF file, where it cannot read its own |
+//!
+//! All of it is signed ([`domain_image::SignedArchive`]), for each run anew: the
+//! settings are the run's. The kernel reads nothing of an archive that is not what
+//! was signed.
 
-use std::fs::File;
-use std::io::Write;
+use std::fs;
 use std::path::Path;
 
-use crate::build::Built;
+use crate::build::{BuildError, Built, Keys};
 use crate::error::ToolError;
+use crate::tree::Tree;
 
 /// Name of the image that the kernel starts.
 const SUPERVISOR: &str = "init";
@@ -46,42 +50,49 @@ impl BootSettings {
     }
 }
 
-/// Writes the archive; `kernel` goes in for its symbols.
+/// Writes the archive and signs it; `symbols` is the kernel's ELF file, if it goes in.
 ///
 /// # Errors
 /// [`ToolError::File`] if a file cannot be read or the archive not written.
 pub fn write(
+    tree: &Tree,
     path: &Path,
     built: &Built,
-    kernel: Option<&Path>,
+    symbols: Option<&Path>,
     settings: &BootSettings,
 ) -> Result<(), ToolError> {
-    let failed = ToolError::file("write", path);
-    let mut archive =
-        tar::Builder::new(File::create(path).map_err(ToolError::file("write", path))?);
-    let plan = std::fs::read(&built.plan).map_err(ToolError::file("read", &built.plan))?;
+    let mut archive = tar::Builder::new(Vec::new());
+    let plan = fs::read(&built.plan).map_err(ToolError::file("read", &built.plan))?;
     append(&mut archive, path, "boot", settings.to_text().as_bytes())?;
     append(&mut archive, path, "plan", &plan)?;
     for (name, image) in &built.images {
-        let bytes = std::fs::read(image).map_err(ToolError::file("read", image))?;
+        let bytes = fs::read(image).map_err(ToolError::file("read", image))?;
         let name = match name == &built.supervisor {
             true => SUPERVISOR,
             false => name,
         };
         append(&mut archive, path, &format!("images/{name}"), &bytes)?;
     }
-    if let Some(kernel) = kernel {
-        let bytes = std::fs::read(kernel).map_err(ToolError::file("read", kernel))?;
+    if let Some(kernel) = symbols {
+        let bytes = fs::read(kernel).map_err(ToolError::file("read", kernel))?;
         append(&mut archive, path, "kernel", &bytes)?;
     }
-    archive
+    let mut archive = archive
         .into_inner()
-        .and_then(|mut file| file.flush())
-        .map_err(failed)
+        .map_err(ToolError::file("write", path))?;
+    let keys = Keys::load_or_make(tree)?;
+    let trailer = domain_image::archive_trailer(&archive, &keys.seed).map_err(|error| {
+        BuildError::Archive {
+            path: path.to_owned(),
+            error,
+        }
+    })?;
+    archive.extend_from_slice(&trailer);
+    fs::write(path, archive).map_err(ToolError::file("write", path))
 }
 
 fn append(
-    archive: &mut tar::Builder<File>,
+    archive: &mut tar::Builder<Vec<u8>>,
     path: &Path,
     name: &str,
     bytes: &[u8],

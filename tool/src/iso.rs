@@ -46,7 +46,7 @@ pub fn make(tree: &Tree, system: &str) -> Result<(), ToolError> {
     let built = build::build(tree, system, Machine::Pc)?;
     let folder = tree.make_target("iso")?;
     let root = folder.join(format!("{system}.root"));
-    lay_out(&root, &built)?;
+    lay_out(tree, &root, &built)?;
     let cd = folder.join(format!("{system}.iso"));
     {
         let _step = Step::start("making the CD");
@@ -64,7 +64,7 @@ pub fn make(tree: &Tree, system: &str) -> Result<(), ToolError> {
     Ok(())
 }
 
-fn lay_out(root: &Path, built: &Built) -> Result<(), ToolError> {
+fn lay_out(tree: &Tree, root: &Path, built: &Built) -> Result<(), ToolError> {
     let grub = root.join("boot/grub");
     fs::create_dir_all(&grub).map_err(ToolError::file("make", &grub))?;
     let configuration = grub.join("grub.cfg");
@@ -74,9 +74,10 @@ fn lay_out(root: &Path, built: &Built) -> Result<(), ToolError> {
     fs::copy(&built.kernel, &kernel).map_err(ToolError::file("write", &kernel))?;
     let archive = root.join("boot/archive.tar");
     archive::write(
+        tree,
         &archive,
         built,
-        Some(&built.kernel),
+        Some(&build::kernel_symbols(tree)),
         &BootSettings::default(),
     )
 }

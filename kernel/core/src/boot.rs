@@ -6,11 +6,13 @@ use abi::grant::{Grant, GrantKind};
 use abi::limits::Limits;
 use abi::services::StartRequest;
 
+use domain_image::SignedArchive;
+
 use crate::machine::{self, BootInfo, Machine};
 use crate::record::name_text;
 use crate::sync::SpinLock;
 use crate::thread::{self, PRIORITY_KERNEL, PRIORITY_NORMAL, PRIORITY_SYSTEM, Spawn};
-use crate::{context, cpu, death, domain, frames, memory, panic, pci, scheduler, start};
+use crate::{context, cpu, death, domain, frames, image, memory, panic, pci, scheduler, start};
 
 /// Path of the supervisor's image in the boot archive.
 const SUPERVISOR: &str = "images/init";
@@ -21,7 +23,13 @@ const CPU_START_NS: u64 = 2_000_000_000;
 /// First byte of the kernel's code, and the one after the last.
 static KERNEL_TEXT: [AtomicUsize; 2] = [const { AtomicUsize::new(0) }; 2];
 
+/// Path of the kernel's own file in it, for machines that cannot read theirs.
+const KERNEL: &str = "kernel";
+
 static INFO: SpinLock<Option<BootInfo>> = SpinLock::new(None);
+
+/// The boot archive's tar file, once its signature was checked; empty before.
+static ARCHIVE: SpinLock<&'static [u8]> = SpinLock::new(&[]);
 
 /// Runs the kernel on the boot CPU; its stack becomes the idle thread's.
 pub fn start(machine: &'static dyn Machine, info: BootInfo) -> ! {
@@ -152,10 +160,35 @@ fn spawn_kernel_thread(name: &str, priority: u32, function: extern "sysv64" fn(*
     }
 }
 
-/// The boot archive.
+/// The boot archive's tar file, which the build signed.
 #[must_use]
 pub fn archive() -> &'static [u8] {
-    INFO.lock().as_ref().map_or(&[], |info| info.archive)
+    *ARCHIVE.lock()
+}
+
+/// Checks the boot archive's signature before anything else of it is read. An
+/// archive that this build did not make ends the system.
+fn verify_archive() {
+    let found = INFO.lock().as_ref().map_or(&[][..], |info| info.archive);
+    let verdict = image::public_key().and_then(|key| SignedArchive::check(found, &key));
+    match verdict {
+        Ok(archive) => *ARCHIVE.lock() = archive.tar(),
+        Err(error) => panic::refuse(format_args!(
+            "the boot archive ({} bytes) {error}",
+            found.len()
+        )),
+    }
+    if let Some(info) = INFO.lock().as_mut() {
+        info.kernel_image = info.kernel_image.or_else(|| archived(KERNEL));
+    }
+}
+
+/// A file of the boot archive.
+fn archived(path: &str) -> Option<&'static [u8]> {
+    let tar = tar_no_std::TarArchiveRef::new(archive()).ok()?;
+    let mut entries = tar.entries();
+    let entry = entries.find(|entry| entry.filename().as_str() == Ok(path))?;
+    Some(entry.data())
 }
 
 /// The options.
@@ -192,23 +225,13 @@ pub fn describe_kernel(address: usize, out: &mut dyn core::fmt::Write) -> core::
 /// the thread is the janitor.
 extern "sysv64" fn start_supervisor(_: *mut ()) {
     test_the_end();
-    let archive = archive();
-    let Ok(tar) = tar_no_std::TarArchiveRef::new(archive) else {
-        panic::fatal(format_args!(
-            "the boot archive is not a tar file ({} bytes)",
-            archive.len()
-        ));
-    };
-    let image = tar
-        .entries()
-        .find(|entry| entry.filename().as_str() == Ok(SUPERVISOR))
-        .map(|entry| entry.data());
-    let Some(image) = image else {
-        panic::fatal(format_args!("the boot archive has no {SUPERVISOR}"));
+    verify_archive();
+    let Some(image) = archived(SUPERVISOR) else {
+        panic::refuse(format_args!("the boot archive has no {SUPERVISOR}"));
     };
     let mut message = [0; 160];
     let Ok(handle) = start::open_image(image, &mut message) else {
-        panic::fatal(format_args!("{SUPERVISOR} was refused, see above"));
+        panic::refuse(format_args!("{SUPERVISOR} was refused, see above"));
     };
     let grants = [
         capability(GrantKind::DomainControl),
@@ -218,9 +241,12 @@ extern "sysv64" fn start_supervisor(_: *mut ()) {
     if let Err(error) = start::start(&mut request, &grants) {
         let length = request.message_length as usize;
         let text = core::str::from_utf8(request.message.get(..length).unwrap_or(&[])).unwrap_or("");
+        let name = name_text(&request.name);
+        if request.id == 0 {
+            panic::refuse(format_args!("{SUPERVISOR}: {text}"));
+        }
         panic::fatal(format_args!(
-            "the supervisor {} ended: {error:?} {text}",
-            name_text(&request.name)
+            "the supervisor {name} ended: {error:?} {text}"
         ));
     }
     death::tidy()

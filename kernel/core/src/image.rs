@@ -8,7 +8,11 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use abi::PAGE_SIZE;
 use abi::grant::Entry;
 use abi::note::{DomainNote, MAX_PARAMETERS, ParameterNote};
-use domain_image::{ImageError, Layout, Note, Permissions, PublicKey, SignedImage, Symbols};
+use abi::role::{ImageIdentity, Role};
+use domain_image::{
+    Identity, ImageError, Layout, Note, Permissions, PublicKey, SignatureError, SignedImage,
+    Symbols,
+};
 
 use crate::heap;
 use crate::machine::Permission;
@@ -19,6 +23,14 @@ const PUBLIC_KEY: &str = match option_env!("REDLEAF_PUBLIC_KEY") {
     Some(key) => key,
     None => "",
 };
+
+/// The key that the build's images and boot archives are checked with.
+///
+/// # Errors
+/// [`SignatureError::BadKey`] in a kernel that was built without one.
+pub(crate) fn public_key() -> Result<PublicKey, SignatureError> {
+    PublicKey::from_hex(PUBLIC_KEY)
+}
 
 /// Largest image file accepted.
 pub const MAX_IMAGE_BYTES: usize = 64 << 20;
@@ -84,6 +96,7 @@ pub struct Image {
     pages: usize,
     entry: usize,
     note: Box<DomainNote>,
+    identity: ImageIdentity,
 }
 
 /// A domain's own instance of an image. Fields are dropped in this order:
@@ -101,8 +114,10 @@ impl Image {
     /// # Errors
     /// [`OpenError`] names the first check that failed.
     pub fn open(file: &[u8]) -> Result<Self, OpenError> {
-        let key = PublicKey::from_hex(PUBLIC_KEY)?;
-        let elf = SignedImage::check(file, &key)?.elf();
+        let key = public_key().map_err(ImageError::Signature)?;
+        let signed = SignedImage::check(file, &key)?;
+        let elf = signed.elf();
+        let identity = copy_identity(signed.identity())?;
         let note = Note::parse(elf)?;
         note.check_build(abi::ABI_VERSION, abi::note::hash(abi::COMPILER.as_bytes()))?;
         let layout = Layout::parse(elf)?;
@@ -118,6 +133,7 @@ impl Image {
             entry: to_usize(layout.entry()),
             note: heap::try_box(copy_note(&note)).ok_or(OpenError::NoMemory)?,
             elf: copy,
+            identity,
         })
     }
 
@@ -125,6 +141,18 @@ impl Image {
     #[must_use]
     pub fn note(&self) -> &DomainNote {
         &self.note
+    }
+
+    /// Which image the build signed it as.
+    #[must_use]
+    pub const fn identity(&self) -> &ImageIdentity {
+        &self.identity
+    }
+
+    /// What it is, by its signature.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        Role::from_number(self.identity.role).expect("`open` has checked the number")
     }
 
     /// Maps an instance of the image for a new domain; `None`: no memory.
@@ -255,6 +283,16 @@ fn copy_note(note: &Note<'_>) -> DomainNote {
     }
 }
 
+fn copy_identity(identity: &Identity<'_>) -> Result<ImageIdentity, ImageError> {
+    let role = Role::from_number(identity.role).ok_or(ImageError::BadIdentity)?;
+    Ok(ImageIdentity {
+        role: role as u32,
+        version: identity.version.0,
+        package: abi::note::name(identity.package),
+        name: abi::note::name(identity.name),
+    })
+}
+
 fn to_usize(number: u64) -> usize {
     usize::try_from(number).expect("x86-64 addresses fit a usize")
 }
@@ -267,6 +305,12 @@ impl LoadedImage {
         // SAFETY: the checked layout says the entry lies in an executable
         // segment, and the signature that our build made it an `Entry`.
         unsafe { core::mem::transmute::<usize, Entry>(address) }
+    }
+
+    /// What its image is, by its signature.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.image.role()
     }
 
     /// Bytes that belong to this instance alone.

@@ -180,13 +180,15 @@ pub struct BootInfo {
     pub free_memory: &'static [PhysicalRange],
     /// Memory in which the machine has put its page tables.
     pub sealed_memory: SealedMemory,
-    /// The boot archive (a tar file), mapped read-only for ever.
+    /// The boot archive as the loader left it, mapped read-only for ever. Nobody
+    /// but the core may read it, which checks its signature first.
     pub archive: &'static [u8],
     /// The command line, separated by spaces; see [`BootInfo::has_option`].
     pub options: &'static str,
     /// Kernel code range `start..end`, to tell its faults from domains'.
     pub kernel_text: (usize, usize),
-    /// The running kernel's ELF symbols for backtraces, if at hand.
+    /// The running kernel's ELF symbols for backtraces, if at hand; else the boot
+    /// archive's are used.
     pub kernel_image: Option<&'static [u8]>,
 }
 

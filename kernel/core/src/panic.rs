@@ -61,6 +61,15 @@ pub fn fatal(message: Arguments<'_>) -> ! {
     stop(message, &crash)
 }
 
+/// Says in one line why the system is not started and powers off. Not the kernel
+/// is at fault but what it was given, so there is nothing to trace.
+pub fn refuse(message: Arguments<'_>) -> ! {
+    log::error!("cannot start: {message}");
+    log::info!("redleaf: exit status {FAILED_STATUS}");
+    crate::log::flush();
+    machine::get().power_off(FAILED_STATUS)
+}
+
 /// The stack to walk: the thread's, or a little above `rsp` on a boot stack.
 fn readable_stack(rsp: usize) -> core::ops::Range<usize> {
     let stack = crate::thread::current().stack_range();

@@ -19,7 +19,8 @@ mod devices;
 use self::control::{
     audit, boot_archive, crash_record, domain_inject, domain_is_called, domain_kill,
     domain_leftovers, domain_list, domain_next_death, domain_start, domain_wait_death, edge_list,
-    image_close, image_note, image_open, power_off, sampling_set, trace_control, trace_read,
+    image_close, image_identity, image_note, image_open, power_off, sampling_set, trace_control,
+    trace_read,
 };
 use self::devices::{
     dma_allocate, dma_free, host_file_read, host_file_size, host_file_sync, host_file_write,
@@ -404,6 +405,7 @@ static TABLE: Services = Services {
     console_read,
     image_open,
     image_note,
+    image_identity,
     image_close,
     domain_start,
     domain_kill,

@@ -8,13 +8,14 @@ use abi::death::DeathCause;
 use abi::exchange::ProxyObject;
 use abi::grant::{Grant, GrantKind, StartFrame, StartResult};
 use abi::note::{DomainNote, ParameterNote};
+use abi::role::Role;
 use abi::services::StartRequest;
 use abi::status::ServiceError;
 use abi::thread::CrossStatus;
 
 use crate::domain::{self, Creation, Domain};
 use crate::heap::SetAside;
-use crate::image::Image;
+use crate::image::{Image, LoadedImage};
 use crate::record::name_text;
 use crate::sync::SpinLock;
 use crate::{crossing, death, export};
@@ -112,6 +113,47 @@ fn write_message(into: &mut [u8; 160], text: core::fmt::Arguments<'_>) -> u32 {
     u32::try_from(field.1).unwrap_or(160)
 }
 
+/// Checks what the roles of image and starter have to say about a start.
+pub(crate) fn check_role(
+    image: &Image,
+    grants: &[Grant],
+    request: &mut StartRequest,
+) -> Result<(), ServiceError> {
+    let (starter, role) = (domain::current(), image.role());
+    let own = starter.with(|body| body.image.as_ref().map(LoadedImage::role));
+    let may_start = match own {
+        Some(own) => own.may_start(role),
+        None => starter.is_kernel() && role == Role::Supervisor,
+    };
+    let name = name_text(&image.identity().name);
+    let refused = if may_start {
+        let kinds = grants
+            .iter()
+            .filter_map(|grant| GrantKind::from_number(grant.kind));
+        let forbidden = kinds.into_iter().find(|kind| !role.may_have(*kind));
+        let Some(kind) = forbidden else {
+            return Ok(());
+        };
+        let (role, kind) = (role.name(), kind.name());
+        write_message(
+            &mut request.message,
+            format_args!("image {name:?} is signed as a {role}: a {role} gets no {kind}"),
+        )
+    } else {
+        let starter = own.map_or("kernel", Role::name);
+        let role = role.name();
+        write_message(
+            &mut request.message,
+            format_args!("image {name:?} is signed as a {role}: a {starter} starts no {role}"),
+        )
+    };
+    request.message_length = refused;
+    let length = refused as usize;
+    let line = core::str::from_utf8(&request.message[..length]).unwrap_or("");
+    log::warn!("start refused: {line}");
+    Err(ServiceError::BadGrants)
+}
+
 /// Checks grants against what the image declares.
 pub(crate) fn check_grants(
     note: &DomainNote,
@@ -204,6 +246,7 @@ pub(crate) unsafe extern "sysv64" fn enter(frame: *mut ()) {
 /// says so or ends.
 pub fn start(request: &mut StartRequest, grants: &[Grant]) -> Result<(), ServiceError> {
     let image = image(request.image)?;
+    check_role(&image, grants, request)?;
     check_grants(image.note(), grants, request)?;
     let starter = domain::current().id();
     let creation = Creation {

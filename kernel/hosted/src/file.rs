@@ -80,25 +80,49 @@ impl Disk {
 /// Maps a file read-only for as long as the process runs.
 pub fn map_read_only(path: &CStr) -> Result<&'static [u8], Errno> {
     let file = open(path, libc::O_RDONLY)?;
-    let length = usize::try_from(size(file)?).map_err(|_| Errno(libc::EFBIG))?;
-    // SAFETY: a private read-only mapping at an address of the system's choice
-    // disturbs nothing.
-    let address = unsafe {
-        libc::mmap(
-            core::ptr::null_mut(),
-            length,
-            libc::PROT_READ,
-            libc::MAP_PRIVATE,
-            file,
-            0,
-        )
-    };
-    if address == libc::MAP_FAILED {
-        return Err(Errno::last());
-    }
+    let length = mapped_size(file)?;
+    let address = map(length, libc::PROT_READ, libc::MAP_PRIVATE, file)?;
     // SAFETY: the mapping is readable, `length` bytes long and never removed.
     // Whoever changes the file meanwhile breaks the system, as if RAM failed.
     Ok(unsafe { core::slice::from_raw_parts(address.cast(), length) })
+}
+
+/// A copy of a file that stays as it is, read-only, as long as the process runs:
+/// a mapping would show later changes of the file, after its check.
+pub fn read(path: &CStr) -> Result<&'static [u8], Errno> {
+    let file = open(path, libc::O_RDONLY)?;
+    let length = mapped_size(file)?;
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+    let address = map(length, libc::PROT_READ | libc::PROT_WRITE, flags, -1)?;
+    // SAFETY: the mapping is ours, zeroed, `length` bytes long and never removed.
+    let bytes = unsafe { core::slice::from_raw_parts_mut(address.cast(), length) };
+    let disk = Disk {
+        file,
+        bytes: length as u64,
+    };
+    if disk.operate(HostFileRequest::Read(0, bytes)) != Some(length as u64) {
+        return Err(Errno(libc::EIO));
+    }
+    // SAFETY: it changes the rights to the mapping alone, and nobody writes to it.
+    if unsafe { libc::mprotect(address, length, libc::PROT_READ) } != 0 {
+        return Err(Errno::last());
+    }
+    Ok(bytes)
+}
+
+/// Bytes in a file that is to be mapped or copied as a whole.
+fn mapped_size(file: i32) -> Result<usize, Errno> {
+    usize::try_from(size(file)?).map_err(|_| Errno(libc::EFBIG))
+}
+
+/// A mapping at an address of the system's choice.
+fn map(length: usize, rights: i32, flags: i32, file: i32) -> Result<*mut libc::c_void, Errno> {
+    // SAFETY: a mapping that overlaps no other disturbs nothing.
+    let address = unsafe { libc::mmap(core::ptr::null_mut(), length, rights, flags, file, 0) };
+    if address == libc::MAP_FAILED {
+        return Err(Errno::last());
+    }
+    Ok(address)
 }
 
 fn open(path: &CStr, flags: i32) -> Result<i32, Errno> {
@@ -172,5 +196,16 @@ mod tests {
         let path = scratch("archive", b"ustar");
         assert_eq!(map_read_only(&path), Ok(&b"ustar"[..]));
         remove(&path);
+    }
+
+    #[test]
+    fn a_file_that_was_read_stays_as_it_was() {
+        let path = scratch("read", &[1; 10_000]);
+        let bytes = read(&path).expect("the file is there");
+        std::fs::write(path.to_str().expect("the path is UTF-8"), [2; 10_000])
+            .expect("the file is ours");
+        assert_eq!(bytes, [1; 10_000]);
+        remove(&path);
+        assert_eq!(read(&path), Err(Errno(libc::ENOENT)));
     }
 }

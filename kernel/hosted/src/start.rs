@@ -65,7 +65,7 @@ pub fn prepare(
     arguments: impl Iterator<Item = &'static CStr>,
 ) -> Result<(&'static Hosted, BootInfo), StartError> {
     let arguments = Arguments::parse(arguments).map_err(StartError::Argument)?;
-    let archive = file::map_read_only(arguments.archive)
+    let archive = file::read(arguments.archive)
         .map_err(|error| StartError::Archive(arguments.archive, error))?;
     let mut disks = [const { None }; MAX_DISKS];
     for (disk, path) in disks.iter_mut().zip(arguments.disks.iter().flatten()) {

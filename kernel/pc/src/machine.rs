@@ -26,8 +26,6 @@ const MSI_ID_SHIFT: u32 = 12;
 const MSI_MAX_ID: u32 = 0xfe;
 /// Command line option: end QEMU through `isa-debug-exit`.
 const DEBUG_EXIT_OPTION: &str = "exit=debug";
-/// Name of the kernel's own file in the boot archive.
-const KERNEL_ENTRY: &str = "kernel";
 const SECOND_NS: u64 = 1_000_000_000;
 
 /// The machine: what was found at boot and never changes.
@@ -103,24 +101,16 @@ impl Pc {
     /// What the kernel core is started with.
     pub fn boot_info(&'static self) -> BootInfo {
         let text = paging::image::text();
-        let archive = bytes(self.loader.archive);
         BootInfo {
             free_memory: self.free.as_slice(),
             sealed_memory: self.sealed,
-            archive,
+            archive: bytes(self.loader.archive),
             options: self.loader.options(),
             kernel_text: (text.start as usize, text.end as usize),
-            kernel_image: find_kernel(archive),
+            // No boot loader hands it on: the host tool puts it into the archive.
+            kernel_image: None,
         }
     }
-}
-
-/// The kernel's ELF file, which the host tool puts into the archive because no
-/// boot loader hands its symbols on.
-fn find_kernel(archive: &'static [u8]) -> Option<&'static [u8]> {
-    let entries = tar_no_std::TarArchiveRef::new(archive).ok()?.entries();
-    let mut kernels = entries.filter(|entry| entry.filename().as_str() == Ok(KERNEL_ENTRY));
-    kernels.next().map(|entry| entry.data())
 }
 
 /// The boot archive, which is mapped read-only and never freed.

@@ -19,9 +19,9 @@ impl fmt::Display for KeyId {
     }
 }
 
-/// Why an image is refused; the text says which check failed.
+/// Why a signature does not hold; the text is what the file is or does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ImageError {
+pub enum SignatureError {
     /// The file has no signature.
     Unsigned,
     /// The file is shorter than it says it is.
@@ -37,14 +37,48 @@ pub enum ImageError {
     ForeignKey {
         /// The build's key.
         expected: KeyId,
-        /// The key that the image names.
+        /// The key that the file names.
         found: KeyId,
     },
     /// The signature is not one of these bytes by the build's key, although the
-    /// image says so and its checksum is right.
-    SignatureMismatch,
+    /// file says so and its checksum is right.
+    Mismatch,
+    /// The build signed it, but as something else: an image is no boot archive.
+    OtherKind,
     /// The public key is not a key.
     BadKey,
+}
+
+impl fmt::Display for SignatureError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Unsigned => f.write_str("is not signed"),
+            Self::Truncated { expected, found } => {
+                write!(f, "is cut off: {found} of {expected} bytes")
+            }
+            Self::Damaged => f.write_str("is damaged: its contents have another checksum"),
+            Self::ForeignKey { expected, found } => write!(
+                f,
+                "is signed by another build: key {found}, expected {expected}"
+            ),
+            Self::Mismatch => {
+                f.write_str("is forged: its checksum is right, but this build did not sign it")
+            }
+            Self::OtherKind => f.write_str("is signed, but as a file of another kind"),
+            Self::BadKey => f.write_str("cannot be checked: the public key is no Ed25519 key"),
+        }
+    }
+}
+
+impl core::error::Error for SignatureError {}
+
+/// Why an image is refused; the text says which check failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImageError {
+    /// Its signature does not hold.
+    Signature(SignatureError),
+    /// What the signature says of it makes no sense.
+    BadIdentity,
     /// Not an ELF file for this processor, or its tables lead nowhere.
     NotElf,
     /// Not a position-independent executable.
@@ -106,21 +140,8 @@ pub enum ImageError {
 impl fmt::Display for ImageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::Unsigned => f.write_str("the image is not signed"),
-            Self::Truncated { expected, found } => {
-                write!(f, "the image is cut off: {found} of {expected} bytes")
-            }
-            Self::Damaged => {
-                f.write_str("the image is damaged: its contents have another checksum")
-            }
-            Self::ForeignKey { expected, found } => write!(
-                f,
-                "the image is signed by another build: key {found}, expected {expected}"
-            ),
-            Self::SignatureMismatch => f.write_str(
-                "the image is forged: its checksum is right, but this build did not sign it",
-            ),
-            Self::BadKey => f.write_str("the public key is not an Ed25519 key"),
+            Self::Signature(error) => write!(f, "the image {error}"),
+            Self::BadIdentity => f.write_str("the image's role, version or name makes no sense"),
             Self::NotElf => f.write_str("not an x86-64 ELF file"),
             Self::NotPositionIndependent => f.write_str("not a position-independent executable"),
             Self::ForbiddenSegment { kind } => {
@@ -165,3 +186,9 @@ impl fmt::Display for ImageError {
 }
 
 impl core::error::Error for ImageError {}
+
+impl From<SignatureError> for ImageError {
+    fn from(error: SignatureError) -> Self {
+        Self::Signature(error)
+    }
+}

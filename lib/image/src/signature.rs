@@ -1,23 +1,26 @@
-//! The signature at the end of an image file.
+//! The signature at the end of an image file, and of a boot archive.
 //!
 //! Only the signature decides. What the trailer says beside it is read when it
-//! does not hold, to tell a damaged image from another build's and a forged one.
+//! does not hold, to tell a damaged file from another build's and a forged one.
 
 use alloc::vec::Vec;
 
 use ed25519_compact as ed25519;
 
-use crate::ImageError;
-use crate::error::KeyId;
+use crate::error::{ImageError, KeyId, SignatureError};
+use crate::identity::{IDENTITY_SIZE, Identity};
 
-/// Last bytes of a signed image.
-const MAGIC: [u8; 8] = *b"RLSIGN02";
+/// Last bytes of a signed file.
+const MAGIC: [u8; 8] = *b"RLSIGN03";
 
 /// Bytes of an Ed25519 signature.
 const SIGNATURE_SIZE: usize = 64;
 
-/// Bytes the signature adds to an ELF file.
+/// Bytes the signature adds to a boot archive.
 pub const TRAILER_SIZE: usize = Record::SIZE + SIGNATURE_SIZE + MAGIC.len();
+
+/// Bytes identity and signature add to an ELF file.
+pub const IMAGE_TRAILER_SIZE: usize = IDENTITY_SIZE + TRAILER_SIZE;
 
 /// Bytes of the secret a key pair is made from.
 pub const SEED_SIZE: usize = 32;
@@ -30,11 +33,11 @@ impl PublicKey {
     /// Reads 64 hexadecimal digits, the form in which the build hands it over.
     ///
     /// # Errors
-    /// [`ImageError::BadKey`] for any other text.
-    pub const fn from_hex(text: &str) -> Result<Self, ImageError> {
+    /// [`SignatureError::BadKey`] for any other text.
+    pub const fn from_hex(text: &str) -> Result<Self, SignatureError> {
         let digits = text.as_bytes();
         if digits.len() != 64 {
-            return Err(ImageError::BadKey);
+            return Err(SignatureError::BadKey);
         }
         let mut key = [0; 32];
         let mut index = 0;
@@ -43,7 +46,7 @@ impl PublicKey {
                 hex_value(digits[2 * index]),
                 hex_value(digits[2 * index + 1]),
             ) else {
-                return Err(ImageError::BadKey);
+                return Err(SignatureError::BadKey);
             };
             key[index] = high << 4 | low;
             index += 1;
@@ -58,44 +61,30 @@ impl PublicKey {
     }
 }
 
-/// An ELF file whose signature was checked.
+/// An ELF file whose signature was checked, and who it is by that signature.
 #[derive(Clone, Copy, Debug)]
 pub struct SignedImage<'a> {
     elf: &'a [u8],
+    identity: Identity<'a>,
 }
 
 impl<'a> SignedImage<'a> {
     /// Checks the signature of an image file.
     ///
     /// # Errors
-    /// [`ImageError::Unsigned`], [`ImageError::Truncated`], [`ImageError::Damaged`],
-    /// [`ImageError::ForeignKey`], [`ImageError::SignatureMismatch`] or
-    /// [`ImageError::BadKey`].
+    /// [`ImageError::Signature`] and [`ImageError::BadIdentity`].
     pub fn check(file: &'a [u8], key: &PublicKey) -> Result<Self, ImageError> {
-        let (rest, magic) = file.split_last_chunk::<8>().ok_or(ImageError::Unsigned)?;
-        if *magic != MAGIC {
-            return Err(missing_trailer(file));
-        }
-        let (signed, signature) = rest
-            .split_last_chunk::<SIGNATURE_SIZE>()
-            .ok_or(ImageError::Unsigned)?;
-        let (elf, record) = Record::split(signed).ok_or(ImageError::Unsigned)?;
-        let found = elf.len() as u64;
-        if record.length > found {
-            return Err(ImageError::Truncated {
-                expected: record.length,
-                found,
-            });
-        }
-        let verdict =
-            ed25519::PublicKey::new(key.0).verify(signed, &ed25519::Signature::new(*signature));
-        match verdict {
-            Ok(()) if record.length == found => Ok(Self { elf }),
-            Err(ed25519::Error::InvalidPublicKey | ed25519::Error::WeakPublicKey) => {
-                Err(ImageError::BadKey)
-            }
-            _ => Err(record.accuse(elf, key)),
-        }
+        let content = check(file, Kind::Image, key).map_err(|error| match error {
+            SignatureError::Unsigned => missing_trailer(file),
+            error => error,
+        })?;
+        let (elf, identity) = content
+            .split_last_chunk::<IDENTITY_SIZE>()
+            .ok_or(ImageError::BadIdentity)?;
+        Ok(Self {
+            elf,
+            identity: Identity::parse(identity)?,
+        })
     }
 
     /// The ELF bytes that were signed.
@@ -103,26 +92,106 @@ impl<'a> SignedImage<'a> {
     pub const fn elf(&self) -> &'a [u8] {
         self.elf
     }
+
+    /// Which image the build signed them as.
+    #[must_use]
+    pub const fn identity(&self) -> &Identity<'a> {
+        &self.identity
+    }
 }
 
-/// What stands between the ELF file and the signature, and is signed with it.
+/// A boot archive whose signature was checked.
+#[derive(Clone, Copy, Debug)]
+pub struct SignedArchive<'a> {
+    tar: &'a [u8],
+}
+
+impl<'a> SignedArchive<'a> {
+    /// Checks the signature of a boot archive: every byte of it.
+    ///
+    /// # Errors
+    /// The [`SignatureError`] that names the first check that failed.
+    pub fn check(file: &'a [u8], key: &PublicKey) -> Result<Self, SignatureError> {
+        let tar = check(file, Kind::Archive, key)?;
+        Ok(Self { tar })
+    }
+
+    /// The tar file that was signed.
+    #[must_use]
+    pub const fn tar(&self) -> &'a [u8] {
+        self.tar
+    }
+}
+
+/// The content of a signed file of this kind.
+fn check<'a>(file: &'a [u8], kind: Kind, key: &PublicKey) -> Result<&'a [u8], SignatureError> {
+    let (rest, magic) = file
+        .split_last_chunk::<8>()
+        .ok_or(SignatureError::Unsigned)?;
+    if *magic != MAGIC {
+        return Err(SignatureError::Unsigned);
+    }
+    let (signed, signature) = rest
+        .split_last_chunk::<SIGNATURE_SIZE>()
+        .ok_or(SignatureError::Unsigned)?;
+    let (content, record) = Record::split(signed).ok_or(SignatureError::Unsigned)?;
+    let found = content.len() as u64;
+    if record.length > found {
+        return Err(SignatureError::Truncated {
+            expected: record.length,
+            found,
+        });
+    }
+    let verdict =
+        ed25519::PublicKey::new(key.0).verify(signed, &ed25519::Signature::new(*signature));
+    match verdict {
+        Ok(()) if record.kind != kind.tag() => Err(SignatureError::OtherKind),
+        Ok(()) if record.length == found => Ok(content),
+        Err(ed25519::Error::InvalidPublicKey | ed25519::Error::WeakPublicKey) => {
+            Err(SignatureError::BadKey)
+        }
+        _ => Err(record.accuse(content, key)),
+    }
+}
+
+/// What is signed. The kind is part of what is signed, so that none is taken
+/// for another.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Image,
+    Archive,
+}
+
+impl Kind {
+    const fn tag(self) -> [u8; 8] {
+        match self {
+            Self::Image => *b"IMAGE\0\0\x01",
+            Self::Archive => *b"ARCHIVE\x01",
+        }
+    }
+}
+
+/// What stands between the content and the signature, and is signed with it.
 struct Record {
-    /// Hash of the ELF file.
+    /// Hash of the content.
     checksum: u64,
     /// Of the key that signed.
     key: KeyId,
-    /// Bytes of the ELF file.
+    /// Bytes of the content.
     length: u64,
+    /// Tag of the [`Kind`].
+    kind: [u8; 8],
 }
 
 impl Record {
-    const SIZE: usize = 24;
+    const SIZE: usize = 32;
 
-    fn of(elf: &[u8], key: &[u8; 32]) -> Self {
+    fn of(content: &[u8], kind: Kind, key: &[u8; 32]) -> Self {
         Self {
-            checksum: hash(elf),
+            checksum: hash(content),
             key: KeyId::of(key),
-            length: elf.len() as u64,
+            length: content.len() as u64,
+            kind: kind.tag(),
         }
     }
 
@@ -132,6 +201,7 @@ impl Record {
             self.checksum.to_le_bytes(),
             self.key.0,
             self.length.to_le_bytes(),
+            self.kind,
         ];
         for (place, field) in bytes.chunks_exact_mut(8).zip(fields) {
             place.copy_from_slice(&field);
@@ -139,31 +209,33 @@ impl Record {
         bytes
     }
 
-    /// The ELF file and its record.
+    /// The content and its record.
     fn split(signed: &[u8]) -> Option<(&[u8], Self)> {
-        let (rest, length) = signed.split_last_chunk::<8>()?;
+        let (rest, kind) = signed.split_last_chunk::<8>()?;
+        let (rest, length) = rest.split_last_chunk::<8>()?;
         let (rest, key) = rest.split_last_chunk::<8>()?;
-        let (elf, checksum) = rest.split_last_chunk::<8>()?;
+        let (content, checksum) = rest.split_last_chunk::<8>()?;
         let record = Self {
             checksum: u64::from_le_bytes(*checksum),
             key: KeyId(*key),
             length: u64::from_le_bytes(*length),
+            kind: *kind,
         };
-        Some((elf, record))
+        Some((content, record))
     }
 
-    /// Why the signature of `elf` by `key` does not hold.
-    fn accuse(&self, elf: &[u8], key: &PublicKey) -> ImageError {
+    /// Why the signature of `content` by `key` does not hold.
+    fn accuse(&self, content: &[u8], key: &PublicKey) -> SignatureError {
         let expected = KeyId::of(&key.0);
-        if self.checksum != hash(elf) || self.length != elf.len() as u64 {
-            ImageError::Damaged
+        if self.checksum != hash(content) || self.length != content.len() as u64 {
+            SignatureError::Damaged
         } else if self.key != expected {
-            ImageError::ForeignKey {
+            SignatureError::ForeignKey {
                 expected,
                 found: self.key,
             }
         } else {
-            ImageError::SignatureMismatch
+            SignatureError::Mismatch
         }
     }
 }
@@ -175,18 +247,42 @@ fn hash(bytes: &[u8]) -> u64 {
     })
 }
 
-/// The trailer that makes a signed image of `elf`, signed with the key made
-/// from `seed`. Only the build calls it.
+/// What makes a signed image of `elf` when it is added to its end, signed with
+/// the key made from `seed`. Only the build calls it.
 ///
 /// # Errors
-/// [`ImageError::BadKey`] for a seed that makes no key (none is known).
-pub fn trailer(elf: &[u8], seed: &[u8; SEED_SIZE]) -> Result<[u8; TRAILER_SIZE], ImageError> {
+/// [`ImageError::BadIdentity`] for names that are too long, and
+/// [`SignatureError::BadKey`] for a seed that makes no key (none is known).
+pub fn image_trailer(
+    elf: &[u8],
+    identity: &Identity<'_>,
+    seed: &[u8; SEED_SIZE],
+) -> Result<Vec<u8>, ImageError> {
+    let identity = identity.emit()?;
+    let mut trailer = identity.to_vec();
+    trailer.extend_from_slice(&trailer_of(&[elf, &identity].concat(), Kind::Image, seed)?);
+    Ok(trailer)
+}
+
+/// What makes a signed boot archive of `tar` when it is added to its end.
+///
+/// # Errors
+/// [`SignatureError::BadKey`] for a seed that makes no key (none is known).
+pub fn archive_trailer(
+    tar: &[u8],
+    seed: &[u8; SEED_SIZE],
+) -> Result<[u8; TRAILER_SIZE], SignatureError> {
+    trailer_of(tar, Kind::Archive, seed)
+}
+
+fn trailer_of(
+    content: &[u8],
+    kind: Kind,
+    seed: &[u8; SEED_SIZE],
+) -> Result<[u8; TRAILER_SIZE], SignatureError> {
     let pair = key_pair(seed)?;
-    let record = Record::of(elf, &pair.pk).emit();
-    let mut signed = Vec::with_capacity(elf.len() + record.len());
-    signed.extend_from_slice(elf);
-    signed.extend_from_slice(&record);
-    let signature = pair.sk.sign(&signed, None);
+    let record = Record::of(content, kind, &pair.pk).emit();
+    let signature = pair.sk.sign([content, &record[..]].concat(), None);
     let mut trailer = [0; TRAILER_SIZE];
     let (place, rest) = trailer.split_at_mut(Record::SIZE);
     place.copy_from_slice(&record);
@@ -199,18 +295,18 @@ pub fn trailer(elf: &[u8], seed: &[u8; SEED_SIZE]) -> Result<[u8; TRAILER_SIZE],
 /// The public half of the key pair made from `seed`.
 ///
 /// # Errors
-/// [`ImageError::BadKey`] for a seed that makes no key (none is known).
-pub fn public_key(seed: &[u8; SEED_SIZE]) -> Result<PublicKey, ImageError> {
+/// [`SignatureError::BadKey`] for a seed that makes no key (none is known).
+pub fn public_key(seed: &[u8; SEED_SIZE]) -> Result<PublicKey, SignatureError> {
     Ok(PublicKey(*key_pair(seed)?.pk))
 }
 
-fn key_pair(seed: &[u8; SEED_SIZE]) -> Result<ed25519::KeyPair, ImageError> {
-    ed25519::KeyPair::try_from_seed(ed25519::Seed::new(*seed)).map_err(|_| ImageError::BadKey)
+fn key_pair(seed: &[u8; SEED_SIZE]) -> Result<ed25519::KeyPair, SignatureError> {
+    ed25519::KeyPair::try_from_seed(ed25519::Seed::new(*seed)).map_err(|_| SignatureError::BadKey)
 }
 
 /// Tells a file that lost its end from one that never had a signature: the
 /// section headers are the last thing in an ELF file before the trailer.
-fn missing_trailer(file: &[u8]) -> ImageError {
+fn missing_trailer(file: &[u8]) -> SignatureError {
     const SECTION_OFFSET: usize = 0x28;
     const SECTION_COUNT: usize = 0x3c;
     const SECTION_SIZE: u64 = 64;
@@ -227,13 +323,13 @@ fn missing_trailer(file: &[u8]) -> ImageError {
     let found = file.len() as u64;
     let is_plausible = |end: &u64| (1..MAX_ELF_SIZE).contains(end) && *end != found;
     let Some(end) = elf_end().filter(is_plausible) else {
-        return ImageError::Unsigned;
+        return SignatureError::Unsigned;
     };
-    let expected = end + TRAILER_SIZE as u64;
+    let expected = end + IMAGE_TRAILER_SIZE as u64;
     if found < expected {
-        ImageError::Truncated { expected, found }
+        SignatureError::Truncated { expected, found }
     } else {
-        ImageError::Damaged
+        SignatureError::Damaged
     }
 }
 

@@ -8,20 +8,86 @@ use super::*;
 
 const SEED: [u8; SEED_SIZE] = [7; SEED_SIZE];
 
+const IDENTITY: Identity<'_> = Identity {
+    role: 2,
+    version: Version([1, 2, 3]),
+    package: "package",
+    name: "image",
+};
+
 fn signed(elf: &[u8]) -> Vec<u8> {
     let mut file = elf.to_vec();
-    file.extend(trailer(elf, &SEED).unwrap());
+    file.extend(image_trailer(elf, &IDENTITY, &SEED).unwrap());
     file
+}
+
+fn signed_archive(tar: &[u8]) -> Vec<u8> {
+    let mut file = tar.to_vec();
+    file.extend(archive_trailer(tar, &SEED).unwrap());
+    file
+}
+
+/// What [`SignedImage::check`] says against the signature.
+fn refusal(file: &[u8], key: &PublicKey) -> SignatureError {
+    match SignedImage::check(file, key).unwrap_err() {
+        ImageError::Signature(error) => error,
+        error => panic!("{error}"),
+    }
 }
 
 #[test]
 fn a_signed_file_is_accepted() {
     let key = public_key(&SEED).unwrap();
     let file = signed(b"some bytes");
-    assert_eq!(
-        SignedImage::check(&file, &key).unwrap().elf(),
-        b"some bytes"
-    );
+    let image = SignedImage::check(&file, &key).unwrap();
+    assert_eq!(image.elf(), b"some bytes");
+    assert_eq!(image.identity(), &IDENTITY);
+}
+
+#[test]
+fn a_signed_archive_is_accepted_and_no_flipped_bit_of_it() {
+    let key = public_key(&SEED).unwrap();
+    let file = signed_archive(&[5; 64]);
+    assert_eq!(SignedArchive::check(&file, &key).unwrap().tar(), [5; 64]);
+    for bit in 0..8 * file.len() {
+        let mut altered = file.clone();
+        altered[bit / 8] ^= 1 << (bit % 8);
+        assert!(SignedArchive::check(&altered, &key).is_err(), "{bit}");
+    }
+    for length in 0..file.len() {
+        assert!(SignedArchive::check(&file[..length], &key).is_err());
+    }
+    let longer = [&file[..], &file[..]].concat();
+    assert!(SignedArchive::check(&longer, &key).is_err());
+}
+
+#[test]
+fn an_image_is_no_archive_and_an_archive_no_image() {
+    let key = public_key(&SEED).unwrap();
+    let error = SignedArchive::check(&signed(b"some bytes"), &key).unwrap_err();
+    assert_eq!(error, SignatureError::OtherKind);
+    let archive = signed_archive(&[5; 64]);
+    assert_eq!(refusal(&archive, &key), SignatureError::OtherKind);
+}
+
+#[test]
+fn names_that_would_be_read_otherwise_are_not_signed() {
+    for name in ["", "a\0b", "a name of thirty-two bytes, or so"] {
+        let identity = Identity { name, ..IDENTITY };
+        let error = image_trailer(b"elf", &identity, &SEED).unwrap_err();
+        assert_eq!(error, ImageError::BadIdentity, "{name:?}");
+    }
+}
+
+#[test]
+fn versions_are_read_and_compared_by_number() {
+    let version = |text| Version::parse(text);
+    assert_eq!(version("0.10.2"), Some(Version([0, 10, 2])));
+    assert_eq!(version("1.2.3-alpha.1"), Some(Version([1, 2, 3])));
+    assert!(version("0.10.0") > version("0.9.9"));
+    for text in ["", "1.2", "1.2.3.4", "1.x.3", "99999999999.0.0"] {
+        assert_eq!(version(text), None, "{text}");
+    }
 }
 
 #[test]
@@ -38,18 +104,18 @@ fn every_flipped_byte_is_noticed() {
 #[test]
 fn an_unsigned_file_is_told_from_an_altered_one() {
     let key = public_key(&SEED).unwrap();
-    let check = |file: &[u8]| SignedImage::check(file, &key).unwrap_err();
-    assert_eq!(check(b""), ImageError::Unsigned);
-    assert_eq!(check(b"some bytes"), ImageError::Unsigned);
+    let check = |file: &[u8]| refusal(file, &key);
+    assert_eq!(check(b""), SignatureError::Unsigned);
+    assert_eq!(check(b"some bytes"), SignatureError::Unsigned);
     let mut file = signed(b"some bytes");
     file[0] ^= 1;
-    assert_eq!(check(&file), ImageError::Damaged);
-    assert_eq!(check(&[b"x", &file[..]].concat()), ImageError::Damaged);
+    assert_eq!(check(&file), SignatureError::Damaged);
+    assert_eq!(check(&[b"x", &file[..]].concat()), SignatureError::Damaged);
     assert_eq!(
         check(&file[1..]),
-        ImageError::Truncated {
-            expected: 10,
-            found: 9
+        SignatureError::Truncated {
+            expected: 90,
+            found: 89
         }
     );
 }
@@ -63,25 +129,28 @@ fn the_end_that_the_header_gives_tells_a_lost_end_from_a_strange_one() {
         elf[0x28..0x30].copy_from_slice(&end.to_le_bytes());
         elf
     };
-    let check = |file: &[u8]| SignedImage::check(file, &key).unwrap_err();
+    let check = |file: &[u8]| refusal(file, &key);
     let file = signed(&elf(100));
-    assert_eq!(check(&elf(100)), ImageError::Unsigned);
-    assert_eq!(check(&elf(u64::MAX)), ImageError::Unsigned);
+    assert_eq!(check(&elf(100)), SignatureError::Unsigned);
+    assert_eq!(check(&elf(u64::MAX)), SignatureError::Unsigned);
     let expected = file.len() as u64;
     for found in [64, 99, 101, expected - 1] {
-        let truncated = ImageError::Truncated { expected, found };
+        let truncated = SignatureError::Truncated { expected, found };
         assert_eq!(check(&file[..usize::try_from(found).unwrap()]), truncated);
     }
-    assert_eq!(check(&[&file[..], b"more"].concat()), ImageError::Damaged);
+    assert_eq!(
+        check(&[&file[..], b"more"].concat()),
+        SignatureError::Damaged
+    );
 }
 
 #[test]
 fn another_key_is_refused_by_its_name() {
     let key = public_key(&[8; SEED_SIZE]).unwrap();
-    let error = SignedImage::check(&signed(b"some bytes"), &key).unwrap_err();
+    let error = refusal(&signed(b"some bytes"), &key);
     let id = |key: &PublicKey| KeyId(*key.as_bytes().first_chunk().unwrap());
     let (expected, found) = (id(&key), id(&public_key(&SEED).unwrap()));
-    assert_eq!(error, ImageError::ForeignKey { expected, found });
+    assert_eq!(error, SignatureError::ForeignKey { expected, found });
     let text = std::format!("{error}");
     assert!(text.ends_with(&std::format!("key {found}, expected {expected}")));
 }
@@ -89,12 +158,11 @@ fn another_key_is_refused_by_its_name() {
 #[test]
 fn a_trailer_made_to_fit_without_the_key_is_a_forgery() {
     let key = public_key(&SEED).unwrap();
-    let signature = TRAILER_SIZE - 8 - 64..TRAILER_SIZE - 8;
-    let mut made_up = trailer(b"evil bytes", &SEED).unwrap();
+    let signature = IMAGE_TRAILER_SIZE - 8 - 64..IMAGE_TRAILER_SIZE - 8;
+    let mut made_up = image_trailer(b"evil bytes", &IDENTITY, &SEED).unwrap();
     made_up[signature].fill(0);
     let file = [&b"evil bytes"[..], &made_up].concat();
-    let error = SignedImage::check(&file, &key).unwrap_err();
-    assert_eq!(error, ImageError::SignatureMismatch);
+    assert_eq!(refusal(&file, &key), SignatureError::Mismatch);
 }
 
 #[test]
@@ -106,9 +174,9 @@ fn keys_are_read_from_hexadecimal_digits() {
         .map(|byte| std::format!("{byte:02x}"))
         .collect();
     assert_eq!(PublicKey::from_hex(&text), Ok(key));
-    assert_eq!(PublicKey::from_hex("12"), Err(ImageError::BadKey));
+    assert_eq!(PublicKey::from_hex("12"), Err(SignatureError::BadKey));
     assert_eq!(
         PublicKey::from_hex(&text.replace(char::is_numeric, "g")),
-        Err(ImageError::BadKey)
+        Err(SignatureError::BadKey)
     );
 }

@@ -58,6 +58,8 @@ fn main() -> ExitCode {
         Ok(Err(SupervisorError::BadImage)) => "no such image, or it was refused; see dmesg",
         Ok(Err(SupervisorError::Busy)) => "it does not run, or is being replaced already",
         Ok(Err(SupervisorError::OtherInterface)) => "the image provides another interface",
+        Ok(Err(SupervisorError::OtherRole)) => "the image is signed for another role",
+        Ok(Err(SupervisorError::OlderVersion)) => "the image is older than the one that runs",
         Ok(Err(SupervisorError::DoesNotStart)) => "neither image starts; see dmesg",
         Ok(Err(_)) => "the supervisor could not; see dmesg",
         Err(_) => "the supervisor does not answer",

@@ -70,6 +70,9 @@ pub struct Package {
     pub manifest_path: PathBuf,
     /// What it consists of.
     pub targets: Vec<Target>,
+    /// What its manifest says to tools other than cargo.
+    #[serde(default)]
+    pub metadata: serde_json::Value,
 }
 
 /// A library, binary, build script, …
@@ -312,6 +315,8 @@ pub struct Executable {
     pub path: PathBuf,
     /// Whether it belongs to the disk.
     pub is_program: bool,
+    /// Manifest of the package it is built from.
+    pub manifest: PathBuf,
 }
 
 /// Builds the images of all packages in one go.
@@ -383,7 +388,29 @@ pub fn build_kernel(
         .arg("--target-dir")
         .arg(tree.target(folder))
         .env("CARGO_ENCODED_RUSTFLAGS", flags);
-    run(tree, environment, command, package, step).map(drop)
+    run(tree, environment, command, package, step)?;
+    match machine {
+        Machine::Pc => strip(&kernel_path(tree, machine), &kernel_symbols(tree)),
+        Machine::Hosted => Ok(()),
+    }
+}
+
+/// Where the pc kernel lies without debug information, for the boot archive.
+pub fn kernel_symbols(tree: &Tree) -> PathBuf {
+    tree.target(&format!("kernel/{TARGET}/release/kernel-pc.symbols"))
+}
+
+/// Copies an ELF file without its debug information, which is most of it and which
+/// no kernel reads.
+fn strip(from: &Path, to: &Path) -> Result<(), ToolError> {
+    let mut command = Command::new("strip");
+    command.arg("--strip-debug").arg("-o").arg(to).arg(from);
+    let status = command.status().map_err(start_error("strip"))?;
+    if status.success() {
+        return Ok(());
+    }
+    let what = to.display().to_string();
+    Err(BuildError::Cargo { what }.into())
 }
 
 /// Runs cargo; shows what it compiles, and its messages if it fails.
@@ -442,10 +469,12 @@ fn executables(tree: &Tree, messages: &str) -> Vec<Executable> {
         .lines()
         .filter_map(|line| serde_json::from_str::<Artifact>(line).ok())
         .filter_map(|artifact| {
+            let manifest = artifact.manifest_path?;
             Some(Executable {
                 name: artifact.target?.name,
                 path: artifact.executable?,
-                is_program: artifact.manifest_path?.starts_with(&programs),
+                is_program: manifest.starts_with(&programs),
+                manifest,
             })
         })
         .collect()

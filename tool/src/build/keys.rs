@@ -35,8 +35,10 @@ impl Keys {
             Some(seed) => seed,
             None => make(&path)?,
         };
-        let public =
-            domain_image::public_key(&seed).map_err(|error| BuildError::Image { path, error })?;
+        let public = domain_image::public_key(&seed).map_err(|error| BuildError::Image {
+            path,
+            error: error.into(),
+        })?;
         Ok(Self { seed, public })
     }
 

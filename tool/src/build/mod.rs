@@ -8,6 +8,7 @@
 
 mod cargo;
 mod keys;
+mod role;
 mod sign;
 pub mod trust;
 pub mod wrapper;
@@ -22,7 +23,9 @@ use crate::progress::Step;
 use crate::system::{self, Images};
 use crate::tree::Tree;
 
-pub use cargo::{Environment, Package, TARGET, Workspace, cargo, dependency_folders, start_error};
+pub use cargo::{
+    Environment, Package, TARGET, Workspace, cargo, dependency_folders, kernel_symbols, start_error,
+};
 pub use keys::Keys;
 
 /// Everything a machine is booted with, but the disk.
@@ -55,6 +58,9 @@ pub enum BuildError {
     /// A package that does not exist is asked for.
     #[error("there is no package for image {0:?}: expected one of that name under domains/")]
     NoPackage(String),
+    /// Two binaries have one name.
+    #[error("two binaries are called {0:?}: expected one, since images are found by name")]
+    TwoImages(String),
     /// A rule of trust is broken.
     #[error(transparent)]
     Trust(#[from] trust::TrustError),
@@ -66,6 +72,17 @@ pub enum BuildError {
         /// What is wrong with it.
         error: domain_image::ImageError,
     },
+    /// A boot archive cannot be signed.
+    #[error("{}: the boot archive {error}", path.display())]
+    Archive {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        error: domain_image::SignatureError,
+    },
+    /// A package's role is not what its folder says.
+    #[error(transparent)]
+    Role(#[from] role::RoleError),
 }
 
 /// Carries out `./redleaf build`.
@@ -134,8 +151,13 @@ fn build_changed(
     let step = Step::start("building domains and programs");
     let executables = cargo::build_images(tree, &environment, &packages, &step)?;
     drop(step);
-    let images = sign::sign_domains(tree, &key, &executables, &names)?;
-    let programs = sign::sign_programs(tree, &key, &executables)?;
+    let signer = sign::Signer {
+        tree,
+        keys: &key,
+        workspace: &workspace,
+    };
+    let images = signer.sign_domains(&executables, &names)?;
+    let programs = signer.sign_programs(&executables)?;
 
     let plan = source.compile(machine, &Images::read(&images)?)?;
     fs::write(&listed.plan, plan).map_err(ToolError::file("write", &listed.plan))?;

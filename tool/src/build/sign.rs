@@ -4,52 +4,111 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use domain_image::{Layout, Note};
+use domain_image::{Identity, ImageError, Layout, Note, Version};
 
-use super::BuildError;
-use super::cargo::Executable;
+use super::cargo::{Executable, Workspace};
 use super::keys::Keys;
+use super::{BuildError, role};
 use crate::error::ToolError;
 use crate::tree::Tree;
 
-/// Signs the images of the boot archive.
-pub fn sign_domains(
-    tree: &Tree,
-    keys: &Keys,
-    executables: &[Executable],
-    names: &[String],
-) -> Result<BTreeMap<String, PathBuf>, ToolError> {
-    let folder = tree.make_target("signed/domains")?;
-    let mut signed = BTreeMap::new();
-    for executable in executables {
-        if names.contains(&executable.name) {
-            let path = folder.join(&executable.name);
-            sign(keys, &executable.path, &path)?;
-            signed.insert(executable.name.clone(), path);
-        }
-    }
-    Ok(signed)
+/// What signing needs to know.
+pub struct Signer<'a> {
+    /// Where signed images go.
+    pub tree: &'a Tree,
+    /// What they are signed with.
+    pub keys: &'a Keys,
+    /// Where their packages lie.
+    pub workspace: &'a Workspace,
 }
 
-/// Signs the programs of the disk, and removes those that are no more.
-pub fn sign_programs(
-    tree: &Tree,
-    keys: &Keys,
-    executables: &[Executable],
-) -> Result<BTreeMap<String, PathBuf>, ToolError> {
-    let folder = tree.make_target("signed/programs")?;
-    let mut signed = BTreeMap::new();
-    for executable in executables.iter().filter(|found| found.is_program) {
-        let path = folder.join(&executable.name);
-        sign(keys, &executable.path, &path)?;
-        signed.insert(executable.name.clone(), path);
+impl Signer<'_> {
+    /// Signs the images of the boot archive.
+    pub fn sign_domains(
+        &self,
+        executables: &[Executable],
+        names: &[String],
+    ) -> Result<BTreeMap<String, PathBuf>, ToolError> {
+        let executables = executables
+            .iter()
+            .filter(|found| !found.is_program && names.contains(&found.name));
+        self.sign_all(executables, "domains")
     }
-    for (name, path) in listed(tree, "programs")? {
-        if !signed.contains_key(&name) {
-            fs::remove_file(&path).map_err(ToolError::file("remove", &path))?;
+
+    /// Signs the programs of the disk, and removes those that are no more.
+    pub fn sign_programs(
+        &self,
+        executables: &[Executable],
+    ) -> Result<BTreeMap<String, PathBuf>, ToolError> {
+        let executables = executables.iter().filter(|found| found.is_program);
+        let signed = self.sign_all(executables, "programs")?;
+        for (name, path) in listed(self.tree, "programs")? {
+            if !signed.contains_key(&name) {
+                fs::remove_file(&path).map_err(ToolError::file("remove", &path))?;
+            }
         }
+        Ok(signed)
     }
-    Ok(signed)
+
+    /// Signs executables, no two of one name.
+    fn sign_all<'a>(
+        &self,
+        executables: impl Iterator<Item = &'a Executable>,
+        kind: &str,
+    ) -> Result<BTreeMap<String, PathBuf>, ToolError> {
+        let folder = self.tree.make_target(&format!("signed/{kind}"))?;
+        let mut signed = BTreeMap::new();
+        for executable in executables {
+            let path = folder.join(&executable.name);
+            let name = executable.name.clone();
+            if signed.insert(name.clone(), path.clone()).is_some() {
+                return Err(BuildError::TwoImages(name).into());
+            }
+            self.sign(executable, &path)?;
+        }
+        Ok(signed)
+    }
+
+    /// Signs one image; a file that is already right is left alone, so that its
+    /// time tells when it changed.
+    fn sign(&self, executable: &Executable, signed_path: &Path) -> Result<(), ToolError> {
+        let elf_path = &executable.path;
+        let mut file = fs::read(elf_path).map_err(ToolError::file("read", elf_path))?;
+        let bad = |error| BuildError::Image {
+            path: elf_path.clone(),
+            error,
+        };
+        Layout::parse(&file).map_err(bad)?;
+        let note = Note::parse(&file).map_err(bad)?;
+        let package = self
+            .workspace
+            .members()
+            .find(|package| package.manifest_path == executable.manifest)
+            .ok_or_else(|| BuildError::NoPackage(executable.name.clone()))?;
+        let role = role::of(self.workspace, package).map_err(BuildError::from)?;
+        role::check_note(role, &executable.name, &note).map_err(BuildError::from)?;
+        let identity = Identity {
+            role: role as u32,
+            version: Version::parse(&package.version)
+                .ok_or_else(|| bad(ImageError::BadIdentity))?,
+            package: &package.name,
+            name: &executable.name,
+        };
+        let trailer =
+            domain_image::image_trailer(&file, &identity, &self.keys.seed).map_err(bad)?;
+        file.extend_from_slice(&trailer);
+        write_changed(signed_path, &file)
+    }
+}
+
+/// Writes a file, unless it is already right.
+fn write_changed(path: &Path, bytes: &[u8]) -> Result<(), ToolError> {
+    if fs::read(path).is_ok_and(|old| old == bytes) {
+        return Ok(());
+    }
+    let temporary = path.with_extension("new");
+    fs::write(&temporary, bytes).map_err(ToolError::file("write", &temporary))?;
+    fs::rename(&temporary, path).map_err(ToolError::file("write", path))
 }
 
 /// Signed images of an earlier build, by name.
@@ -62,25 +121,4 @@ pub fn listed(tree: &Tree, kind: &str) -> Result<BTreeMap<String, PathBuf>, Tool
         }
     }
     Ok(images)
-}
-
-/// Signs one image; a file that is already right is left alone, so that its
-/// time tells when it changed.
-fn sign(keys: &Keys, elf_path: &Path, signed_path: &Path) -> Result<(), ToolError> {
-    let elf = fs::read(elf_path).map_err(ToolError::file("read", elf_path))?;
-    let bad = |error| BuildError::Image {
-        path: elf_path.to_owned(),
-        error,
-    };
-    Layout::parse(&elf).map_err(bad)?;
-    Note::parse(&elf).map_err(bad)?;
-    let trailer = domain_image::trailer(&elf, &keys.seed).map_err(bad)?;
-    let mut file = elf;
-    file.extend_from_slice(&trailer);
-    if fs::read(signed_path).is_ok_and(|old| old == file) {
-        return Ok(());
-    }
-    let temporary = signed_path.with_extension("new");
-    fs::write(&temporary, &file).map_err(ToolError::file("write", &temporary))?;
-    fs::rename(&temporary, signed_path).map_err(ToolError::file("write", signed_path))
 }

@@ -151,6 +151,7 @@ const LAYERS: &[Layer] = &[
         // The driver's own logic without its domain, to measure what that costs.
         &[
             "interfaces",
+            "trusted/exchange",
             "trusted/hardware",
             "trusted/runtime",
             "domains/drivers/nvme",

@@ -99,8 +99,8 @@ pub fn prepare(
     };
     let archive = folder.file("archive.tar");
     // A Linux process finds its own symbols; a booted kernel has no file.
-    let kernel = (options.setup.machine == Machine::Pc).then_some(built.kernel.as_path());
-    archive::write(&archive, built, kernel, &settings)?;
+    let symbols = (options.setup.machine == Machine::Pc).then(|| build::kernel_symbols(tree));
+    archive::write(tree, &archive, built, symbols.as_deref(), &settings)?;
     let disk = match &options.disk {
         Some(disk) => disk.clone(),
         None => {

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use abi::grant::GrantKind;
-use domain_image::{Note, TRAILER_SIZE};
+use domain_image::{IMAGE_TRAILER_SIZE, Note};
 use manifest::{
     DeathPolicy, DomainPlan, GrantPlan, GrantSource, LimitsPlan, PciPattern, PciSelector,
     RestartLimit, SystemPlan,
@@ -75,7 +75,7 @@ impl Images {
             let file = fs::read(path).map_err(ToolError::file("read", path))?;
             // The build has just signed it; its kernel checks the signature.
             let elf = file
-                .get(..file.len().saturating_sub(TRAILER_SIZE))
+                .get(..file.len().saturating_sub(IMAGE_TRAILER_SIZE))
                 .unwrap_or_default();
             let note = Note::parse(elf).map_err(|error| crate::build::BuildError::Image {
                 path: path.clone(),

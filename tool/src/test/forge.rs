@@ -6,7 +6,11 @@
 
 use std::ops::Range;
 
-use domain_image::{ImageError, SEED_SIZE, TRAILER_SIZE, trailer};
+use abi::role::Role;
+use domain_image::{
+    IMAGE_TRAILER_SIZE, Identity, ImageError, SEED_SIZE, SignedImage, Version, image_trailer,
+    public_key,
+};
 use serde::Deserialize;
 
 /// First bytes of the note, `abi::DomainNote`.
@@ -17,13 +21,19 @@ const ABI_VERSION: usize = 8;
 const COMPILER: usize = 48;
 const PROVIDES: usize = 56;
 
-/// Place of the signature in the trailer, as lib/image/src/lib.rs draws it.
-const SIGNATURE: Range<usize> = TRAILER_SIZE - 72..TRAILER_SIZE - 8;
+/// Places in the trailer, as lib/image/src/lib.rs draws it.
+const ROLE: usize = 0;
+const SIGNATURE: Range<usize> = IMAGE_TRAILER_SIZE - 72..IMAGE_TRAILER_SIZE - 8;
+
+/// A role that there is not.
+const NO_ROLE: u32 = 9;
 
 /// What is wrong with a forged image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
+    /// Nothing: it is where it does not belong.
+    Nothing,
     /// It has no trailer.
     Unsigned,
     /// One bit in the middle is another.
@@ -42,24 +52,42 @@ pub enum Change {
     StaleInterface,
     /// The note that describes it is damaged.
     DamagedNote,
+    /// The role beside it is another, the signature is the old one.
+    FlippedRole,
+    /// It is signed for a role that there is not.
+    SignedAsNothing,
+    /// It is signed as the supervisor's.
+    SignedAsSupervisor,
+    /// It is signed as a driver's.
+    SignedAsDriver,
+    /// It is signed as a service's.
+    SignedAsService,
+    /// It is signed as a program's.
+    SignedAsProgram,
+    /// It is signed as an image of another name.
+    SignedAsOther,
+    /// It is signed as version 0.0.0 of its package.
+    SignedAsOlder,
 }
 
 /// A scenario's forgery.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Forgery {
-    /// Name of an image in the boot archive.
+    /// Name of an image of the boot archive, or of a program.
     pub image: String,
     /// What is wrong with it.
     pub change: Change,
+    /// Name of a file in `$FORGED` instead of the image's place in the archive.
+    pub file: Option<String>,
 }
 
 /// Why an image cannot be forged.
 #[derive(Debug, thiserror::Error)]
 pub enum ForgeError {
     /// It is no signed image.
-    #[error("not a signed image: expected more than its trailer")]
-    TooShort,
+    #[error("not a signed image: {0}")]
+    NotSigned(ImageError),
     /// Its note is not found by its first bytes.
     #[error("expected one note in the image, found {0}")]
     Notes(usize),
@@ -73,42 +101,69 @@ pub enum ForgeError {
 /// # Errors
 /// A [`ForgeError`] for what is no signed image with one note.
 pub fn forge(signed: &[u8], change: Change, seed: &[u8; SEED_SIZE]) -> Result<Vec<u8>, ForgeError> {
-    let length = signed.len().checked_sub(TRAILER_SIZE);
-    let length = length.filter(|length| *length > 0);
-    let length = length.ok_or(ForgeError::TooShort)?;
-    let (mut image, mut elf) = (signed.to_vec(), signed[..length].to_vec());
+    let key = public_key(seed).map_err(ImageError::Signature)?;
+    let genuine = SignedImage::check(signed, &key).map_err(ForgeError::NotSigned)?;
+    let (elf, identity) = (genuine.elf(), *genuine.identity());
+    let (mut image, mut changed) = (signed.to_vec(), elf.to_vec());
+    let sign = |elf: &[u8], identity: &Identity<'_>, seed: &[u8; SEED_SIZE]| {
+        let trailer = image_trailer(elf, identity, seed)?;
+        Ok([elf, &trailer].concat())
+    };
+    let as_role = |role: u32| sign(elf, &Identity { role, ..identity }, seed);
     let offset = match change {
-        Change::Unsigned => return Ok(elf),
+        Change::Nothing => return Ok(image),
+        Change::Unsigned => return Ok(changed),
         Change::Shortened => {
             image.pop();
             return Ok(image);
         }
         Change::FlippedBit => {
-            image[length / 2] ^= 1;
+            image[elf.len() / 2] ^= 1;
+            return Ok(image);
+        }
+        Change::FlippedRole => {
+            image[elf.len() + ROLE] ^= 1;
             return Ok(image);
         }
         Change::Forged => {
-            elf[length / 2] ^= 1;
-            let mut fitting = trailer(&elf, seed)?;
-            fitting[SIGNATURE].copy_from_slice(&signed[length..][SIGNATURE]);
-            elf.extend_from_slice(&fitting);
-            return Ok(elf);
+            changed[elf.len() / 2] ^= 1;
+            let mut fitting = image_trailer(&changed, &identity, seed)?;
+            fitting[SIGNATURE].copy_from_slice(&signed[elf.len()..][SIGNATURE]);
+            return Ok([changed, fitting].concat());
         }
         Change::ForeignKey => {
             let mut foreign = *seed;
             foreign[0] ^= 1;
-            elf.extend_from_slice(&trailer(&elf, &foreign)?);
-            return Ok(elf);
+            return sign(elf, &identity, &foreign);
+        }
+        Change::SignedAsNothing => return as_role(NO_ROLE),
+        Change::SignedAsSupervisor => return as_role(Role::Supervisor as u32),
+        Change::SignedAsDriver => return as_role(Role::Driver as u32),
+        Change::SignedAsService => return as_role(Role::Service as u32),
+        Change::SignedAsProgram => return as_role(Role::Program as u32),
+        Change::SignedAsOther => {
+            let name = "other";
+            return sign(elf, &Identity { name, ..identity }, seed);
+        }
+        Change::SignedAsOlder => {
+            let version = Version([0; 3]);
+            return sign(
+                elf,
+                &Identity {
+                    version,
+                    ..identity
+                },
+                seed,
+            );
         }
         Change::OtherCompiler => COMPILER,
         Change::OtherAbi => ABI_VERSION,
         Change::StaleInterface => PROVIDES,
         Change::DamagedNote => 0,
     };
-    let note = note_offset(&elf)?;
-    elf[note + offset] ^= 1;
-    elf.extend_from_slice(&trailer(&elf, seed)?);
-    Ok(elf)
+    let note = note_offset(elf)?;
+    changed[note + offset] ^= 1;
+    sign(&changed, &identity, seed)
 }
 
 /// Where the one note of an ELF file starts.
@@ -127,35 +182,66 @@ fn note_offset(elf: &[u8]) -> Result<usize, ForgeError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain_image::{SignedImage, public_key};
+    use domain_image::SignatureError;
 
     const SEED: [u8; SEED_SIZE] = [7; SEED_SIZE];
+    const IDENTITY: Identity<'_> = Identity {
+        role: Role::Service as u32,
+        version: Version([1, 0, 0]),
+        package: "package",
+        name: "image",
+    };
 
     /// A signed file with a note in it.
     fn signed() -> Vec<u8> {
         let mut file = vec![0; 32];
         file.extend_from_slice(NOTE_MAGIC);
         file.resize(256, 0);
-        let trailer = trailer(&file, &SEED).unwrap();
+        let trailer = image_trailer(&file, &IDENTITY, &SEED).unwrap();
         file.extend_from_slice(&trailer);
         file
     }
 
-    fn verdict(file: &[u8]) -> Result<(), ImageError> {
-        SignedImage::check(file, &public_key(&SEED).unwrap()).map(drop)
+    fn verdict(file: &[u8]) -> Result<Identity<'_>, ImageError> {
+        let image = SignedImage::check(file, &public_key(&SEED).unwrap())?;
+        Ok(*image.identity())
     }
 
     #[test]
     fn changes_of_the_file_spoil_the_signature() {
-        assert_eq!(verdict(&signed()), Ok(()));
-        let forged = |change| verdict(&forge(&signed(), change, &SEED).unwrap()).unwrap_err();
-        assert_eq!(forged(Change::Unsigned), ImageError::Unsigned);
-        assert_eq!(forged(Change::FlippedBit), ImageError::Damaged);
-        assert_eq!(forged(Change::Forged), ImageError::SignatureMismatch);
+        assert_eq!(verdict(&signed()), Ok(IDENTITY));
+        let forged = |change| {
+            let forged = forge(&signed(), change, &SEED).unwrap();
+            match verdict(&forged).unwrap_err() {
+                ImageError::Signature(error) => error,
+                error => panic!("{error}"),
+            }
+        };
+        assert_eq!(forged(Change::Unsigned), SignatureError::Unsigned);
+        assert_eq!(forged(Change::FlippedBit), SignatureError::Damaged);
+        assert_eq!(forged(Change::FlippedRole), SignatureError::Damaged);
+        assert_eq!(forged(Change::Forged), SignatureError::Mismatch);
         assert!(matches!(
             forged(Change::ForeignKey),
-            ImageError::ForeignKey { .. }
+            SignatureError::ForeignKey { .. }
         ));
+    }
+
+    #[test]
+    fn changes_of_the_identity_are_signed() {
+        let identity = |change| {
+            let forged = forge(&signed(), change, &SEED).unwrap();
+            let identity = verdict(&forged).unwrap();
+            (identity.role, identity.name == "other", identity.version.0)
+        };
+        let version = IDENTITY.version.0;
+        assert_eq!(identity(Change::SignedAsNothing), (9, false, version));
+        assert_eq!(identity(Change::SignedAsSupervisor), (1, false, version));
+        assert_eq!(identity(Change::SignedAsDriver), (2, false, version));
+        assert_eq!(identity(Change::SignedAsService), (3, false, version));
+        assert_eq!(identity(Change::SignedAsProgram), (4, false, version));
+        assert_eq!(identity(Change::SignedAsOther), (3, true, version));
+        assert_eq!(identity(Change::SignedAsOlder), (3, false, [0; 3]));
     }
 
     #[test]
@@ -168,7 +254,7 @@ mod tests {
         ];
         for (change, offset) in changes {
             let forged = forge(&signed(), change, &SEED).unwrap();
-            assert_eq!(verdict(&forged), Ok(()), "{change:?}");
+            assert_eq!(verdict(&forged), Ok(IDENTITY), "{change:?}");
             let different: Vec<usize> =
                 (0..256).filter(|at| forged[*at] != signed()[*at]).collect();
             assert_eq!(different, [offset], "{change:?}");
@@ -183,6 +269,8 @@ mod tests {
                 .to_string()
         };
         assert!(forge(b"short").starts_with("not a signed image"));
-        assert_eq!(forge(&[0; 200]), "expected one note in the image, found 0");
+        let trailer = image_trailer(&[0; 200], &IDENTITY, &SEED).unwrap();
+        let file = [&[0; 200][..], &trailer].concat();
+        assert_eq!(forge(&file), "expected one note in the image, found 0");
     }
 }

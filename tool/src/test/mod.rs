@@ -3,9 +3,10 @@
 //! [`host`] runs cargo's tests, [`commands`] the table of command lines
 //! (`tests/commands.toml`), [`dialogs`] that of interactive use
 //! (`tests/dialogs.toml`), [`scenario`] that of systems (`tests/scenarios.toml`),
-//! for which [`forge`] makes images that must be refused, [`build_attacks`] that of
-//! changes that the build must refuse (`tests/attacks/build.toml`), and
-//! [`campaigns`] short campaigns of faults. Every failure is shown when it happens; the last line is
+//! for which [`forge`] and [`tamper`] make images and archives that must be
+//! refused, [`build_attacks`] that of changes that the build must refuse
+//! (`tests/attacks/build.toml`), and [`campaigns`] short campaigns of faults.
+//! Every failure is shown when it happens; the last line is
 //! `N passed, N failed`.
 
 mod build_attacks;
@@ -16,6 +17,7 @@ mod forge;
 mod host;
 mod scenario;
 mod scratch;
+mod tamper;
 
 use std::fs;
 

@@ -1,7 +1,7 @@
 //! Whole-system scenarios: a table of commands and what they must show.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -9,6 +9,7 @@ use regex::Regex;
 use serde::Deserialize;
 
 use super::forge::{Forgery, forge};
+use super::tamper::{Tampering, tamper};
 use super::{Counts, Speed, TestError};
 use crate::build::{self, Built, Keys};
 use crate::cli::{Machine, RunOptions, Setup, parse_size};
@@ -102,7 +103,9 @@ pub struct Scenario {
     prepare: Vec<String>,
     #[serde(default)]
     host: Vec<String>,
-    forge: Option<Forgery>,
+    #[serde(default)]
+    forge: Vec<Forgery>,
+    tamper: Option<Tampering>,
 }
 
 fn default_system() -> String {
@@ -203,18 +206,24 @@ impl Scenario {
         let begin = Instant::now();
         let folder = RunFolder::make(tree)?;
         let mut built = build::build(tree, &self.system, place.machine)?;
-        if let Some(forgery) = &self.forge {
+        for forgery in &self.forge {
             self.forge(tree, forgery, &mut built, &folder)?;
         }
         let mut boot = run::prepare(tree, &self.options(place), &built, &folder)?;
         boot.qemu_arguments.clone_from(&self.qemu);
-        let stdout = folder.file("stdout");
-        let prepare = self.prepare.iter().map(String::as_str);
-        let mut failures = run_on_host(prepare, &boot.disk, &stdout)?;
+        if let Some(tampering) = &self.tamper {
+            self.tamper(tree, tampering, &boot.archive)?;
+        }
+        let host = Host {
+            disk: boot.disk.clone(),
+            stdout: folder.file("stdout"),
+            forged: forged_folder(&folder)?,
+        };
+        let mut failures = host.run(self.prepare.iter().map(String::as_str))?;
         let outcome = self.boot(&boot)?;
         failures.extend(self.judge(&outcome));
         if failures.is_empty() {
-            failures.extend(self.check_on_host(&folder, &boot.disk, &outcome)?);
+            failures.extend(self.check_on_host(&host, &outcome)?);
         }
         let seconds = begin.elapsed().as_secs_f64();
         let name = self.name_at(place);
@@ -255,13 +264,30 @@ impl Scenario {
             let message = format!("{name}: cannot forge image {image}: {error}");
             table_error("the table of scenarios", &message)
         };
-        let path = built.images.get_mut(&forgery.image);
-        let path = path.ok_or_else(|| error(&"the system has none of that name"))?;
-        let signed = fs::read(&*path).map_err(ToolError::file("read", path))?;
+        let images = [&built.images, &built.programs];
+        let found = images.iter().find_map(|images| images.get(&forgery.image));
+        let path = found.ok_or_else(|| error(&"the system has none of that name"))?;
+        let signed = fs::read(path).map_err(ToolError::file("read", path))?;
         let keys = Keys::load_or_make(tree)?;
         let forged = forge(&signed, forgery.change, &keys.seed).map_err(|reason| error(&reason))?;
-        *path = folder.file("forged");
-        fs::write(&*path, forged).map_err(ToolError::file("write", path))
+        let name = forgery.file.as_ref().unwrap_or(&forgery.image);
+        let path = forged_folder(folder)?.join(name);
+        fs::write(&path, forged).map_err(ToolError::file("write", &path))?;
+        if forgery.file.is_none() {
+            built.images.insert(forgery.image.clone(), path);
+        }
+        Ok(())
+    }
+
+    /// Puts a damaged boot archive in the place of the one that was written.
+    fn tamper(&self, tree: &Tree, tampering: &Tampering, path: &Path) -> Result<(), ToolError> {
+        let archive = fs::read(path).map_err(ToolError::file("read", path))?;
+        let keys = Keys::load_or_make(tree)?;
+        let tampered = tamper(&archive, tampering, &keys.seed).map_err(|error| {
+            let message = format!("{}: cannot tamper: {error}", self.name);
+            table_error("the table of scenarios", &message)
+        })?;
+        fs::write(path, tampered).map_err(ToolError::file("write", path))
     }
 
     /// Boots it to its end; what it printed.
@@ -323,43 +349,50 @@ impl Scenario {
     }
 
     /// Checks the disk, and runs the scenario's own checks on it.
-    fn check_on_host(
-        &self,
-        folder: &RunFolder,
-        disk: &Path,
-        outcome: &Outcome,
-    ) -> Result<Vec<String>, ToolError> {
-        let stdout = folder.file("stdout");
-        fs::write(&stdout, &outcome.stdout).map_err(ToolError::file("write", &stdout))?;
+    fn check_on_host(&self, host: &Host, outcome: &Outcome) -> Result<Vec<String>, ToolError> {
+        let stdout = &host.stdout;
+        fs::write(stdout, &outcome.stdout).map_err(ToolError::file("write", stdout))?;
         let checks = std::iter::once("e2fsck -fn \"$DISK\" 2>&1");
-        let checks = checks.chain(self.host.iter().map(String::as_str));
-        run_on_host(checks, disk, &stdout)
+        host.run(checks.chain(self.host.iter().map(String::as_str)))
     }
 }
 
-/// Runs shell commands on the host; what failed.
-fn run_on_host<'a>(
-    commands: impl Iterator<Item = &'a str>,
-    disk: &Path,
-    stdout: &Path,
-) -> Result<Vec<String>, ToolError> {
-    let mut failures = Vec::new();
-    for command in commands {
-        let output = Command::new("sh")
-            .args(["-euc", command])
-            .env("DISK", disk)
-            .env("STDOUT", stdout)
-            .env("PATH", disk::search_path())
-            .stdin(Stdio::null())
-            .output()
-            .map_err(build::start_error("sh"))?;
-        if !output.status.success() {
-            let shown = String::from_utf8_lossy(&output.stdout).into_owned();
-            let error = String::from_utf8_lossy(&output.stderr).into_owned();
-            failures.push(format!("on the host, {command} failed: {shown}{error}"));
+/// Files that shell commands on the host are told of.
+struct Host {
+    disk: PathBuf,
+    stdout: PathBuf,
+    forged: PathBuf,
+}
+
+impl Host {
+    /// Runs shell commands; what failed.
+    fn run<'a>(&self, commands: impl Iterator<Item = &'a str>) -> Result<Vec<String>, ToolError> {
+        let mut failures = Vec::new();
+        for command in commands {
+            let output = Command::new("sh")
+                .args(["-euc", command])
+                .env("DISK", &self.disk)
+                .env("STDOUT", &self.stdout)
+                .env("FORGED", &self.forged)
+                .env("PATH", disk::search_path())
+                .stdin(Stdio::null())
+                .output()
+                .map_err(build::start_error("sh"))?;
+            if !output.status.success() {
+                let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+                let error = String::from_utf8_lossy(&output.stderr).into_owned();
+                failures.push(format!("on the host, {command} failed: {shown}{error}"));
+            }
         }
+        Ok(failures)
     }
-    Ok(failures)
+}
+
+/// Where a run's forged images lie.
+fn forged_folder(folder: &RunFolder) -> Result<PathBuf, ToolError> {
+    let path = folder.file("forged");
+    fs::create_dir_all(&path).map_err(ToolError::file("make", &path))?;
+    Ok(path)
 }
 
 /// Where the first match of a pattern ends.

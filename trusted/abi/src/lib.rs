@@ -14,13 +14,14 @@ pub mod exchange;
 pub mod grant;
 pub mod limits;
 pub mod note;
+pub mod role;
 pub mod services;
 pub mod status;
 pub mod target;
 pub mod thread;
 
 /// Version of every layout in this crate; an image of another one is refused.
-pub const ABI_VERSION: u32 = 13;
+pub const ABI_VERSION: u32 = 14;
 
 /// Bytes in a page, the unit of mapping.
 pub const PAGE_SIZE: usize = 4096;

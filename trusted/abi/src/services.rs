@@ -352,9 +352,13 @@ pub struct Services {
     /// Copies the image's note.
     pub image_note:
         unsafe extern "sysv64" fn(image: u64, note: *mut crate::note::DomainNote) -> Answer,
+    /// Copies what the image's signature says it is.
+    pub image_identity:
+        unsafe extern "sysv64" fn(image: u64, identity: *mut crate::role::ImageIdentity) -> Answer,
     /// Forgets an image; domains started from it go on.
     pub image_close: extern "sysv64" fn(image: u64) -> Answer,
-    /// Starts a domain and runs its entry on this thread. Blocks.
+    /// Starts a domain and runs its entry on this thread. `BadGrants` also if the
+    /// caller's or the image's role forbids it ([`crate::role::Role`]). Blocks.
     pub domain_start: unsafe extern "sysv64" fn(request: *mut StartRequest) -> Answer,
     /// Begins the end of a domain; returns at once.
     pub domain_kill: extern "sysv64" fn(id: u64, cause: u32) -> Answer,
@@ -402,7 +406,8 @@ pub struct Services {
     pub power_off: extern "sysv64" fn(status: i32) -> !,
 
     // Boot archive (capability `BootArchive`)
-    /// Address and length of the boot archive, which stays mapped read-only.
+    /// Address and length of the boot archive's tar file, whose signature the
+    /// kernel has checked; it stays mapped read-only.
     pub boot_archive:
         unsafe extern "sysv64" fn(start: *mut *const u8, length: *mut usize) -> Answer,
 

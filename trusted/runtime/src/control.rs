@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use abi::death::{DeathCause, InjectedFault};
 use abi::grant::GrantKind;
 use abi::note::DomainNote;
+use abi::role::ImageIdentity;
 use abi::services::{Audit, DeathNotice, DomainInfo, EdgeInfo, StartRequest, TraceEvent};
 use abi::status::{ServiceError, check};
 use exchange::thread::services;
@@ -103,9 +104,13 @@ impl DomainControl {
         let mut image = Image {
             handle,
             note: DomainNote::new("", &[], None),
+            identity: ImageIdentity::NONE,
         };
         // SAFETY: as above.
         check(unsafe { (services().image_note)(handle, &raw mut image.note) }).map_err(failed)?;
+        let identity = &raw mut image.identity;
+        // SAFETY: as above.
+        check(unsafe { (services().image_identity)(handle, identity) }).map_err(failed)?;
         Ok(image)
     }
 

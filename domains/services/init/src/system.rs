@@ -37,6 +37,13 @@ pub enum StartFault {
     NoImage(String),
     /// The image was refused.
     Refused(ImageError),
+    /// What lies under an image's name is signed as another one.
+    OtherImage {
+        /// The name.
+        name: String,
+        /// The one that it is.
+        found: String,
+    },
     /// A domain it is handed the object of does not run.
     NoProvider(String),
     /// No PCI function matches.
@@ -54,6 +61,9 @@ impl fmt::Display for StartFault {
         match self {
             Self::NoImage(name) => write!(f, "the boot archive has no image {name}"),
             Self::Refused(error) => error.fmt(f),
+            Self::OtherImage { name, found } => {
+                write!(f, "images/{name} is signed as image {found:?}")
+            }
             Self::NoProvider(name) => write!(f, "{name}, which it needs, does not run"),
             Self::NoDevice => f.write_str("no PCI function matches"),
             Self::NoHostFile(name) => write!(f, "no host file {name} (expected disk, disk1, …)"),
@@ -204,7 +214,13 @@ impl System {
         let file = self
             .archived_image(name)
             .ok_or_else(|| StartFault::NoImage(name.clone()))?;
-        let image = Arc::new(self.control.open_image(file).map_err(StartFault::Refused)?);
+        let image = self.control.open_image(file).map_err(StartFault::Refused)?;
+        let found = runtime::name_text(&image.identity().name);
+        if found != name {
+            let (name, found) = (name.clone(), found.into());
+            return Err(StartFault::OtherImage { name, found });
+        }
+        let image = Arc::new(image);
         self.entries.lock()[index].image = Some(Arc::clone(&image));
         Ok(image)
     }

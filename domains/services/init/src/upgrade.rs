@@ -46,6 +46,7 @@ impl System {
             SupervisorError::BadImage
         })?);
         let old = self.image(index).map_err(|_| SupervisorError::Failed)?;
+        check_identity(name, &new, &old)?;
         if new.note().provides != old.note().provides {
             return Err(SupervisorError::OtherInterface);
         }
@@ -217,6 +218,28 @@ impl System {
         entry.state = None;
         entry.previous.take().is_some()
     }
+}
+
+/// Checks that an image may take another's place: it is signed for the same role,
+/// and does not bring back what a later version has put right.
+fn check_identity(name: &str, new: &Image, old: &Image) -> Result<(), SupervisorError> {
+    let (expected, found) = (old.identity(), new.identity());
+    if found.role != expected.role {
+        let (expected, found) = (old.role(), new.role());
+        log::error!("upgrade of {name}: the image is signed as a {found}, expected a {expected}");
+        return Err(SupervisorError::OtherRole);
+    }
+    if found.package == expected.package && found.version < expected.version {
+        let ([major, minor, patch], latest) = (found.version, expected.version);
+        log::error!(
+            "upgrade of {name}: version {major}.{minor}.{patch} is older than {}.{}.{}",
+            latest[0],
+            latest[1],
+            latest[2]
+        );
+        return Err(SupervisorError::OlderVersion);
+    }
+    Ok(())
 }
 
 /// Whether a new domain answers.

@@ -2,6 +2,7 @@
 
 use abi::death::DeathCause;
 use abi::note::DomainNote;
+use abi::role::ImageIdentity;
 use abi::services::{Audit, DeathNotice, DomainInfo, EdgeInfo, StartRequest, TraceEvent};
 use abi::status::{Answer, ServiceError};
 
@@ -24,6 +25,18 @@ pub(super) unsafe extern "sysv64" fn image_note(image: u64, note: *mut DomainNot
         let found = start::image_note(image)?;
         // SAFETY: the caller's field.
         unsafe { note.write(found) };
+        Ok(())
+    }))
+}
+
+pub(super) unsafe extern "sysv64" fn image_identity(
+    image: u64,
+    identity: *mut ImageIdentity,
+) -> Answer {
+    done(service(|| {
+        let found = *start::image(image)?.identity();
+        // SAFETY: the caller's field.
+        unsafe { identity.write(found) };
         Ok(())
     }))
 }

@@ -172,6 +172,9 @@ unsafe extern "sysv64" fn image_open(_: *const u8, _: usize, _: *mut [u8; 160]) 
 unsafe extern "sysv64" fn image_note(_: u64, _: *mut DomainNote) -> Answer {
     UNSUPPORTED
 }
+unsafe extern "sysv64" fn image_identity(_: u64, _: *mut abi::role::ImageIdentity) -> Answer {
+    UNSUPPORTED
+}
 extern "sysv64" fn one_argument(_: u64) -> Answer {
     UNSUPPORTED
 }
@@ -293,6 +296,7 @@ pub fn table() -> &'static Services {
         console_read,
         image_open,
         image_note,
+        image_identity,
         image_close: one_argument,
         domain_start,
         domain_kill: domain_order,

@@ -11,6 +11,7 @@ use abi::exchange::ProxyObject;
 use abi::grant::{Grant, GrantKind, StartResult};
 use abi::limits::Limits;
 use abi::note::{DomainNote, MAX_PARAMETERS};
+use abi::role::{ImageIdentity, Role};
 use abi::services::StartRequest;
 use abi::status::ServiceError;
 use exchange::thread::services;
@@ -23,6 +24,7 @@ use crate::name_text;
 pub struct Image {
     pub(super) handle: u64,
     pub(super) note: DomainNote,
+    pub(super) identity: ImageIdentity,
 }
 
 /// Why an image was refused.
@@ -312,6 +314,18 @@ impl Image {
         &self.note
     }
 
+    /// What its signature says it is.
+    #[must_use]
+    pub const fn identity(&self) -> &ImageIdentity {
+        &self.identity
+    }
+
+    /// The role it is signed for, in a word.
+    #[must_use]
+    pub fn role(&self) -> &'static str {
+        Role::from_number(self.identity.role).map_or("nothing", Role::name)
+    }
+
     /// The parameters of its entry function.
     #[must_use]
     pub fn parameters(&self) -> &[abi::note::ParameterNote] {
@@ -362,6 +376,7 @@ mod tests {
         ];
         Image {
             handle: 0,
+            identity: ImageIdentity::NONE,
             note: DomainNote::new("disk", &parameters, None),
         }
     }
