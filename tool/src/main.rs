@@ -38,6 +38,9 @@ use error::ToolError;
 use tree::Tree;
 
 fn main() -> ExitCode {
+    if build::confine::is_wanted() {
+        return build::confine::run();
+    }
     if build::wrapper::is_wanted() {
         return build::wrapper::run();
     }

@@ -8,9 +8,11 @@ use std::path::{Path, PathBuf};
 use crate::error::ToolError;
 
 /// Folders and files that decide what a build makes.
-const SOURCES: [&str; 12] = [
+const SOURCES: [&str; 14] = [
+    ".cargo",
     "Cargo.toml",
     "Cargo.lock",
+    "rust-toolchain",
     "rust-toolchain.toml",
     "vetted.toml",
     "domains",

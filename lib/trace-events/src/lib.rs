@@ -6,6 +6,9 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+#[cfg(test)]
+extern crate alloc;
+
 use core::fmt::{self, Display, Formatter, Write};
 
 /// One call.
@@ -83,8 +86,6 @@ impl Display for Text<'_> {
 
 #[cfg(test)]
 mod tests {
-    extern crate alloc;
-
     use super::*;
     use alloc::format;
     use alloc::string::String;

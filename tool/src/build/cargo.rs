@@ -9,7 +9,10 @@ use std::thread;
 use serde::Deserialize;
 
 use super::BuildError;
+use super::gate::Gate;
 use super::keys::Keys;
+use super::sources;
+use super::trust::TrustError;
 use super::wrapper::WRAPPER_ROOT;
 use crate::cli::Machine;
 use crate::error::ToolError;
@@ -73,6 +76,20 @@ pub struct Package {
     /// What its manifest says to tools other than cargo.
     #[serde(default)]
     pub metadata: serde_json::Value,
+    /// What its manifest says it uses, under whatever condition.
+    #[serde(default)]
+    pub dependencies: Vec<Declared>,
+}
+
+/// A dependency as a manifest declares it.
+#[derive(Debug, Deserialize)]
+pub struct Declared {
+    /// Name of the package.
+    pub name: String,
+    /// `None`: at run time; else `dev` or `build`.
+    pub kind: Option<String>,
+    /// Its folder, for one of the tree's own.
+    pub path: Option<PathBuf>,
 }
 
 /// A library, binary, build script, …
@@ -159,19 +176,18 @@ impl Workspace {
     /// compiler's flags, separated by `\x1f`.
     pub fn read_with(root: &Path, flags: &str) -> Result<Self, ToolError> {
         let output = Command::new(cargo())
-            .args([
-                "metadata",
-                "--format-version",
-                "1",
-                "--filter-platform",
-                TARGET,
-            ])
+            .args(["metadata", "--format-version", "1", "--locked"])
+            .args(["--filter-platform", TARGET])
             .current_dir(root)
             .env("CARGO_ENCODED_RUSTFLAGS", flags)
-            .stderr(Stdio::inherit())
             .output()
             .map_err(start_error("cargo"))?;
         if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            if said.contains("--locked") {
+                return Err(TrustError::StaleLock.into());
+            }
+            eprint!("{said}");
             let what = "the workspace".to_owned();
             return Err(BuildError::Cargo { what }.into());
         }
@@ -222,20 +238,6 @@ impl Workspace {
     pub fn room<'a>(&self, package: &'a Package) -> &'a Path {
         let folder = package.folder();
         folder.strip_prefix(&self.workspace_root).unwrap_or(folder)
-    }
-
-    /// What a package uses, and whether only its tests do.
-    pub fn edges(&self, package: &Package) -> impl Iterator<Item = (&Package, bool)> {
-        self.resolve
-            .nodes
-            .iter()
-            .filter(|node| node.id == package.id)
-            .flat_map(|node| &node.deps)
-            .filter_map(|dependency| {
-                let kinds = &dependency.dep_kinds;
-                let is_dev = |kind: &DependencyKind| kind.kind.as_deref() == Some("dev");
-                Some((self.package(&dependency.pkg)?, kinds.iter().all(is_dev)))
-            })
     }
 
     /// What a package uses, apart from its tests.
@@ -322,24 +324,37 @@ pub struct Executable {
 /// Builds the images of all packages in one go.
 pub fn build_images(
     tree: &Tree,
+    gate: &Gate,
     environment: &Environment,
     packages: &[&Package],
     step: &Step,
 ) -> Result<Vec<Executable>, ToolError> {
-    let mut command = Command::new(cargo());
+    let mut command = wrapped(tree, gate, "images")?;
     command
-        .args(["build", "--bins", "--profile", "image", "--target", TARGET])
-        .arg("--target-dir")
-        .arg(tree.target("images"))
-        .env("CARGO_ENCODED_RUSTFLAGS", IMAGE_FLAGS.join("\x1f"))
-        .env(WRAPPER_ROOT, tree.root());
-    if let Ok(tool) = std::env::current_exe() {
-        command.env("RUSTC_WORKSPACE_WRAPPER", tool);
-    }
+        .args(["--bins", "--profile", "image"])
+        .env("CARGO_ENCODED_RUSTFLAGS", IMAGE_FLAGS.join("\x1f"));
     for package in packages {
         command.args(["-p", &package.id]);
     }
-    run(tree, environment, command, "domains and programs", step)
+    let executables = run(tree, environment, command, "domains and programs", step)?;
+    for executable in &executables {
+        sources::check_image(tree.root(), &executable.path)?;
+    }
+    Ok(executables)
+}
+
+/// A cargo that builds into a folder under `target/`, with the tool as its compiler
+/// wrapper.
+fn wrapped(tree: &Tree, gate: &Gate, folder: &str) -> Result<Command, ToolError> {
+    let folder = tree.target(folder);
+    let mut command = gate.cargo(std::slice::from_ref(&folder))?;
+    let tool = std::env::current_exe().map_err(start_error("the tool"))?;
+    command
+        .args(["build", "--locked", "--target", TARGET, "--target-dir"])
+        .arg(folder)
+        .env("RUSTC_WORKSPACE_WRAPPER", tool)
+        .env(WRAPPER_ROOT, tree.root());
+    Ok(command)
 }
 
 /// Where cargo puts the kernel of a machine.
@@ -370,6 +385,7 @@ pub fn dependency_folders(tree: &Tree, machine: Machine) -> Vec<PathBuf> {
 /// Builds the kernel of a machine.
 pub fn build_kernel(
     tree: &Tree,
+    gate: &Gate,
     environment: &Environment,
     machine: Machine,
     step: &Step,
@@ -382,11 +398,9 @@ pub fn build_kernel(
             "-Cforce-frame-pointers=yes".to_owned(),
         ),
     };
-    let mut command = Command::new(cargo());
+    let mut command = wrapped(tree, gate, folder)?;
     command
-        .args(["build", "--release", "--target", TARGET, "-p", package])
-        .arg("--target-dir")
-        .arg(tree.target(folder))
+        .args(["--release", "-p", package])
         .env("CARGO_ENCODED_RUSTFLAGS", flags);
     run(tree, environment, command, package, step)?;
     match machine {
@@ -447,6 +461,13 @@ fn run(
         .unwrap_or_default();
     let status = child.wait().map_err(start_error("cargo"))?;
     if !status.success() {
+        // The wrapper has said why in one line.
+        let refused = messages
+            .lines()
+            .find_map(|line| line.strip_prefix("redleaf: "));
+        if let Some(reason) = refused {
+            return Err(BuildError::Refused(reason.to_owned()).into());
+        }
         eprint!("{messages}");
         let what = what.to_owned();
         return Err(BuildError::Cargo { what }.into());

@@ -2,14 +2,21 @@
 //!
 //! Domains and programs are ordinary packages whose binaries are linked as
 //! position-independent images without the standard library ([`mod@cargo`]). The
-//! build refuses what it does not trust ([`trust`], [`wrapper`]), then signs
-//! every image ([`sign`]) with a key made for this checkout ([`keys`]), whose
-//! public half is compiled into the kernels.
+//! build refuses what it does not trust ([`gate`], [`wrapper`]), runs cargo where it
+//! cannot read the key ([`confine`]), then signs every image ([`sign`]) with a key
+//! made for this checkout ([`keys`]), whose public half is compiled into the kernels.
 
 mod cargo;
+pub mod confine;
+mod gate;
 mod keys;
+pub mod layers;
+mod manifests;
+pub mod places;
 mod role;
 mod sign;
+mod sources;
+mod tokens;
 pub mod trust;
 pub mod wrapper;
 
@@ -26,7 +33,9 @@ use crate::tree::Tree;
 pub use cargo::{
     Environment, Package, TARGET, Workspace, cargo, dependency_folders, kernel_symbols, start_error,
 };
+pub use gate::Gate;
 pub use keys::Keys;
+pub use sources::COMPILE_TRUSTED_FILES;
 
 /// Everything a machine is booted with, but the disk.
 #[derive(Clone, Debug)]
@@ -52,6 +61,9 @@ pub enum BuildError {
         /// What was built.
         what: String,
     },
+    /// The compiler wrapper refused a crate.
+    #[error("{0}")]
+    Refused(String),
     /// Cargo's description of the workspace cannot be read.
     #[error("cannot read the workspace: {0}")]
     Metadata(String),
@@ -141,20 +153,21 @@ fn build_changed(
     machine: Machine,
     listed: Built,
 ) -> Result<Built, ToolError> {
-    let workspace = Workspace::read(tree)?;
-    let key = Keys::load_or_make(tree)?;
-    let environment = cargo::Environment::new(tree, &key)?;
+    let gate = Gate::pass(tree)?;
+    let environment = cargo::Environment::new(tree, &Keys::load_or_make(tree)?)?;
 
     let names = image_names(source, machine);
-    let packages = image_packages(&workspace, &names)?;
-    trust::check(tree, &workspace, &packages)?;
+    let packages = image_packages(gate.workspace(), &names)?;
+    trust::check(tree, gate.workspace(), &packages)?;
     let step = Step::start("building domains and programs");
-    let executables = cargo::build_images(tree, &environment, &packages, &step)?;
+    let executables = cargo::build_images(tree, &gate, &environment, &packages, &step)?;
     drop(step);
+    // Cargo and all it started have ended: what it left is signed, not what runs.
+    let key = Keys::load_or_make(tree)?;
     let signer = sign::Signer {
         tree,
         keys: &key,
-        workspace: &workspace,
+        workspace: gate.workspace(),
     };
     let images = signer.sign_domains(&executables, &names)?;
     let programs = signer.sign_programs(&executables)?;
@@ -162,7 +175,7 @@ fn build_changed(
     let plan = source.compile(machine, &Images::read(&images)?)?;
     fs::write(&listed.plan, plan).map_err(ToolError::file("write", &listed.plan))?;
     let step = Step::start("building the kernel");
-    cargo::build_kernel(tree, &environment, machine, &step)?;
+    cargo::build_kernel(tree, &gate, &environment, machine, &step)?;
     drop(step);
     Ok(Built {
         images,

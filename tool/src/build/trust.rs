@@ -12,12 +12,15 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::cargo::{Package, Workspace};
-use super::wrapper;
+use super::{COMPILE_TRUSTED_FILES, manifests, wrapper};
 use crate::error::ToolError;
 use crate::tree::Tree;
 
-/// Room of the macros that may generate unsafe code.
-const TRUSTED_ROOMS: [&str; 2] = ["trusted", "kernel"];
+/// The one registry, as cargo calls it.
+pub const REGISTRY: &str = "registry+https://github.com/rust-lang/crates.io-index";
+
+/// Kinds of targets that no other crate uses by a name.
+const NO_LIBRARY: [&str; 5] = ["bench", "bin", "custom-build", "example", "test"];
 
 /// Why a package is refused.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -102,6 +105,66 @@ pub enum TrustError {
         /// Where it comes from.
         origin: String,
     },
+    /// A key or value of a manifest.
+    #[error("{file}: {message}")]
+    Manifest {
+        /// The manifest.
+        file: String,
+        /// What is refused, and what is expected.
+        message: String,
+    },
+    /// A file by its name.
+    #[error("{path} is refused: {reason}")]
+    Place {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// Tokens that an untrusted source may not contain.
+    #[error("{file}:{line}: {message}")]
+    Source {
+        /// The file.
+        file: String,
+        /// Line, from 1.
+        line: usize,
+        /// What is refused, and why.
+        message: String,
+    },
+    /// The compiler was made to read something else than the crate.
+    #[error("{package} is refused: it reads {message}")]
+    Reads {
+        /// The package.
+        package: String,
+        /// What it reads.
+        message: String,
+    },
+    /// An import that the table of layers does not allow.
+    #[error("{0}")]
+    Import(crate::check::Finding),
+    /// Two images of one name.
+    #[error("the image {image} is refused: {packages} have one of that name")]
+    ImageName {
+        /// The name.
+        image: String,
+        /// The packages.
+        packages: String,
+    },
+    /// A crate that generated code would take for another.
+    #[error("{package} {version} is refused: its library has the name of {other}")]
+    CrateName {
+        /// The crate from elsewhere.
+        package: String,
+        /// Its version.
+        version: String,
+        /// The other one.
+        other: String,
+    },
+    /// Cargo would change `Cargo.lock`.
+    #[error(
+        "Cargo.lock does not fit the manifests: expected what cargo update --workspace makes of it"
+    )]
+    StaleLock,
     /// `vetted.toml` or `Cargo.lock` cannot be understood.
     #[error("{file}:{line}: {message}")]
     List {
@@ -140,6 +203,7 @@ pub type VettedList = BTreeMap<String, Vetted>;
 struct Locked {
     name: String,
     version: String,
+    source: Option<String>,
     checksum: Option<String>,
 }
 
@@ -170,7 +234,16 @@ pub fn check_at(
             match &used.source {
                 None => check_own(workspace, used)?,
                 Some(source) => {
-                    check_foreign(&package.name, used, source, &vetted, &checksums)?;
+                    let key = (used.name.clone(), used.version.clone());
+                    let checksum = checksums.get(&key).map(String::as_str);
+                    let entry = vet(&package.name, &key, source, checksum, &vetted)?;
+                    if entry.host_only {
+                        return Err(TrustError::HostOnly {
+                            package: package.name.clone(),
+                            dependency: used.name.clone(),
+                        }
+                        .into());
+                    }
                 }
             }
         }
@@ -180,42 +253,44 @@ pub fn check_at(
 
 /// Checks a package of the tree.
 fn check_own(workspace: &Workspace, package: &Package) -> Result<(), ToolError> {
-    if TRUSTED_ROOMS
-        .iter()
-        .any(|room| workspace.is_in(package, room))
-    {
+    if wrapper::is_trusted(&workspace.workspace_root, package.folder()) {
         return Ok(());
     }
     let name = || package.name.clone();
     if package.has_target("custom-build") {
-        return Err(super::BuildError::from(TrustError::BuildScript { package: name() }).into());
+        return Err(TrustError::BuildScript { package: name() }.into());
     }
     if package.has_target("proc-macro") {
-        return Err(super::BuildError::from(TrustError::ProcMacro { package: name() }).into());
+        return Err(TrustError::ProcMacro { package: name() }.into());
     }
     if !wrapper::is_untrusted(&workspace.workspace_root, package.folder()) {
         let origin = package.folder().display().to_string();
-        return Err(super::BuildError::from(TrustError::ForeignSource {
+        return Err(TrustError::ForeignSource {
             package: name(),
             dependency: name(),
             origin,
-        })
+        }
         .into());
     }
     for target in package
         .targets
         .iter()
         .filter(|target| target.is("bin") || target.is("lib"))
+        .filter(|_| {
+            !COMPILE_TRUSTED_FILES
+                .iter()
+                .any(|room| workspace.is_in(package, room))
+        })
     {
         let text = fs::read_to_string(&target.src_path)
             .map_err(ToolError::file("read", &target.src_path))?;
         if !forbids_unsafe(&text) {
             let file = target.src_path.strip_prefix(&workspace.workspace_root);
             let file = file.unwrap_or(&target.src_path).display().to_string();
-            return Err(super::BuildError::from(TrustError::NoForbid {
+            return Err(TrustError::NoForbid {
                 package: name(),
                 file,
-            })
+            }
             .into());
         }
     }
@@ -228,54 +303,115 @@ fn forbids_unsafe(text: &str) -> bool {
         .any(|line| line.trim() == "#![forbid(unsafe_code)]")
 }
 
-/// Checks a crate from elsewhere that an image of `package` contains.
-fn check_foreign(
+/// Checks every crate from elsewhere that `Cargo.lock` names: it comes from the one
+/// registry, and if it is vetted, it is as it was vetted. Those that are not are for
+/// other platforms; [`check_members`] sees to it.
+///
+/// # Errors
+/// The [`TrustError`] for the first that is not.
+pub fn check_lock(root: &Path) -> Result<(), ToolError> {
+    let vetted = read_vetted(root)?;
+    for locked in read_lock(root)?.package {
+        if let Some(source) = &locked.source {
+            let key = (locked.name, locked.version);
+            let checksum = locked.checksum.as_deref();
+            match vet("Cargo.lock", &key, source, checksum, &vetted) {
+                Ok(_) | Err(TrustError::Unvetted { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The entry of a crate from elsewhere that `package` uses: by name, version, source
+/// and checksum.
+///
+/// # Errors
+/// The [`TrustError`] that says what is not as it was vetted.
+pub fn vet<'a>(
     package: &str,
-    used: &Package,
+    key: &(String, String),
     source: &str,
-    vetted: &VettedList,
-    checksums: &BTreeMap<(String, String), String>,
-) -> Result<(), ToolError> {
-    let (package, dependency) = (package.to_owned(), used.name.clone());
-    let version = used.version.clone();
-    let error = if !source.starts_with("registry+") {
-        TrustError::ForeignSource {
+    checksum: Option<&str>,
+    vetted: &'a VettedList,
+) -> Result<&'a Vetted, TrustError> {
+    let package = package.to_owned();
+    let (dependency, version) = key.clone();
+    if source != REGISTRY {
+        return Err(TrustError::ForeignSource {
             package,
             dependency,
             origin: source.to_owned(),
+        });
+    }
+    let exact = vetted.get(&format!("{dependency}@{version}"));
+    match exact.or_else(|| vetted.get(&dependency)) {
+        None => Err(TrustError::Unvetted {
+            package,
+            dependency,
+            version,
+        }),
+        Some(entry) if entry.version != version => Err(TrustError::VettedVersion {
+            package,
+            dependency,
+            version,
+            vetted: entry.version.clone(),
+        }),
+        Some(entry) if checksum.is_none() || checksum != entry.checksum.as_deref() => {
+            Err(TrustError::VettedChecksum {
+                package,
+                dependency,
+                version,
+            })
         }
-    } else {
-        let exact = vetted.get(&format!("{dependency}@{version}"));
-        match exact.or_else(|| vetted.get(&dependency)) {
-            None => TrustError::Unvetted {
-                package,
-                dependency,
-                version,
-            },
-            Some(entry) if entry.host_only => TrustError::HostOnly {
-                package,
-                dependency,
-            },
-            Some(entry) if entry.version != version => TrustError::VettedVersion {
-                package,
-                dependency,
-                version,
-                vetted: entry.version.clone(),
-            },
-            Some(entry) => {
-                let locked = checksums.get(&(dependency.clone(), version.clone()));
-                if locked.is_some() && locked == entry.checksum.as_ref() {
-                    return Ok(());
-                }
-                TrustError::VettedChecksum {
-                    package,
-                    dependency,
-                    version,
-                }
+        Some(entry) => Ok(entry),
+    }
+}
+
+/// Checks every package that cargo found, whether it is in an image or not: nothing
+/// of the untrusted rooms runs on the host at build, every crate from elsewhere is
+/// vetted, and no crate has another's name.
+///
+/// # Errors
+/// The [`TrustError`] for the first rule broken, or [`ToolError::File`].
+pub fn check_members(workspace: &Workspace) -> Result<(), ToolError> {
+    let mut names: BTreeMap<String, &str> = manifests::COMPILER_CRATES
+        .iter()
+        .map(|name| ((*name).to_owned(), "a crate of the compiler"))
+        .collect();
+    for package in &workspace.packages {
+        if package.source.is_none() {
+            names.insert(package.name.replace('-', "_"), &package.name);
+            let is_tool = workspace.is_in(package, wrapper::TOOL_ROOM);
+            if !is_tool {
+                check_own(workspace, package)?;
             }
         }
-    };
-    Err(super::BuildError::from(error).into())
+    }
+    let root = &workspace.workspace_root;
+    let (vetted, checksums) = (read_vetted(root)?, read_checksums(root)?);
+    for package in &workspace.packages {
+        let Some(source) = &package.source else {
+            continue;
+        };
+        let key = (package.name.clone(), package.version.clone());
+        let checksum = checksums.get(&key).map(String::as_str);
+        vet("the tree", &key, source, checksum, &vetted)?;
+        let libraries = package.targets.iter();
+        let libraries = libraries.filter(|target| !NO_LIBRARY.iter().any(|kind| target.is(kind)));
+        for library in libraries {
+            if let Some(other) = names.get(&library.name.replace('-', "_")) {
+                return Err(TrustError::CrateName {
+                    package: package.name.clone(),
+                    version: package.version.clone(),
+                    other: (*other).to_owned(),
+                }
+                .into());
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Reads `vetted.toml`.
@@ -285,28 +421,37 @@ pub fn read_vetted(root: &Path) -> Result<VettedList, ToolError> {
     toml::from_str(&text).map_err(|error| list_error("vetted.toml", &text, &error))
 }
 
-/// Reads the checksums in `Cargo.lock`, by name and version.
-pub fn read_checksums(root: &Path) -> Result<BTreeMap<(String, String), String>, ToolError> {
+/// Reads `Cargo.lock`.
+fn read_lock(root: &Path) -> Result<Lock, ToolError> {
     let path = root.join("Cargo.lock");
     let text = fs::read_to_string(&path).map_err(ToolError::file("read", &path))?;
-    let lock: Lock =
-        toml::from_str(&text).map_err(|error| list_error("Cargo.lock", &text, &error))?;
-    Ok(lock
+    toml::from_str(&text).map_err(|error| list_error("Cargo.lock", &text, &error))
+}
+
+/// Reads the checksums in `Cargo.lock`, by name and version.
+pub fn read_checksums(root: &Path) -> Result<BTreeMap<(String, String), String>, ToolError> {
+    Ok(read_lock(root)?
         .package
         .into_iter()
         .filter_map(|locked| Some(((locked.name, locked.version), locked.checksum?)))
         .collect())
 }
 
+impl From<TrustError> for ToolError {
+    fn from(error: TrustError) -> Self {
+        Self::Build(super::BuildError::Trust(error))
+    }
+}
+
 fn list_error(file: &'static str, text: &str, error: &toml::de::Error) -> ToolError {
     let offset = error.span().map_or(0, |span| span.start);
     let line = text.get(..offset).unwrap_or_default().matches('\n').count() + 1;
     let message = error.message().replace('\n', ", ");
-    super::BuildError::from(TrustError::List {
+    TrustError::List {
         file,
         line,
         message,
-    })
+    }
     .into()
 }
 

@@ -2,9 +2,11 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
+use super::super::cargo::cargo;
 use super::{Workspace, check_at};
 
 const FORBIDS: &str = "//! A domain.\n#![forbid(unsafe_code)]\nfn main() {}\n";
@@ -46,9 +48,20 @@ impl Fixture {
 
     /// What the build says of the domain.
     fn verdict(&self) -> Result<(), String> {
+        self.lock();
         let workspace = Workspace::read_at(self.root()).map_err(|error| error.to_string())?;
         let package = workspace.image_package("guest").unwrap();
         check_at(self.root(), &workspace, &[package]).map_err(|error| error.to_string())
+    }
+
+    /// Lets cargo write `Cargo.lock`.
+    fn lock(&self) {
+        let status = Command::new(cargo())
+            .args(["metadata", "--format-version", "1", "--offline"])
+            .current_dir(self.root())
+            .stdout(Stdio::null())
+            .status();
+        assert!(status.unwrap().success());
     }
 
     #[track_caller]

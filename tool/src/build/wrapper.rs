@@ -1,19 +1,29 @@
-//! Compiler wrapper: forbids `unsafe` outside `kernel/` and `trusted/`.
+//! Compiler wrapper: what an untrusted crate is compiled with, and from.
 //!
-//! Cargo calls the tool in place of rustc for every workspace member. A crate
-//! of an untrusted room gets `-Funsafe_code`, which no attribute in its source
-//! can lift; code that trusted macros generate keeps its own span and passes.
+//! Cargo calls the tool in place of rustc for every workspace member of an image or a
+//! kernel. A crate of an untrusted room gets `-Funsafe_code`, which no attribute in
+//! its source can lift; code that trusted macros generate keeps its own span and
+//! passes. Then the files that the compiler has read are looked at ([`sources`]): a
+//! crate that is refused has not been compiled, as far as cargo knows.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+
+use super::sources;
 
 /// Environment variable that makes the tool a wrapper: the root of the tree.
 pub const WRAPPER_ROOT: &str = "REDLEAF_WRAPPER_ROOT";
 
 /// Rooms whose crates may not contain `unsafe`.
 pub const UNTRUSTED_ROOMS: [&str; 5] = ["domains", "programs", "lib", "interfaces", "tests"];
+
+/// Rooms whose crates may.
+pub const TRUSTED_ROOMS: [&str; 2] = ["kernel", "trusted"];
+
+/// The host tool's; it is in no image.
+pub const TOOL_ROOM: &str = "tool";
 
 /// Whether cargo called the tool as its compiler wrapper.
 pub fn is_wanted() -> bool {
@@ -23,29 +33,91 @@ pub fn is_wanted() -> bool {
             .is_some_and(|argument| Path::new(&argument).ends_with("rustc"))
 }
 
-/// Becomes rustc, with `-Funsafe_code` if the crate lies in an untrusted room.
+/// Becomes rustc; for a crate of an untrusted room, runs it and looks at what it read.
 pub fn run() -> ExitCode {
-    let mut arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
-    let root = std::env::var_os(WRAPPER_ROOT).unwrap_or_default();
-    // Cargo sets no manifest folder when it only asks for the version.
-    if let Some(folder) = std::env::var_os("CARGO_MANIFEST_DIR")
-        && is_untrusted(Path::new(&root), Path::new(&folder))
-    {
-        arguments.push("-Funsafe_code".into());
-    }
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let root = PathBuf::from(std::env::var_os(WRAPPER_ROOT).unwrap_or_default());
     let Some((rustc, arguments)) = arguments.split_first() else {
         return ExitCode::FAILURE;
     };
-    let error = Command::new(rustc).args(arguments).exec();
+    // Cargo sets no manifest folder when it only asks for the version.
+    let folder = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    let mut command = Command::new(rustc);
+    command.args(arguments);
+    let error = match folder.filter(|folder| is_untrusted(&root, folder)) {
+        None => command.exec(),
+        Some(folder) => match command.arg("-Funsafe_code").status() {
+            Ok(status) if status.success() => return look(&root, &folder, arguments),
+            Ok(_) => return ExitCode::FAILURE,
+            Err(error) => error,
+        },
+    };
     eprintln!("redleaf: cannot start {}: {error}", rustc.display());
     ExitCode::FAILURE
 }
 
-/// Whether a package folder lies in a room that may not contain `unsafe`.
-pub fn is_untrusted(root: &Path, folder: &Path) -> bool {
-    folder
-        .strip_prefix(root)
-        .is_ok_and(|inside| UNTRUSTED_ROOMS.iter().any(|room| inside.starts_with(room)))
+/// Looks at a crate that was compiled from the package in `folder`.
+fn look(root: &Path, folder: &Path, arguments: &[OsString]) -> ExitCode {
+    let reason = match check_arguments(arguments) {
+        Err(reason) => {
+            let package = folder.strip_prefix(root).unwrap_or(folder);
+            format!("{} is refused: {reason}", package.display())
+        }
+        Ok(dep_info) => match sources::check_crate(root, folder, &dep_info) {
+            Ok(()) => return ExitCode::SUCCESS,
+            Err(error) => error.to_string(),
+        },
+    };
+    eprintln!("redleaf: {reason}");
+    ExitCode::FAILURE
+}
+
+/// Looks at a compiler's arguments: the edition, and that each crate has the name it
+/// is used by. Returns where the files that the compiler has read are listed.
+fn check_arguments(arguments: &[OsString]) -> Result<PathBuf, String> {
+    let text: Vec<&str> = arguments.iter().filter_map(|each| each.to_str()).collect();
+    if !text.contains(&"--edition=2024") {
+        return Err("it is compiled for another edition: expected 2024".to_owned());
+    }
+    let after = |option: &'static str| {
+        let pairs = text.windows(2).filter(move |pair| pair[0] == option);
+        pairs.map(|pair| pair[1])
+    };
+    for used in after("--extern") {
+        let (name, path) = used.split_once('=').unwrap_or((used, ""));
+        let file = Path::new(path).file_name().and_then(OsStr::to_str);
+        let file = file
+            .and_then(|file| file.strip_prefix("lib"))
+            .unwrap_or(name);
+        let crate_name = file.split(['-', '.']).next().unwrap_or_default();
+        if name.rsplit(':').next() != Some(crate_name) {
+            return Err(format!("it uses {crate_name} by the name {name}"));
+        }
+    }
+    let name = after("--crate-name").next();
+    let folder = after("--out-dir").next();
+    let suffix = after("-C").find_map(|option| option.strip_prefix("extra-filename="));
+    match (name, folder) {
+        (Some(name), Some(folder)) => {
+            Ok(Path::new(folder).join(format!("{name}{}.d", suffix.unwrap_or_default())))
+        }
+        _ => Err("the compiler was not told where to list what it reads".to_owned()),
+    }
+}
+
+/// Whether a file or folder lies in a room that may not contain `unsafe`.
+pub fn is_untrusted(root: &Path, path: &Path) -> bool {
+    is_in(root, path, &UNTRUSTED_ROOMS)
+}
+
+/// Whether a file or folder lies in a room that may contain `unsafe`.
+pub fn is_trusted(root: &Path, path: &Path) -> bool {
+    is_in(root, path, &TRUSTED_ROOMS)
+}
+
+fn is_in(root: &Path, path: &Path, rooms: &[&str]) -> bool {
+    path.strip_prefix(root)
+        .is_ok_and(|inside| rooms.iter().any(|room| inside.starts_with(room)))
 }
 
 #[cfg(test)]
@@ -62,5 +134,27 @@ mod tests {
         assert!(!is_untrusted("/tree/trusted/runtime"));
         assert!(!is_untrusted("/tree/kernel/core"));
         assert!(!is_untrusted("/elsewhere/lib/glob"));
+        assert!(is_trusted(root, Path::new("/tree/trusted/runtime")));
+        assert!(!is_trusted(root, Path::new("/tree/tool")));
+    }
+
+    fn verdict(arguments: &str) -> Result<PathBuf, String> {
+        let arguments: Vec<OsString> = arguments.split(' ').map(OsString::from).collect();
+        check_arguments(&arguments)
+    }
+
+    #[test]
+    fn crates_are_used_by_their_names() {
+        let common = "--crate-name a --edition=2024 --out-dir /o -C extra-filename=-1";
+        let good = format!("{common} --extern b_c=/o/libb_c-2.rmeta --extern core=/o/libcore.rlib");
+        assert_eq!(verdict(&good), Ok(PathBuf::from("/o/a-1.d")));
+        let renamed = format!("{common} --extern exchange=/o/libevil-2.rlib");
+        assert_eq!(
+            verdict(&renamed),
+            Err("it uses evil by the name exchange".to_owned())
+        );
+        let old = common.replace("2024", "2021");
+        assert!(verdict(&old).unwrap_err().contains("another edition"));
+        assert!(verdict("--edition=2024").is_err());
     }
 }

@@ -11,7 +11,7 @@ use std::thread;
 use serde::Deserialize;
 
 use super::{Finding, Findings, shown};
-use crate::build::{Environment, Keys, TARGET, Workspace, cargo, start_error};
+use crate::build::{Environment, Gate, Keys, TARGET, cargo, start_error};
 use crate::error::ToolError;
 use crate::progress::Step;
 use crate::tree::Tree;
@@ -75,11 +75,14 @@ fn format_findings(root: &Path, text: &str) -> Findings {
 /// # Errors
 /// [`ToolError`] if the workspace cannot be read or cargo not be started.
 pub fn clippy(tree: &Tree, step: &Step) -> Result<Findings, ToolError> {
-    let workspace = Workspace::read(tree)?;
+    let gate = Gate::pass(tree)?;
     let mut host = words(&["--workspace", "--all-targets"]);
     host.extend(MACHINES.iter().flat_map(|name| words(&["--exclude", name])));
     let mut images = words(&["--bins", "--target", TARGET]);
-    for package in workspace.members_in(&["domains", "programs", "tests"]) {
+    for package in gate
+        .workspace()
+        .members_in(&["domains", "programs", "tests"])
+    {
         if package.has_target("bin") {
             images.extend(words(&["-p", &package.name]));
         }
@@ -106,7 +109,7 @@ pub fn clippy(tree: &Tree, step: &Step) -> Result<Findings, ToolError> {
             arguments: words(&["--all-targets", "--target", TARGET, "-p", "kernel-hosted"]),
         },
     ];
-    look(tree, "clippy", &views, step)
+    look(tree, &gate, "clippy", &views, step)
 }
 
 /// What rustdoc says.
@@ -140,7 +143,7 @@ pub fn docs(tree: &Tree, step: &Step) -> Result<Findings, ToolError> {
             arguments: kernel,
         },
     ];
-    look(tree, "doc", &views, step)
+    look(tree, &Gate::pass(tree)?, "doc", &views, step)
 }
 
 fn words(words: &[&str]) -> Vec<String> {
@@ -148,7 +151,13 @@ fn words(words: &[&str]) -> Vec<String> {
 }
 
 /// Runs a subcommand of cargo on each view and gathers its warnings.
-fn look(tree: &Tree, subcommand: &str, views: &[View], step: &Step) -> Result<Findings, ToolError> {
+fn look(
+    tree: &Tree,
+    gate: &Gate,
+    subcommand: &str,
+    views: &[View],
+    step: &Step,
+) -> Result<Findings, ToolError> {
     let environment = Environment::new(tree, &Keys::load_or_make(tree)?)?;
     let mut findings = Findings::new();
     for view in views {
@@ -156,12 +165,18 @@ fn look(tree: &Tree, subcommand: &str, views: &[View], step: &Step) -> Result<Fi
             "" => DOC_FLAGS.to_owned(),
             flags => format!("{DOC_FLAGS}\x1f{flags}"),
         };
-        let mut command = Command::new(cargo());
+        let folder = tree.target(view.folder);
+        let mut command = gate.cargo(std::slice::from_ref(&folder))?;
         command
-            .args([subcommand, "--keep-going", "--message-format=json"])
+            .args([
+                subcommand,
+                "--locked",
+                "--keep-going",
+                "--message-format=json",
+            ])
             .args(&view.arguments)
             .arg("--target-dir")
-            .arg(tree.target(view.folder))
+            .arg(folder)
             .env("CARGO_ENCODED_RUSTFLAGS", view.flags)
             .env("CARGO_ENCODED_RUSTDOCFLAGS", rustdoc_flags)
             .current_dir(tree.root());

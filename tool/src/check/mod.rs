@@ -7,11 +7,11 @@
 //! - [`text`]: every other text file, and paths that exist on one machine only;
 //! - [`roots`]: the attribute that refuses `unsafe`, in each crate's root;
 //! - [`readme`]: the folder map against the folders;
-//! - [`layers`]: the table of who may import whom, against cargo's graph;
+//! - [`layers`](crate::build::layers): the table of who may import whom, against
+//!   cargo's graph;
 //! - [`vetted`]: `vetted.toml` against what cargo resolved;
 //! - [`lint`]: formatting, clippy and rustdoc, whose warnings are errors.
 
-mod layers;
 mod lint;
 mod readme;
 mod roots;
@@ -25,6 +25,7 @@ use std::fmt;
 use std::path::Path;
 use std::time::Instant;
 
+use crate::build::layers;
 use crate::cli::CheckOptions;
 use crate::error::ToolError;
 use crate::progress::Step;
@@ -177,7 +178,7 @@ fn chosen(names: &[String]) -> Result<Vec<&'static Rule>, CheckError> {
 }
 
 /// A path as findings show it: relative to the tree if it lies there.
-fn shown(root: &Path, path: &Path) -> String {
+pub fn shown(root: &Path, path: &Path) -> String {
     path.strip_prefix(root)
         .unwrap_or(path)
         .display()
@@ -185,7 +186,7 @@ fn shown(root: &Path, path: &Path) -> String {
 }
 
 /// Number of the first line that contains a text, from 1; 1 if none does.
-fn line_of(text: &str, wanted: &str) -> usize {
+pub fn line_of(text: &str, wanted: &str) -> usize {
     text.lines()
         .position(|line| line.contains(wanted))
         .map_or(1, |position| position + 1)

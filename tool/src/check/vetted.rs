@@ -9,7 +9,7 @@ use std::fs;
 
 use super::{Finding, Findings, line_of};
 use crate::build::Workspace;
-use crate::build::trust::{VettedList, read_checksums, read_vetted};
+use crate::build::trust::{VettedList, read_checksums, read_vetted, vet};
 use crate::error::ToolError;
 use crate::tree::Tree;
 
@@ -109,29 +109,25 @@ fn compare(list: &VettedList, crates: &UsedCrates, texts: &Texts<'_>) -> Finding
         } else {
             name
         };
+        let id = (name.clone(), version.clone());
+        let vetted = vet(
+            "the tree",
+            &id,
+            &used.source,
+            used.checksum.as_deref(),
+            list,
+        );
         let Some(entry) = list.get(key) else {
-            let message =
-                format!("{name} {version} is used and {LIST} does not list it: expected an entry");
-            findings.insert(texts.locked(name, message));
+            findings.extend(
+                vetted
+                    .err()
+                    .map(|error| texts.locked(name, error.to_string())),
+            );
             continue;
         };
         let mut complain = |message: String| findings.insert(texts.entry(key, message));
-        if !used.source.starts_with("registry+") {
-            complain(format!(
-                "{name} comes from {}: expected the registry",
-                used.source
-            ));
-        }
-        if entry.version != *version {
-            let vetted = &entry.version;
-            complain(format!("{name} {vetted} is vetted, and {version} is used"));
-        } else if entry.checksum.is_none() || entry.checksum != used.checksum {
-            complain(format!(
-                "the checksum of {name} {version} is not that of {LOCK}: expected {}",
-                used.checksum
-                    .as_deref()
-                    .unwrap_or("a crate of the registry")
-            ));
+        if let Err(error) = vetted {
+            complain(error.to_string());
         }
         let licence = used.licence.as_deref().unwrap_or("none");
         if entry.licence != licence {
@@ -196,6 +192,7 @@ fn split_outside<'a>(text: &'a str, word: &str) -> Vec<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::build::trust::REGISTRY;
 
     const GOOD: &str = "[one]\nversion = \"1.0.0\"\nlicence = \"MIT OR Apache-2.0\"\nwhy = \"used\"\nchecksum = \"aa\"\n";
 
@@ -220,7 +217,7 @@ mod tests {
     }
 
     fn registry(licence: &str) -> Used {
-        used("registry+https://example.org/index", licence, "aa")
+        used(REGISTRY, licence, "aa")
     }
 
     #[test]
@@ -241,10 +238,12 @@ mod tests {
     #[test]
     fn each_difference_is_found() {
         let good = || registry("MIT OR Apache-2.0");
-        fires("", "1.0.0", good(), "Cargo.lock:2: one 1.0.0 is used");
-        fires(GOOD, "1.0.1", good(), "vetted.toml:1: one 1.0.0 is vetted");
-        let other = used("registry+", "MIT OR Apache-2.0", "bb");
-        fires(GOOD, "1.0.0", other, "expected bb");
+        let unlisted = "Cargo.lock:2: the tree is refused: it uses one 1.0.0, which";
+        fires("", "1.0.0", good(), unlisted);
+        let version = "vetted.toml:1: the tree is refused: it uses one 1.0.1, but 1.0.0";
+        fires(GOOD, "1.0.1", good(), version);
+        let other = used(REGISTRY, "MIT OR Apache-2.0", "bb");
+        fires(GOOD, "1.0.0", other, "the checksum of one 1.0.0");
         let unsummed = GOOD.replace("checksum = \"aa\"\n", "");
         fires(&unsummed, "1.0.0", good(), "the checksum of one");
         fires(
@@ -254,7 +253,19 @@ mod tests {
             "the licence of one is \"MIT\"",
         );
         let git = used("git+https://example.org", "MIT OR Apache-2.0", "aa");
-        fires(GOOD, "1.0.0", git, "expected the registry");
+        fires(
+            GOOD,
+            "1.0.0",
+            git,
+            "only the tree and crates.io are allowed",
+        );
+        let elsewhere = used("registry+https://example.org", "MIT OR Apache-2.0", "aa");
+        fires(
+            GOOD,
+            "1.0.0",
+            elsewhere,
+            "only the tree and crates.io are allowed",
+        );
         let silent = GOOD.replace("\"used\"", "\" \"");
         fires(&silent, "1.0.0", good(), "no reason");
         let unfree = GOOD.replace("MIT OR Apache-2.0", "GPL-3.0");

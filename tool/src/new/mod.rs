@@ -7,6 +7,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use crate::build::{cargo, places, start_error};
 use crate::cli::{NewKind, NewOptions};
 use crate::error::ToolError;
 use crate::tree::Tree;
@@ -156,8 +157,10 @@ pub fn command(tree: &Tree, options: &NewOptions) -> Result<u8, ToolError> {
         return Err(NewError::Taken(place).into());
     }
     let files = plan(tree, options.kind, &name)?;
+    places::check(tree.root())?;
     write_all(&files)?;
     format(&files);
+    lock(tree)?;
     for (path, _) in &files {
         let shown = path.strip_prefix(tree.root()).unwrap_or(path);
         println!("{}", shown.display());
@@ -278,6 +281,18 @@ fn format(files: &[(PathBuf, String)]) {
         .args(sources)
         .stderr(Stdio::null())
         .status();
+}
+
+/// Adds a new package to `Cargo.lock`, which no build changes. Nothing is fetched, and
+/// nothing of the tree is run.
+fn lock(tree: &Tree) -> Result<(), ToolError> {
+    Command::new(cargo())
+        .args(["update", "--workspace", "--offline", "--quiet"])
+        .current_dir(tree.root())
+        .stdin(Stdio::null())
+        .status()
+        .map(drop)
+        .map_err(start_error("cargo"))
 }
 
 /// Best effort: the failure that led here is what is reported.

@@ -17,7 +17,7 @@ use crate::tree::Tree;
 const TABLE: &str = "tests/commands.toml";
 
 /// What starts the lines that say what the tool is doing; never its answer.
-const PROGRESS: [&str; 4] = ["building ", "making ", "running ", "writing "];
+const PROGRESS: [&str; 5] = ["building ", "check ", "making ", "running ", "writing "];
 
 /// The table's top level.
 #[derive(Debug, Deserialize)]

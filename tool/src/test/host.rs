@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use super::Counts;
-use crate::build::{Workspace, cargo, start_error};
+use crate::build::{Gate, cargo, start_error};
 use crate::cli::TestOptions;
 use crate::error::ToolError;
 use crate::tree::Tree;
@@ -12,22 +12,33 @@ use crate::tree::Tree;
 /// Packages that cannot be linked for the host, and why.
 const NOT_ON_THE_HOST: [(&str, &str); 0] = [];
 
+/// Folders under `target/host` that tests and their build write; the host tool is
+/// built beside them, and no test may change it.
+const FOLDERS: [&str; 4] = ["debug", "nextest", "tests", "tmp"];
+
 /// Runs the host tests, with nextest if it is there.
 ///
 /// # Errors
 /// [`ToolError::Start`] if cargo cannot be started.
 pub fn run(tree: &Tree, options: &TestOptions) -> Result<Counts, ToolError> {
-    let workspace = Workspace::read(tree)?;
+    let gate = Gate::pass(tree)?;
     let has_nextest = has_nextest();
-    let mut command = Command::new(cargo());
+    let mut command = gate.cargo(&FOLDERS.map(|folder| tree.target("host").join(folder)))?;
     if has_nextest {
         // Nextest prints to standard error alone.
-        command.args(["nextest", "run", "--no-fail-fast", "--no-tests=pass"]);
+        command.args([
+            "nextest",
+            "run",
+            "--locked",
+            "--no-fail-fast",
+            "--no-tests=pass",
+        ]);
         command.args(["--status-level", "fail", "--final-status-level", "fail"]);
         command.args(["--hide-progress-bar", "--failure-output", "immediate"]);
     } else {
         command.args([
             "test",
+            "--locked",
             "--no-fail-fast",
             "--quiet",
             "--lib",
@@ -35,7 +46,7 @@ pub fn run(tree: &Tree, options: &TestOptions) -> Result<Counts, ToolError> {
             "--tests",
         ]);
     }
-    for package in workspace.members() {
+    for package in gate.workspace().members() {
         if !NOT_ON_THE_HOST
             .iter()
             .any(|(name, _)| *name == package.name)

@@ -99,8 +99,6 @@ impl Drop for Taken<'_> {
 
 #[cfg(test)]
 mod tests {
-    extern crate std;
-
     use std::sync::Barrier;
     use std::thread;
     use std::vec::Vec;

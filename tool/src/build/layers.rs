@@ -1,14 +1,18 @@
 //! Who may import whom: one table, compared with cargo's graph both ways.
+//!
+//! The gate refuses an edge that is not in it; `./redleaf check layers` finds rows
+//! that nobody uses as well.
 
 use std::fs;
 
-use super::{Finding, Findings, line_of, shown};
-use crate::build::Workspace;
+use super::cargo::Workspace;
+use super::trust::TrustError;
+use crate::check::{Finding, Findings, line_of, shown};
 use crate::error::ToolError;
 use crate::tree::Tree;
 
 /// This file, where a new edge is a reviewed line.
-const TABLE: &str = "tool/src/check/layers.rs";
+const TABLE: &str = "tool/src/build/layers.rs";
 
 /// What the packages of a room may import from the tree.
 struct Layer {
@@ -187,23 +191,45 @@ struct Edge {
 pub fn check(tree: &Tree) -> Result<Findings, ToolError> {
     let table = tree.path(TABLE);
     let table = fs::read_to_string(&table).map_err(ToolError::file("read", &table))?;
-    Ok(compare(LAYERS, &edges(tree)?, &table))
+    let edges = edges(tree, &Workspace::read(tree)?)?;
+    let findings = refused(LAYERS, &edges);
+    Ok(findings.chain(unused(LAYERS, &edges, &table)).collect())
 }
 
-/// The edges between packages of the tree.
-fn edges(tree: &Tree) -> Result<Vec<Edge>, ToolError> {
-    let workspace = Workspace::read(tree)?;
+/// Refuses a workspace with an edge that the table does not allow, or with a package
+/// that lies in no room of it.
+///
+/// # Errors
+/// [`TrustError::Import`] for the first, or [`ToolError::File`].
+pub fn refuse(tree: &Tree, workspace: &Workspace) -> Result<(), ToolError> {
+    let edges = edges(tree, workspace)?;
+    let nowhere = workspace.members().find_map(|package| {
+        let room = workspace.room(package).display().to_string();
+        layer_of(LAYERS, &room).is_none().then(|| {
+            let file = format!("{room}/Cargo.toml");
+            let message = format!("{room} lies in no room: expected one of the table in {TABLE}");
+            Finding::new(&file, 1, message)
+        })
+    });
+    match nowhere.or_else(|| refused(LAYERS, &edges).next()) {
+        None => Ok(()),
+        Some(finding) => Err(TrustError::Import(finding).into()),
+    }
+}
+
+/// The edges between packages of the tree, whatever they are configured by.
+fn edges(tree: &Tree, workspace: &Workspace) -> Result<Vec<Edge>, ToolError> {
     let mut edges = Vec::new();
     for package in workspace.members() {
         let manifest = &package.manifest_path;
         let text = fs::read_to_string(manifest).map_err(ToolError::file("read", manifest))?;
-        for (used, is_test) in workspace.edges(package) {
-            if used.source.is_none() {
+        for used in &package.dependencies {
+            if let Some(path) = &used.path {
                 let line = line_of(&text, &format!("{} = ", used.name));
                 edges.push(Edge {
                     from: workspace.room(package).display().to_string(),
-                    to: workspace.room(used).display().to_string(),
-                    is_test,
+                    to: shown(&workspace.workspace_root, path),
+                    is_test: used.kind.as_deref() == Some("dev"),
                     place: (shown(tree.root(), manifest), line),
                 });
             }
@@ -212,10 +238,9 @@ fn edges(tree: &Tree) -> Result<Vec<Edge>, ToolError> {
     Ok(edges)
 }
 
-/// Edges that no row allows, and rows that allow what is not there. `table` is
-/// the text in which rows are looked up.
-fn compare(layers: &[Layer], edges: &[Edge], table: &str) -> Findings {
-    let refused = edges
+/// Edges that no row allows.
+fn refused<'a>(layers: &'a [Layer], edges: &'a [Edge]) -> impl Iterator<Item = Finding> + 'a {
+    edges
         .iter()
         .filter(|edge| !is_allowed(layers, edge))
         .map(|edge| {
@@ -227,21 +252,28 @@ fn compare(layers: &[Layer], edges: &[Edge], table: &str) -> Findings {
                 edge.from, edge.to
             );
             Finding::new(path, *line, message)
-        });
-    let unused = layers.iter().flat_map(|layer| {
+        })
+}
+
+/// Rows that allow what is not there. `table` is the text in which they are looked up.
+fn unused<'a>(
+    layers: &'a [Layer],
+    edges: &'a [Edge],
+    table: &'a str,
+) -> impl Iterator<Item = Finding> + 'a {
+    layers.iter().flat_map(move |layer| {
         let imports = layer.may_import.iter().map(|room| (room, false));
         let test_imports = layer.tests_may_import.iter().map(|room| (room, true));
         imports
             .chain(test_imports)
-            .filter(|(room, is_test)| !is_used(layers, edges, layer, room, *is_test))
-            .map(|(room, _)| {
+            .filter(move |(room, is_test)| !is_used(layers, edges, layer, room, *is_test))
+            .map(move |(room, _)| {
                 let line = line_of(table, &format!("\"{}\"", layer.room));
                 let message = format!("no package of {} imports {room}: delete it", layer.room);
                 Finding::new(TABLE, line, message)
             })
             .collect::<Vec<_>>()
-    });
-    refused.chain(unused).collect()
+    })
 }
 
 /// The row of a package: that of the longest room it lies in.
@@ -312,10 +344,9 @@ mod tests {
 
     fn messages(edges: &[Edge]) -> Vec<String> {
         let table = "\n\"domains\"\n\"domains/special\"\n";
-        compare(SMALL, edges, table)
-            .iter()
-            .map(ToString::to_string)
-            .collect()
+        let findings = refused(SMALL, edges).chain(unused(SMALL, edges, table));
+        let findings = findings.collect::<Findings>();
+        findings.iter().map(ToString::to_string).collect()
     }
 
     #[test]
@@ -356,8 +387,8 @@ mod tests {
         assert_eq!(
             messages(&edges),
             [
-                "tool/src/check/layers.rs:2: no package of domains imports interfaces: delete it",
-                "tool/src/check/layers.rs:3: no package of domains/special imports interfaces: delete it",
+                "tool/src/build/layers.rs:2: no package of domains imports interfaces: delete it",
+                "tool/src/build/layers.rs:3: no package of domains/special imports interfaces: delete it",
             ]
         );
     }

@@ -1,0 +1,111 @@
+//! File names that change what cargo does, and links out of the tree.
+
+use std::fs;
+use std::path::Path;
+
+use super::trust::TrustError;
+use crate::error::ToolError;
+
+/// Top-level entries that are no part of the tree.
+const OUTSIDE: [&str; 2] = ["target", ".git"];
+
+/// The file that names the compiler.
+const TOOLCHAIN: &str = "rust-toolchain.toml";
+
+/// Looks at every name in the tree.
+///
+/// # Errors
+/// [`TrustError::Place`] for the first that is refused, or [`ToolError::File`].
+pub fn check(root: &Path) -> Result<(), ToolError> {
+    look(root, "")?;
+    let path = root.join(TOOLCHAIN);
+    let text = fs::read_to_string(&path).unwrap_or_default();
+    let table = text.parse::<toml::Table>().unwrap_or_default();
+    let keys = table.get("toolchain").and_then(toml::Value::as_table);
+    if keys.is_some_and(|keys| keys.contains_key("path")) {
+        let reason = "a compiler from elsewhere";
+        return Err(refuse(TOOLCHAIN, reason).into());
+    }
+    Ok(())
+}
+
+fn look(root: &Path, inside: &str) -> Result<(), ToolError> {
+    let folder = root.join(inside);
+    let failed = |error| ToolError::file("read", &folder)(error);
+    for entry in fs::read_dir(&folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let is_top = inside.is_empty();
+        if is_top && OUTSIDE.contains(&name.as_ref()) {
+            continue;
+        }
+        let path = if is_top {
+            name.to_string()
+        } else {
+            format!("{inside}/{name}")
+        };
+        let kind = entry.file_type().map_err(failed)?;
+        let is_toolchain = name == "rust-toolchain" || name == TOOLCHAIN && !is_top;
+        let reason = if name == ".cargo" {
+            "a configuration of cargo can name another compiler"
+        } else if is_toolchain {
+            "it names another compiler"
+        } else if kind.is_symlink() {
+            "a symbolic link: expected the file itself"
+        } else {
+            if kind.is_dir() {
+                look(root, &path)?;
+            }
+            continue;
+        };
+        return Err(refuse(&path, reason).into());
+    }
+    Ok(())
+}
+
+fn refuse(path: &str, reason: &'static str) -> TrustError {
+    TrustError::Place {
+        path: path.to_owned(),
+        reason,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[track_caller]
+    fn verdict(make: impl Fn(&Path)) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join("lib/a")).unwrap();
+        fs::create_dir_all(folder.path().join("target/.cargo")).unwrap();
+        make(folder.path());
+        check(folder.path()).map_or_else(|error| error.to_string(), |()| String::new())
+    }
+
+    #[test]
+    fn what_configures_cargo_is_refused() {
+        assert_eq!(verdict(|_| ()), "");
+        let folder = |root: &Path| fs::create_dir(root.join("lib/a/.cargo")).unwrap();
+        assert!(verdict(folder).starts_with("lib/a/.cargo is refused"));
+        let file = |root: &Path| fs::write(root.join("rust-toolchain"), "x").unwrap();
+        assert!(verdict(file).starts_with("rust-toolchain is refused"));
+        let good = |root: &Path| {
+            fs::write(root.join(TOOLCHAIN), "[toolchain]\nchannel = \"1\"\n").unwrap();
+        };
+        assert_eq!(verdict(good), "");
+        let path = |root: &Path| {
+            fs::write(root.join(TOOLCHAIN), "[toolchain]\npath = \"/x\"\n").unwrap();
+        };
+        assert!(verdict(path).contains("a compiler from elsewhere"));
+    }
+
+    #[test]
+    fn links_are_refused() {
+        let link = |root: &Path| symlink("/tmp", root.join("lib/b")).unwrap();
+        assert!(verdict(link).starts_with("lib/b is refused: a symbolic link"));
+    }
+}
