@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::bench::BenchError;
 use crate::build::BuildError;
+use crate::build::holes::ExamineError;
 use crate::campaign::CampaignError;
 use crate::check::CheckError;
 use crate::disk::DiskError;
@@ -41,6 +42,9 @@ pub enum ToolError {
     /// The build failed or refused.
     #[error(transparent)]
     Build(#[from] BuildError),
+    /// A crate could not be examined.
+    #[error(transparent)]
+    Examine(#[from] ExamineError),
     /// A system manifest is wrong.
     #[error(transparent)]
     System(#[from] SystemError),

@@ -9,6 +9,7 @@
 mod cargo;
 pub mod confine;
 mod gate;
+pub mod holes;
 mod keys;
 pub mod layers;
 mod manifests;

@@ -11,6 +11,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
+use super::holes;
 use super::sources;
 
 /// Environment variable that makes the tool a wrapper: the root of the tree.
@@ -47,7 +48,7 @@ pub fn run() -> ExitCode {
     let error = match folder.filter(|folder| is_untrusted(&root, folder)) {
         None => command.exec(),
         Some(folder) => match command.arg("-Funsafe_code").status() {
-            Ok(status) if status.success() => return look(&root, &folder, arguments),
+            Ok(status) if status.success() => return look(&root, &folder, rustc, arguments),
             Ok(_) => return ExitCode::FAILURE,
             Err(error) => error,
         },
@@ -57,14 +58,16 @@ pub fn run() -> ExitCode {
 }
 
 /// Looks at a crate that was compiled from the package in `folder`.
-fn look(root: &Path, folder: &Path, arguments: &[OsString]) -> ExitCode {
+fn look(root: &Path, folder: &Path, rustc: &OsString, arguments: &[OsString]) -> ExitCode {
+    let package = folder.strip_prefix(root).unwrap_or(folder);
+    let refused = |reason| format!("{} is refused: {reason}", package.display());
     let reason = match check_arguments(arguments) {
-        Err(reason) => {
-            let package = folder.strip_prefix(root).unwrap_or(folder);
-            format!("{} is refused: {reason}", package.display())
-        }
+        Err(reason) => refused(reason),
         Ok(dep_info) => match sources::check_crate(root, folder, &dep_info) {
-            Ok(()) => return ExitCode::SUCCESS,
+            Ok(()) => match holes::verdict(rustc, arguments) {
+                None => return ExitCode::SUCCESS,
+                Some(reason) => refused(reason),
+            },
             Err(error) => error.to_string(),
         },
     };

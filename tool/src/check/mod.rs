@@ -10,8 +10,10 @@
 //! - [`layers`](crate::build::layers): the table of who may import whom, against
 //!   cargo's graph;
 //! - [`vetted`]: `vetted.toml` against what cargo resolved;
+//! - [`holes`]: that the build refuses what the compiler is known to miss;
 //! - [`lint`]: formatting, clippy and rustdoc, whose warnings are errors.
 
+mod holes;
 mod lint;
 mod readme;
 mod roots;
@@ -71,7 +73,7 @@ struct Rule {
 }
 
 /// All rules in the order they are run.
-const RULES: [Rule; 9] = [
+const RULES: [Rule; 10] = [
     Rule {
         name: "tidy",
         title: "Rust sources",
@@ -101,6 +103,11 @@ const RULES: [Rule; 9] = [
         name: "vetted",
         title: "crates from the registry",
         run: |tree, _| vetted::check(tree),
+    },
+    Rule {
+        name: "holes",
+        title: "known holes of the compiler",
+        run: holes::check,
     },
     Rule {
         name: "fmt",

@@ -1,0 +1,27 @@
+//! Peekable stores the value; a thread's closure captures it.
+//!
+//! Issue: 84366
+//! Gives: any value outlives what it borrows
+//! Seen: prints the text that took the freed buffer
+//! Refused by: casts
+//! Reason: Peekable
+
+fn run(code: impl FnOnce() + Send + 'static) -> Box<dyn FnOnce() + Send> {
+    Box::new(code)
+}
+
+fn extend<'a>(value: &'a str) -> Box<dyn FnOnce() + Send> {
+    let mut iterator = std::iter::from_fn(|| -> Option<&'a str> { Some("") }).peekable();
+    *iterator.peek_mut().unwrap() = value;
+    run(move || println!("{:?}", iterator.peek()))
+}
+
+fn main() {
+    let kept;
+    {
+        let text = String::from("temporary text");
+        kept = extend(&text);
+    }
+    let _other = String::from("another   text");
+    kept();
+}
