@@ -40,6 +40,9 @@ struct Head {
     library: Option<String>,
 }
 
+/// A file, its head, and what became of it.
+type Judged = (PathBuf, Result<(Head, Answer), ToolError>);
+
 /// What became of a file.
 enum Answer {
     /// Refused as it says, with the reason.
@@ -79,10 +82,7 @@ pub fn check(tree: &Tree, step: &Step) -> Result<Findings, ToolError> {
 }
 
 /// Prints the answers; those that are not as expected are findings.
-fn report(
-    tree: &Tree,
-    answers: Vec<(PathBuf, Result<(Head, Answer), ToolError>)>,
-) -> Result<Findings, ToolError> {
+fn report(tree: &Tree, answers: Vec<Judged>) -> Result<Findings, ToolError> {
     let mut findings = Findings::new();
     let (mut refused, mut all) = (0, 0);
     for (path, answer) in answers {

@@ -16,7 +16,7 @@ use super::{Check, Refusal};
 struct Block<'a> {
     lines: Vec<&'a str>,
     next: Vec<&'a str>,
-    /// Whether it begins the test of another arm.
+    /// Whether it begins the test of another arm, or belongs to no arm at all.
     is_arm: bool,
 }
 
@@ -62,7 +62,12 @@ fn parse(mir: &str) -> Body<'_> {
         let text = line.trim();
         if line.starts_with("    bb") && text.ends_with('{') {
             let name = text.split([':', ' ']).next().unwrap_or(text);
-            body.insert(name, Block::default());
+            // After a panic no arm is taken.
+            let block = Block {
+                is_arm: text.contains("(cleanup)"),
+                ..Block::default()
+            };
+            body.insert(name, block);
             current = Some(name);
         } else if line.starts_with("    }") {
             current = None;
@@ -203,7 +208,7 @@ fn reaches(
 /// borrows it mutably.
 fn changes(line: &str, variable: &str) -> bool {
     let Some((target, value)) = line.split_once(" = ") else {
-        return line.starts_with("drop(") && variables(line).any(|word| word == variable);
+        return false;
     };
     let is_named = |text: &str| variables(text).any(|word| word == variable);
     let words = ["mut ", "move "];
