@@ -4,7 +4,7 @@
 //! Gives: any value outlives what it borrows
 //! Seen: prints the text that took the freed buffer
 //! Refused by: casts
-//! Reason: Peekable
+//! Reason: a Peekable over
 
 fn run(code: impl FnOnce() + Send + 'static) -> Box<dyn FnOnce() + Send> {
     Box::new(code)

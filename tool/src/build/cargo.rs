@@ -13,7 +13,7 @@ use super::gate::Gate;
 use super::keys::Keys;
 use super::sources;
 use super::trust::TrustError;
-use super::wrapper::WRAPPER_ROOT;
+use super::wrapper::{self, WRAPPER_ROOT};
 use crate::cli::Machine;
 use crate::error::ToolError;
 use crate::progress::Step;
@@ -348,7 +348,7 @@ pub fn build_images(
 fn wrapped(tree: &Tree, gate: &Gate, folder: &str) -> Result<Command, ToolError> {
     let folder = tree.target(folder);
     let mut command = gate.cargo(std::slice::from_ref(&folder))?;
-    let tool = std::env::current_exe().map_err(start_error("the tool"))?;
+    let tool = wrapper::link(tree)?;
     command
         .args(["build", "--locked", "--target", TARGET, "--target-dir"])
         .arg(folder)

@@ -3,16 +3,21 @@
 //! Cargo calls the tool in place of rustc for every workspace member of an image or a
 //! kernel. A crate of an untrusted room gets `-Funsafe_code`, which no attribute in
 //! its source can lift; code that trusted macros generate keeps its own span and
-//! passes. Then the files that the compiler has read are looked at ([`sources`]): a
-//! crate that is refused has not been compiled, as far as cargo knows.
+//! passes. Then the files that the compiler has read are looked at ([`sources`]), and
+//! the crate itself for holes of the compiler ([`holes`]): a crate that is refused has
+//! not been compiled, as far as cargo knows.
 
 use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::os::unix::fs::symlink;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use super::holes;
 use super::sources;
+use crate::error::ToolError;
+use crate::tree::Tree;
 
 /// Environment variable that makes the tool a wrapper: the root of the tree.
 pub const WRAPPER_ROOT: &str = "REDLEAF_WRAPPER_ROOT";
@@ -25,6 +30,26 @@ pub const TRUSTED_ROOMS: [&str; 2] = ["kernel", "trusted"];
 
 /// The host tool's; it is in no image.
 pub const TOOL_ROOM: &str = "tool";
+
+/// The tool under a name that changes with the rules of [`holes`]. Cargo compiles a
+/// crate again for a wrapper of another name, so none stays that was examined by
+/// other rules.
+///
+/// # Errors
+/// [`ToolError::File`] if there can be no such name.
+pub fn link(tree: &Tree) -> Result<PathBuf, ToolError> {
+    let tool = std::env::current_exe().map_err(ToolError::file("find", Path::new("the tool")))?;
+    let folder = tree.make_target(&format!("wrapper/{:016x}", holes::rules()))?;
+    let link = folder.join("redleaf-tool");
+    if fs::read_link(&link).is_ok_and(|old| old == tool) {
+        return Ok(link);
+    }
+    // A new name first: another build may be using it.
+    let new = folder.join(format!("new.{}", std::process::id()));
+    symlink(&tool, &new).map_err(ToolError::file("make", &new))?;
+    fs::rename(&new, &link).map_err(ToolError::file("make", &link))?;
+    Ok(link)
+}
 
 /// Whether cargo called the tool as its compiler wrapper.
 pub fn is_wanted() -> bool {

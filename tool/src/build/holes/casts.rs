@@ -20,10 +20,13 @@ const KINDS: [&str; 4] = [
     "(Subtype)",
 ];
 
-/// Methods of `Peekable` that put a value of the caller's into it. What an iterator
-/// yields is part of a closure's signature and not of its type's lifetime (rustc
-/// issue 84366), so that value could be kept for longer than it lives.
-const PUT_BACK: [&str; 2] = [">::peek_mut}", ">::next_if_map"];
+/// The iterator of the standard library that stores what another one yields. That
+/// is part of a closure's signature and not of its type's lifetime (rustc issue
+/// 84366), so a reference put there could be kept for longer than it lives.
+const STORING: &str = "Peekable<";
+
+/// What precedes the signature in the type of a closure, and what follows it.
+const CLOSURE: (&str, &str) = ("closure_sig_as_fn_ptr_ty=", " upvar_tys=");
 
 /// What precedes the type of a cast that is higher-ranked itself.
 const TARGET: &str = " as for<Region";
@@ -36,14 +39,14 @@ pub fn find(mir: &str) -> Vec<Refusal> {
         if line.starts_with(|first: char| first.is_alphabetic() || first == '<') {
             item = line;
         }
-        if PUT_BACK.iter().any(|method| line.contains(method)) && line.contains("{Peekable::<") {
+        if stores_what_a_closure_yields(line) {
             refusals.push(Refusal {
                 check: Check::Casts,
                 item: name(item),
                 file: None,
                 line: 1,
-                reason: "Peekable must not be given a value from outside: a closure's type does \
-                         not say how long what it yields lives"
+                reason: "a Peekable over a closure that returns something borrowed: the \
+                         closure's type does not say for how long; peek before the closure"
                     .to_owned(),
             });
         }
@@ -64,6 +67,52 @@ pub fn find(mir: &str) -> Vec<Refusal> {
         }
     }
     refusals
+}
+
+/// Whether a line declares a variable with a `Peekable` over a closure whose result
+/// has a lifetime, or a parameter in whose place a type with one may be.
+fn stores_what_a_closure_yields(line: &str) -> bool {
+    let is_variable = line.trim_start().starts_with("let ");
+    is_variable
+        && line.match_indices(STORING).any(|(at, _)| {
+            let inner = inside(&line[at + STORING.len()..]);
+            inner.match_indices(CLOSURE.0).any(|(at, _)| {
+                let signature = &inner[at + CLOSURE.0.len()..];
+                let end = signature.find(CLOSURE.1).unwrap_or(signature.len());
+                let result = signature[..end].rsplit_once(") -> ");
+                result.is_some_and(|(_, result)| result.contains('\'') || has_parameter(result))
+            })
+        })
+}
+
+/// Whether a type has a name in it that is neither a whole path nor a primitive
+/// type's: a parameter is shown like that.
+fn has_parameter(kind: &str) -> bool {
+    const PLAIN: [&str; 19] = [
+        "bool", "char", "str", "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32",
+        "i64", "i128", "isize", "f32", "f64", "mut", "const",
+    ];
+    kind.split(|letter: char| !letter.is_alphanumeric() && letter != '_' && letter != ':')
+        .any(|name| {
+            let is_number = name.starts_with(|first: char| first.is_ascii_digit());
+            !name.is_empty() && !is_number && !name.contains("::") && !PLAIN.contains(&name)
+        })
+}
+
+/// The part of a text before the bracket that closes what was open already.
+fn inside(text: &str) -> &str {
+    let (mut depth, mut previous) = (0_usize, ' ');
+    for (at, letter) in text.char_indices() {
+        match letter {
+            '<' => depth += 1,
+            '>' if previous == '-' => {}
+            '>' if depth == 0 => return &text[..at],
+            '>' => depth -= 1,
+            _ => {}
+        }
+        previous = letter;
+    }
+    text
 }
 
 /// The higher-ranked type of the cast in a line, if there is one.
@@ -202,6 +251,21 @@ mod tests {
             "for<Region(BrAnon), Region(BrAnon)> fn(&'^0 mut State, &'^1 str) -> Result<usize, fn(u8) -> u8>"
         ));
         assert!(!refused("fn(&'{erased} &'{erased} u8) -> &'{erased} u8"));
+    }
+
+    #[test]
+    fn a_peekable_over_what_a_closure_borrows_is_refused() {
+        let peekable = |closure: &str| {
+            let line = format!(
+                "    let _3: Peekable<Map<Chars<'{{erased}}>, {{f::{{closure#0}} closure_sig_as_fn_ptr_ty=extern \"rust-call\" fn((char,)) -> {closure} upvar_tys=(&'{{erased}} u8,)}}>>;"
+            );
+            find(&line).len()
+        };
+        assert_eq!(peekable("Option<&'{erased} str>"), 1);
+        assert_eq!(peekable("std::option::Option<T>"), 1);
+        assert_eq!(peekable("std::option::Option<(char, [u8; 3])>"), 0);
+        assert_eq!(peekable("bool"), 0);
+        assert!(find("    let _3: (Peekable<Chars<'{erased}>>, Map<I, {f closure_sig_as_fn_ptr_ty=fn() -> &'{erased} u8 upvar_tys=()}>);").is_empty());
     }
 
     #[test]

@@ -78,6 +78,9 @@ impl Walker {
     fn inside(&mut self, name: &str, generics: &Generics, look: impl FnOnce(&mut Self)) {
         let outer = std::mem::replace(&mut self.item, name.to_owned());
         self.scopes.enter(generics);
+        if let Some(reason) = yields::open_for_a_lifetime(&self.scopes) {
+            self.refuse(reason);
+        }
         look(self);
         self.scopes.leave();
         self.item = outer;
@@ -232,6 +235,11 @@ impl<'ast> Visit<'ast> for Walker {
     fn visit_item_trait(&mut self, item: &'ast syn::ItemTrait) {
         self.inside(&item.ident.to_string(), &item.generics, |walker| {
             walker.scopes.bound("Self", item.supertraits.iter());
+            let has_type = |item: &syn::TraitItem| matches!(item, syn::TraitItem::Type(_));
+            let is_open = walker.scopes.is_open("Self") || item.items.iter().any(has_type);
+            if walker.scopes.is_pinned("Self") && is_open {
+                walker.refuse(yields::open("Self"));
+            }
             walker.check_bounds(None, item.supertraits.iter());
             visit::visit_item_trait(walker, item);
         });
@@ -306,6 +314,14 @@ impl<'ast> Visit<'ast> for Walker {
                 parameter.lifetime
             ));
         }
+        if let GenericParam::Type(parameter) = parameter
+            && parameter.ident.to_string().starts_with(char::is_lowercase)
+        {
+            self.refuse(format!(
+                "the type parameter {} must begin with a capital",
+                parameter.ident
+            ));
+        }
         visit::visit_generic_param(self, parameter);
     }
 
@@ -335,11 +351,7 @@ impl<'ast> Visit<'ast> for Walker {
                     lifetimes(|names| names.visit_angle_bracketed_generic_arguments(arguments));
                 for (at, one) in named.iter().enumerate() {
                     for other in &named[at + 1..] {
-                        if one != "static"
-                            && other != "static"
-                            && !self.scopes.outlives(one, other)
-                            && !self.scopes.outlives(other, one)
-                        {
+                        if !self.scopes.outlives(one, other) && !self.scopes.outlives(other, one) {
                             self.refuse(format!(
                                 "{} may imply a bound between '{one} and '{other}: \
                                  say which outlives the other",

@@ -67,6 +67,10 @@ fn a_relation_between_named_lifetimes_is_written() {
         "'b outlives 'a",
     );
     is_refused("fn f<'a, 'b>(x: Both<'a, 'b>) {}", "between 'a and 'b");
+    is_refused(
+        "fn f<'a>(x: Both<'a, 'static>) {}",
+        "between 'a and 'static",
+    );
     is_refused("fn f<'a: 'static>(x: &'a u8) {}", "outlives 'static");
     is_refused(
         "fn f<'a>(x: &'a u8) where 'a: 'static {}",
@@ -162,6 +166,13 @@ fn what_a_parameter_yields_is_not_kept() {
     is_allowed("fn f<C: FnOnce() + Send + 'static>(c: C) {}");
     is_allowed("struct S<I: Iterator<Item = T>, T>(I, Option<T>);");
     is_allowed("fn f(e: Error<S::Error>) -> u8 { 1 }");
+}
+
+#[test]
+fn no_type_parameter_is_named_like_a_primitive_type() {
+    is_refused("fn f<u8>(x: u8) {}", "capital");
+    is_allowed("fn f<__D>(x: __D) {}");
+    is_allowed("fn f<U8, const N: usize>(x: [U8; N]) {}");
 }
 
 #[test]

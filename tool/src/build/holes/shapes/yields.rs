@@ -17,6 +17,23 @@ use syn::{FnArg, GenericArgument, PathArguments, ReturnType, Signature, Type};
 use super::CLOSURE_TRAITS;
 use super::scope::Scopes;
 
+/// Why the parameters entered last are refused: one has a lifetime, and bounds that
+/// may give it associated types.
+pub fn open_for_a_lifetime(scopes: &Scopes) -> Option<String> {
+    scopes
+        .parameters()
+        .find(|name| scopes.is_pinned(name) && scopes.is_open(name))
+        .map(open)
+}
+
+/// Says so.
+pub fn open(name: &str) -> String {
+    format!(
+        "{name} has a lifetime and a trait that may have associated types: \
+         they may not live as long; take a dyn or a closure"
+    )
+}
+
 /// Why a signature is refused.
 pub fn kept(
     signature: &Signature,
@@ -24,15 +41,6 @@ pub fn kept(
     hiding: &[String],
     is_trait_default: bool,
 ) -> Option<String> {
-    let open = scopes
-        .parameters()
-        .find(|name| scopes.is_pinned(name) && scopes.is_open(name));
-    if let Some(name) = open {
-        return Some(format!(
-            "{name} has a lifetime and a trait that may have associated types: \
-             they may not live as long; take a dyn or a closure"
-        ));
-    }
     let mut taken = Yielded::new(scopes, hiding);
     let mut referred = Vec::new();
     for input in &signature.inputs {
