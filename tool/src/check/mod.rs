@@ -7,7 +7,7 @@
 //! - [`text`]: every other text file, and paths that exist on one machine only;
 //! - [`roots`]: the attribute that refuses `unsafe`, in each crate's root;
 //! - [`readme`]: the folder map against the folders;
-//! - [`layers`](crate::build::layers): the table of who may import whom, against
+//! - [`layers`]: the table of who may import whom, against
 //!   cargo's graph;
 //! - [`vetted`]: `vetted.toml` against what cargo resolved;
 //! - [`holes`]: that the build refuses what the compiler is known to miss;
