@@ -1,5 +1,6 @@
 //! The command line, exactly as scripts rely on it.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use campaign::Cause;
@@ -163,6 +164,7 @@ Examples:
   ./redleaf test --quick          without the slow scenarios
   ./redleaf test --long           the long ones as well, as before a release
   ./redleaf test --no-host wall   the attacks alone
+  ./redleaf test --jobs 1         one system at a time
   ./redleaf test 'crash nvme'     what has these words in its name
 
 The last line is: N passed, N failed")]
@@ -176,6 +178,9 @@ pub struct TestOptions {
     /// Leave out cargo's tests, which have to be compiled first.
     #[arg(long)]
     pub no_host: bool,
+    /// Systems run side by side; otherwise as many as there are processors.
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<NonZeroUsize>,
     /// Only tests whose name contains this.
     #[arg(value_name = "FILTER")]
     pub filter: Option<String>,

@@ -139,12 +139,19 @@ fn describe(
 }
 
 fn write_backtrace(out: &mut Text, raw: &RawCrash) -> core::fmt::Result {
-    for (depth, &address) in raw.backtrace[..raw.depth].iter().enumerate() {
+    let mut depth = 0;
+    // All frames of a recursion are one line: what it was called by is worth more.
+    for run in raw.backtrace[..raw.depth].chunk_by(|one, next| one == next) {
+        let address = run[0];
         write!(out, "  {depth:2}: {address:#x} ")?;
         // A return address may be the first byte after a call that ends a
         // function: look up the call instead.
         symbolise(out, if depth == 0 { address } else { address - 1 })?;
-        writeln!(out)?;
+        match run.len() {
+            1 => writeln!(out)?,
+            frames => writeln!(out, " ({frames} frames)")?,
+        }
+        depth += run.len();
     }
     Ok(())
 }

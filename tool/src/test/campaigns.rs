@@ -74,10 +74,6 @@ impl Campaign {
         let report = campaign::carry_out(tree, &options, &targets)?;
         let seconds = begin.elapsed().as_secs_f64();
         let failures = &report.verdict.failures;
-        let counts = super::report(seconds, &self.full_name(), failures);
-        if counts.failed > 0 {
-            super::show_log(tree, &self.full_name(), &report.log)?;
-        }
-        Ok(counts)
+        super::report_system(tree, seconds, &self.full_name(), failures, &report.log)
     }
 }

@@ -6,8 +6,8 @@
 //! for which [`forge`] and [`tamper`] make images and archives that must be
 //! refused, [`build_attacks`] that of changes that the build must refuse
 //! (`tests/attacks/build.toml`), and [`campaigns`] short campaigns of faults.
-//! Every failure is shown when it happens; the last line is
-//! `N passed, N failed`.
+//! Systems run side by side ([`jobs`]). Every failure is shown when it happens;
+//! the last line is `N passed, N failed`.
 
 mod build_attacks;
 mod campaigns;
@@ -15,6 +15,7 @@ mod commands;
 mod dialogs;
 mod forge;
 mod host;
+mod jobs;
 mod scenario;
 mod scratch;
 mod tamper;
@@ -83,11 +84,11 @@ impl Speed {
 /// Lines of a failed test's log that are shown.
 const SHOWN_LINES: usize = 60;
 
-/// Keeps a failed test's log, and shows its end.
+/// Keeps a failed test's log; what is shown of it.
 ///
 /// # Errors
 /// [`ToolError::File`] if the log cannot be kept.
-fn show_log(tree: &Tree, name: &str, log: &str) -> Result<(), ToolError> {
+fn keep_log(tree: &Tree, name: &str, log: &str) -> Result<String, ToolError> {
     let is_plain = |character: char| character.is_ascii_alphanumeric();
     let plain = name.replace(|character| !is_plain(character), "-");
     let path = tree
@@ -97,25 +98,48 @@ fn show_log(tree: &Tree, name: &str, log: &str) -> Result<(), ToolError> {
     fs::write(&path, log).map_err(ToolError::file("write", &path))?;
     let lines: Vec<&str> = log.lines().collect();
     let end = &lines[lines.len().saturating_sub(SHOWN_LINES)..];
-    eprintln!(
-        "     ---- the last {} of {} lines of {}",
+    let head = format!(
+        "---- the last {} of {} lines of {}",
         end.len(),
         lines.len(),
         path.display()
     );
-    for line in end {
-        eprintln!("     {line}");
-    }
-    Ok(())
+    Ok(indented(std::iter::once(head.as_str()).chain(end.iter().copied())))
+}
+
+/// Lines below a verdict.
+fn indented<'a>(lines: impl Iterator<Item = &'a str>) -> String {
+    lines.map(|line| format!("     {line}\n")).collect()
 }
 
 /// Says how a test went; counts one.
 fn report(time_s: f64, name: &str, failures: &[String]) -> Counts {
+    say(time_s, name, failures, "")
+}
+
+/// Says how a test of a system went, with its log if it failed; counts one.
+///
+/// # Errors
+/// [`ToolError::File`] if the log cannot be kept.
+fn report_system(
+    tree: &Tree,
+    time_s: f64,
+    name: &str,
+    failures: &[String],
+    log: &str,
+) -> Result<Counts, ToolError> {
+    let shown = match failures {
+        [] => String::new(),
+        _ => keep_log(tree, name, log)?,
+    };
+    Ok(say(time_s, name, failures, &shown))
+}
+
+/// Says all of a test at once: others run beside it.
+fn say(time_s: f64, name: &str, failures: &[String], log: &str) -> Counts {
     let verdict = if failures.is_empty() { "ok  " } else { "FAIL" };
-    eprintln!("{verdict} {time_s:6.1} s  {name}");
-    for failure in failures {
-        eprintln!("     {failure}");
-    }
+    let failed = indented(failures.iter().map(String::as_str));
+    eprint!("{verdict} {time_s:6.1} s  {name}\n{failed}{log}");
     Counts {
         passed: failures.is_empty().into(),
         failed: (!failures.is_empty()).into(),
@@ -151,12 +175,18 @@ pub fn command(tree: &Tree, options: &TestOptions) -> Result<u8, ToolError> {
         }
     }
     counts.add(build_attacks.run(tree, is_wanted)?);
-    for scenario in &scenarios {
-        for place in scenario.places() {
-            if is_wanted(scenario.speed(), &scenario.name_at(place)) {
-                counts.add(scenario.run(tree, place)?);
-            }
-        }
+    let systems = scenarios.iter().flat_map(|scenario| {
+        let places = scenario.places().into_iter();
+        places.map(move |place| (scenario, place))
+    });
+    let (alone, beside): (Vec<_>, Vec<_>) = systems
+        .filter(|(scenario, place)| is_wanted(scenario.speed(), &scenario.name_at(*place)))
+        .partition(|(scenario, _)| scenario.is_alone());
+    let number = options.jobs.map_or_else(jobs::default_number, usize::from);
+    for (systems, number) in [(&beside, number), (&alone, 1)] {
+        counts.add(jobs::run(systems, number, |(scenario, place)| {
+            scenario.run(tree, *place)
+        })?);
     }
     for campaign in &campaigns::CAMPAIGNS {
         if is_wanted(campaign.speed(), &campaign.full_name()) {

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use regex::Regex;
@@ -93,6 +94,8 @@ pub struct Scenario {
     #[serde(default = "default_timeout")]
     timeout: u64,
     audit: Option<bool>,
+    #[serde(default)]
+    alone: bool,
     #[serde(default = "default_memory")]
     memory: String,
     #[serde(default)]
@@ -177,6 +180,11 @@ impl Scenario {
         self.speed
     }
 
+    /// Whether it measures time, so that nothing may run beside it.
+    pub const fn is_alone(&self) -> bool {
+        self.alone
+    }
+
     /// Where it is run: on each machine, with each number of processors.
     pub fn places(&self) -> Vec<Place> {
         let both = [Machine::Hosted, Machine::Pc];
@@ -205,15 +213,7 @@ impl Scenario {
     pub fn run(&self, tree: &Tree, place: Place) -> Result<Counts, ToolError> {
         let begin = Instant::now();
         let folder = RunFolder::make(tree)?;
-        let mut built = build::build(tree, &self.system, place.machine)?;
-        for forgery in &self.forge {
-            self.forge(tree, forgery, &mut built, &folder)?;
-        }
-        let mut boot = run::prepare(tree, &self.options(place), &built, &folder)?;
-        boot.qemu_arguments.clone_from(&self.qemu);
-        if let Some(tampering) = &self.tamper {
-            self.tamper(tree, tampering, &boot.archive)?;
-        }
+        let boot = self.prepare(tree, place, &folder)?;
         let host = Host {
             disk: boot.disk.clone(),
             stdout: folder.file("stdout"),
@@ -226,12 +226,24 @@ impl Scenario {
             failures.extend(self.check_on_host(&host, &outcome)?);
         }
         let seconds = begin.elapsed().as_secs_f64();
-        let name = self.name_at(place);
-        let counts = super::report(seconds, &name, &failures);
-        if counts.failed > 0 {
-            super::show_log(tree, &name, &outcome.log)?;
+        super::report_system(tree, seconds, &self.name_at(place), &failures, &outcome.log)
+    }
+
+    /// Builds what it needs and writes archive and disk, one scenario at a time:
+    /// builds and pristine disks are shared.
+    fn prepare(&self, tree: &Tree, place: Place, folder: &RunFolder) -> Result<Boot, ToolError> {
+        static PREPARING: Mutex<()> = Mutex::new(());
+        let _preparing = PREPARING.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut built = build::build(tree, &self.system, place.machine)?;
+        for forgery in &self.forge {
+            self.forge(tree, forgery, &mut built, folder)?;
         }
-        Ok(counts)
+        let mut boot = run::prepare(tree, &self.options(place), &built, folder)?;
+        boot.qemu_arguments.clone_from(&self.qemu);
+        if let Some(tampering) = &self.tamper {
+            self.tamper(tree, tampering, &boot.archive)?;
+        }
+        Ok(boot)
     }
 
     fn options(&self, place: Place) -> RunOptions {
