@@ -104,7 +104,9 @@ fn keep_log(tree: &Tree, name: &str, log: &str) -> Result<String, ToolError> {
         lines.len(),
         path.display()
     );
-    Ok(indented(std::iter::once(head.as_str()).chain(end.iter().copied())))
+    Ok(indented(
+        std::iter::once(head.as_str()).chain(end.iter().copied()),
+    ))
 }
 
 /// Lines below a verdict.

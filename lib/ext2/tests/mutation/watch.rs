@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 /// Time for one image; a busy machine takes seconds in a debug build.
 const TIME_MAX: Duration = Duration::from_secs(30);
 
-/// Memory that one image may add: its copies, a cache of 256 KiB, names.
+/// Memory that the images may add, one after the other: copies of one, a cache of
+/// 256 KiB, names.
 const KIB_MAX: u64 = 32 * 1024;
 
 /// The image that is at work, and since when.
@@ -19,6 +20,8 @@ type Current = Arc<Mutex<Option<(String, Instant)>>>;
 pub struct Watch {
     current: Current,
     slowest: Cell<Duration>,
+    /// Memory in use before the first image.
+    before_kib: u64,
     largest_kib: Cell<u64>,
 }
 
@@ -44,19 +47,19 @@ impl Watch {
         Self {
             current,
             slowest: Cell::default(),
+            before_kib: status_kib("VmRSS:"),
             largest_kib: Cell::default(),
         }
     }
 
     /// Runs the work on one image within the bounds.
     pub fn over(&self, what: &str, work: impl FnOnce() -> bool) -> bool {
-        let before = start_of_peak();
         let start = Instant::now();
         *self.lock() = Some((what.to_owned(), start));
         let named = Named(what);
         let result = work();
         *self.lock() = None;
-        let grown = peak_kib().saturating_sub(before);
+        let grown = status_kib("VmHWM:").saturating_sub(self.before_kib);
         assert!(grown < KIB_MAX, "{grown} KiB more");
         drop(named);
         self.slowest.set(self.slowest.get().max(start.elapsed()));
@@ -89,18 +92,12 @@ impl Drop for Named<'_> {
     }
 }
 
-/// Makes the peak what is in use now; in KiB.
-fn start_of_peak() -> u64 {
-    // 5: resets the peak of the resident set, see proc(5).
-    fs::write("/proc/self/clear_refs", "5").expect("Linux lets a process reset its peak");
-    peak_kib()
-}
-
-fn peak_kib() -> u64 {
+/// A line of `/proc/self/status`, see proc(5): the resident set or its peak, in KiB.
+fn status_kib(name: &str) -> u64 {
     let status = fs::read_to_string("/proc/self/status").expect("/proc is mounted");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
     let number = line.and_then(|line| line.trim().split(' ').next());
     number
         .and_then(|number| number.parse().ok())
-        .expect("VmHWM is a number of KiB")
+        .expect("the line is a number of KiB")
 }
