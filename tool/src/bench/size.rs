@@ -1,6 +1,6 @@
 //! How large everything is: images in bytes, the trusted base in lines.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -21,6 +21,9 @@ const DOMAINS: [&str; 4] = ["init", "nvme", "ext2fs", "rv6"];
 
 /// Rooms of this tree whose code is trusted wherever it is linked.
 const TRUSTED: [&str; 2] = ["kernel", "trusted"];
+
+/// Packages that no safety rests on, but the system ends if they do not do their work.
+const TRUSTED_FOR_AVAILABILITY: [&str; 2] = ["init", "rv6"];
 
 /// All rows for a machine.
 pub fn measure(tree: &Tree, machine: Machine) -> Result<Vec<Row>, ToolError> {
@@ -45,7 +48,9 @@ pub fn measure(tree: &Tree, machine: Machine) -> Result<Vec<Row>, ToolError> {
         programs += file_bytes(image)?;
     }
     rows.push(Row::single("images of all programs", "bytes", programs));
-    rows.extend(trusted_base(tree, machine, built.images.keys())?);
+    let workspace = Workspace::read(tree)?;
+    rows.extend(trusted_base(tree, &workspace, machine, built.images.keys()));
+    rows.push(builder(tree, &workspace));
     Ok(rows)
 }
 
@@ -87,26 +92,26 @@ fn segment_bytes(file: &[u8]) -> Option<u64> {
 /// Lines linked into the system and how many of them are trusted.
 fn trusted_base<'a>(
     tree: &Tree,
+    workspace: &Workspace,
     machine: Machine,
     images: impl Iterator<Item = &'a String>,
-) -> Result<Vec<Row>, ToolError> {
-    let workspace = Workspace::read(tree)?;
+) -> Vec<Row> {
     let kernel = format!("kernel-{}", machine.name());
     let kernel = workspace.members().find(|package| package.name == kernel);
     let mut roots: Vec<&Package> = kernel.into_iter().collect();
     // What the kernel contains is trusted, whoever wrote it.
-    let in_kernel: BTreeMap<&str, &Package> = linked(&workspace, &roots);
+    let in_kernel: BTreeMap<&str, &Package> = linked(workspace, &roots);
     roots.extend(images.filter_map(|name| workspace.image_package(name)));
     roots.extend(workspace.program_packages());
     let files = lines::compiled(tree.root(), &build::dependency_folders(tree, machine));
     let mut own = Lines::default();
     let mut foreign = Lines::default();
-    let mut total = 0;
-    for (id, package) in linked(&workspace, &roots) {
-        let of_package = files
-            .iter()
-            .filter(|file| file.starts_with(package.folder()));
-        let counted = lines::of_files(of_package.map(PathBuf::as_path));
+    let (mut total, mut for_availability) = (0, 0);
+    for (id, package) in linked(workspace, &roots) {
+        let counted = lines_of(package, &files);
+        if TRUSTED_FOR_AVAILABILITY.contains(&package.name.as_str()) {
+            for_availability += counted.code;
+        }
         total += counted.code;
         let is_trusted = TRUSTED.iter().any(|room| workspace.is_in(package, room));
         if is_trusted || in_kernel.contains_key(id) {
@@ -118,8 +123,13 @@ fn trusted_base<'a>(
     }
     let share = (own.code + foreign.code) as f64 * 100.0 / total.max(1) as f64;
     let row = |name: &str, count: usize| Row::single(name, "lines", count as f64);
-    Ok(vec![
+    let availability = format!(
+        "lines trusted for availability ({})",
+        TRUSTED_FOR_AVAILABILITY.join(", ")
+    );
+    vec![
         row("lines linked", total),
+        row("trusted lines linked", own.code + foreign.code),
         row("trusted lines of this tree", own.code),
         row("trusted lines of other crates", foreign.code),
         Row::single("trusted share of the lines linked", "percent", share),
@@ -131,7 +141,36 @@ fn trusted_base<'a>(
             "blocks",
             foreign.blocks as f64,
         ),
-    ])
+        row(&availability, for_availability),
+    ]
+}
+
+/// Lines that build, check and sign: the host tool, the procedural macros of this
+/// tree, and the crates of both.
+fn builder(tree: &Tree, workspace: &Workspace) -> Row {
+    let own_macro = |package: &&Package| {
+        package.has_target("proc-macro") && workspace.is_in(package, "trusted")
+    };
+    let tool = workspace.members().filter(|package| package.name == "tool");
+    let roots = tool.chain(workspace.members().filter(own_macro));
+    let packages: BTreeMap<&str, &Package> = roots
+        .flat_map(|root| workspace.closure(root))
+        .map(|package| (package.id.as_str(), package))
+        .collect();
+    let files = lines::compiled(tree.root(), &build::host_dependency_folders(tree));
+    let count = packages
+        .values()
+        .map(|package| lines_of(package, &files).code)
+        .sum::<usize>();
+    Row::single("trusted lines that build and sign", "lines", count as f64)
+}
+
+/// Counts the files of a package that the compiler read.
+fn lines_of(package: &Package, files: &BTreeSet<PathBuf>) -> Lines {
+    let of_package = files
+        .iter()
+        .filter(|file| file.starts_with(package.folder()));
+    lines::of_files(of_package.map(PathBuf::as_path))
 }
 
 /// Packages whose code is linked into what the roots make, and the procedural

@@ -382,6 +382,13 @@ pub fn dependency_folders(tree: &Tree, machine: Machine) -> Vec<PathBuf> {
     .collect()
 }
 
+/// Folders with dependency files of what runs on the host to build and to sign.
+pub fn host_dependency_folders(tree: &Tree) -> Vec<PathBuf> {
+    ["host/tool/deps", "images/image/deps"]
+        .map(|folder| tree.target(folder))
+        .to_vec()
+}
+
 /// Builds the kernel of a machine.
 pub fn build_kernel(
     tree: &Tree,

@@ -32,7 +32,8 @@ use crate::system::{self, Images};
 use crate::tree::Tree;
 
 pub use cargo::{
-    Environment, Package, TARGET, Workspace, cargo, dependency_folders, kernel_symbols, start_error,
+    Environment, Package, TARGET, Workspace, cargo, dependency_folders, host_dependency_folders,
+    kernel_symbols, start_error,
 };
 pub use gate::Gate;
 pub use keys::Keys;
