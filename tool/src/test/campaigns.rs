@@ -74,6 +74,6 @@ impl Campaign {
         let report = campaign::carry_out(tree, &options, &targets)?;
         let seconds = begin.elapsed().as_secs_f64();
         let failures = &report.verdict.failures;
-        super::report_system(tree, seconds, &self.full_name(), failures, &report.log)
+        super::report_with_log(tree, seconds, &self.full_name(), failures, &report.log)
     }
 }

@@ -107,7 +107,7 @@ impl Case {
         let stderr = String::from_utf8_lossy(&output.stderr);
         let failures = self.judge(output.status.code(), &stdout, &stderr);
         let time = begin.elapsed().as_secs_f64();
-        Ok(super::report(time, &self.full_name(), &failures))
+        super::report_with_log(tree, time, &self.full_name(), &failures, &stderr)
     }
 
     fn judge(&self, status: Option<i32>, stdout: &str, stderr: &str) -> Vec<String> {

@@ -119,11 +119,11 @@ fn report(time_s: f64, name: &str, failures: &[String]) -> Counts {
     say(time_s, name, failures, "")
 }
 
-/// Says how a test of a system went, with its log if it failed; counts one.
+/// Says how a test went, with the end of its log if it failed; counts one.
 ///
 /// # Errors
 /// [`ToolError::File`] if the log cannot be kept.
-fn report_system(
+fn report_with_log(
     tree: &Tree,
     time_s: f64,
     name: &str,

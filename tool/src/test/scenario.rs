@@ -226,7 +226,7 @@ impl Scenario {
             failures.extend(self.check_on_host(&host, &outcome)?);
         }
         let seconds = begin.elapsed().as_secs_f64();
-        super::report_system(tree, seconds, &self.name_at(place), &failures, &outcome.log)
+        super::report_with_log(tree, seconds, &self.name_at(place), &failures, &outcome.log)
     }
 
     /// Builds what it needs and writes archive and disk, one scenario at a time:
