@@ -41,6 +41,7 @@ pub fn start(request: &mut StartRequest, grants: &[Grant]) -> Result<(), Service
         parent: domain::current().id(),
         detached: request.detached != 0,
         limits: request.limits,
+        grants,
         image: &image,
     };
     let domain = domain::create(&creation).ok_or(ServiceError::NoMemory)?;

@@ -7,6 +7,7 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use abi::PAGE_SIZE;
 use abi::death::DeathCause;
+use abi::grant::Grant;
 use abi::limits::Limits;
 use abi::note::Name;
 use abi::services::{DeathNotice, DomainInfo, DomainState};
@@ -18,6 +19,7 @@ use crate::image::{Image, LoadedImage};
 use crate::life::{Life, Table};
 use crate::limits::Usage;
 use crate::memory::Frames;
+use crate::rights::Rights;
 use crate::sync::SpinLock;
 use crate::tally::Tally;
 
@@ -47,6 +49,8 @@ pub struct Domain {
     held_look: AtomicU64,
     /// What it may use and uses.
     pub(crate) usage: Usage,
+    /// What it was granted.
+    pub(crate) rights: Rights,
     body: SpinLock<Body>,
 }
 
@@ -84,6 +88,8 @@ pub struct Creation<'a> {
     pub detached: bool,
     /// What it may use.
     pub limits: Limits,
+    /// What it is granted.
+    pub grants: &'a [Grant],
     /// What to load.
     pub image: &'a Arc<Image>,
 }
@@ -110,6 +116,7 @@ impl Domain {
             famine: Famine::new(),
             held_look: AtomicU64::new(0),
             usage: Usage::new(),
+            rights: Rights::new(),
             body: SpinLock::new(Body {
                 name: abi::note::name("kernel"),
                 parent: 0,
@@ -463,6 +470,7 @@ pub fn create(creation: &Creation<'_>) -> Option<&'static Domain> {
     domain.is_shared.store(false, Ordering::SeqCst);
     domain.death_ticket.store(u64::MAX, Ordering::SeqCst);
     domain.usage.begin(domain.generation(), &creation.limits);
+    domain.rights.begin(creation.grants);
     famine::begin(domain, crate::record::name_text(&creation.name));
     domain.life.begin();
     Some(domain)

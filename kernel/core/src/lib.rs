@@ -41,6 +41,7 @@ pub mod pci;
 mod question;
 mod ready;
 pub mod record;
+mod rights;
 mod run_queue;
 // Not in the file, which tests/models compiles without threads to make.
 #[cfg(test)]

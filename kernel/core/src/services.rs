@@ -1,33 +1,26 @@
-//! The table of services: converts what domains pass and delegates.
+//! The services: each converts what domains pass and delegates.
 //!
 //! Each function here is an unsafe entry point of a few lines. [`service`]
 //! brackets those that run kernel code at length: inside, the thread is not
 //! unwound; at the end it leaves its domain if that one died meanwhile.
+//!
+//! Those that need a right are plain functions, which domains cannot reach:
+//! `services/table.rs` puts the question in front of each.
 
 use core::sync::atomic::AtomicU32;
 
 use abi::death::DeathCause;
 use abi::exchange::ProxyObject;
 use abi::note::Name;
-use abi::services::{DropExport, ExchangeRequest, Services, ThreadFunction};
+use abi::services::{DropExport, ExchangeRequest, ThreadFunction};
 use abi::status::{Answer, ServiceError};
 use abi::thread::{CrossTable, DomainSlot};
 
 mod control;
 mod devices;
+mod table;
 
-use self::control::{
-    audit, boot_archive, crash_record, domain_inject, domain_is_called, domain_kill,
-    domain_leftovers, domain_list, domain_next_death, domain_start, domain_wait_death, edge_list,
-    image_close, image_identity, image_note, image_open, power_off, sampling_set, trace_control,
-    trace_read,
-};
-use self::devices::{
-    dma_allocate, dma_free, host_file_read, host_file_size, host_file_sync, host_file_write,
-    interrupt_bind, interrupt_wait, pci_claim, pci_list, pci_map_bar, pci_read, pci_set_stop,
-    physical_address,
-};
-
+pub use self::table::table;
 use crate::domain::PagesError;
 use crate::thread::control as thread_control;
 use crate::{
@@ -155,7 +148,7 @@ unsafe extern "sysv64" fn proxy_drop(proxy: *mut ProxyObject) {
     service(|| unsafe { export::release(proxy) });
 }
 
-unsafe extern "sysv64" fn proxy_redirect(from: *mut ProxyObject, to: *const ProxyObject) -> Answer {
+unsafe fn proxy_redirect(from: *mut ProxyObject, to: *const ProxyObject) -> Answer {
     // SAFETY: the caller holds both proxies.
     answer(service(|| unsafe {
         if to.is_null() {
@@ -166,17 +159,17 @@ unsafe extern "sysv64" fn proxy_redirect(from: *mut ProxyObject, to: *const Prox
     }))
 }
 
-unsafe extern "sysv64" fn proxy_hold(proxy: *mut ProxyObject) -> Answer {
+unsafe fn proxy_hold(proxy: *mut ProxyObject) -> Answer {
     // SAFETY: the caller holds the proxy.
     answer(service(|| Ok(unsafe { export::hold(proxy) })))
 }
 
-unsafe extern "sysv64" fn proxy_redirect_held(holder: u64, to: *const ProxyObject) -> Answer {
+unsafe fn proxy_redirect_held(holder: u64, to: *const ProxyObject) -> Answer {
     // SAFETY: the caller holds the proxy.
     answer(service(|| Ok(unsafe { export::redirect_held(holder, to) })))
 }
 
-unsafe extern "sysv64" fn proxy_promise(proxy: *const ProxyObject) -> Answer {
+unsafe fn proxy_promise(proxy: *const ProxyObject) -> Answer {
     answer(service(|| {
         // SAFETY: the caller holds the proxy.
         unsafe { export::promise(proxy) };
@@ -327,12 +320,7 @@ extern "sysv64" fn log_flush() {
     service(crate::log::flush);
 }
 
-unsafe extern "sysv64" fn log_read(
-    from: u64,
-    start: *mut u8,
-    length: usize,
-    next: *mut u64,
-) -> Answer {
+unsafe fn log_read(from: u64, start: *mut u8, length: usize, next: *mut u64) -> Answer {
     service(|| {
         // SAFETY: the caller's buffer and word.
         let (count, position) = crate::log::read(from, unsafe { buffer(start, length) });
@@ -342,19 +330,19 @@ unsafe extern "sysv64" fn log_read(
     })
 }
 
-unsafe extern "sysv64" fn console_write(text: *const u8, length: usize) -> Answer {
+unsafe fn console_write(text: *const u8, length: usize) -> Answer {
     // SAFETY: the caller's text.
     service(|| console::write(unsafe { bytes(text, length) }));
     length as Answer
 }
 
-unsafe extern "sysv64" fn console_write_error(text: *const u8, length: usize) -> Answer {
+unsafe fn console_write_error(text: *const u8, length: usize) -> Answer {
     // SAFETY: the caller's text.
     service(|| console::write_error(unsafe { bytes(text, length) }));
     length as Answer
 }
 
-unsafe extern "sysv64" fn console_read(
+unsafe fn console_read(
     position: *mut u64,
     start: *mut u8,
     length: usize,
@@ -365,82 +353,4 @@ unsafe extern "sysv64" fn console_read(
         let (position, into) = unsafe { (&mut *position, buffer(start, length)) };
         console::read(position, into, deadline_ns).map(|count| count as u64)
     }))
-}
-
-static TABLE: Services = Services {
-    abi_version: abi::ABI_VERSION,
-    reserved: 0,
-    pages_map,
-    pages_unmap,
-    exchange_allocate,
-    exchange_free,
-    exchange_end_loan,
-    proxy_export,
-    proxy_clone,
-    proxy_drop,
-    proxy_redirect,
-    proxy_redirect_held,
-    proxy_hold,
-    proxy_wait,
-    proxy_promise,
-    proxy_wait_out,
-    panic,
-    exit,
-    thread_spawn,
-    thread_yield,
-    cpu_number,
-    cpu_count,
-    thread_bind,
-    sleep_until,
-    wait: wait_word,
-    wake: wake_word,
-    clock_ns,
-    wall_clock_ns,
-    random,
-    log,
-    log_flush,
-    log_read,
-    console_write,
-    console_write_error,
-    console_read,
-    image_open,
-    image_note,
-    image_identity,
-    image_close,
-    domain_start,
-    domain_kill,
-    domain_is_called,
-    domain_inject,
-    domain_leftovers,
-    domain_list,
-    edge_list,
-    sampling_set,
-    trace_control,
-    trace_read,
-    domain_wait_death,
-    domain_next_death,
-    crash_record,
-    audit,
-    power_off,
-    boot_archive,
-    pci_list,
-    pci_claim,
-    pci_read,
-    pci_map_bar,
-    pci_set_stop,
-    interrupt_bind,
-    interrupt_wait,
-    physical_address,
-    dma_allocate,
-    dma_free,
-    host_file_size,
-    host_file_read,
-    host_file_write,
-    host_file_sync,
-};
-
-/// The table every control block points to.
-#[must_use]
-pub fn table() -> *const Services {
-    &raw const TABLE
 }

@@ -21,7 +21,9 @@ use crate::sync::SpinLock;
 use crate::{crossing, death, export};
 
 /// Open images by handle, each with the owner id of who opened it.
-static IMAGES: SpinLock<BTreeMap<u64, (u64, Arc<Image>)>> = SpinLock::new(BTreeMap::new());
+type Images = BTreeMap<u64, (u64, Arc<Image>)>;
+
+static IMAGES: SpinLock<Images> = SpinLock::new(BTreeMap::new());
 static NEXT_IMAGE: AtomicU64 = AtomicU64::new(1);
 
 /// Verifies an image and keeps it; its handle.
@@ -58,7 +60,7 @@ fn keep_image(image: Image) -> Result<u64, ServiceError> {
 /// Copies an image's note.
 ///
 /// # Errors
-/// `NotFound` for a handle that is not open.
+/// `NotFound` for a handle that the current domain has not open.
 pub fn image_note(handle: u64) -> Result<DomainNote, ServiceError> {
     image(handle).map(|image| *image.note())
 }
@@ -66,17 +68,30 @@ pub fn image_note(handle: u64) -> Result<DomainNote, ServiceError> {
 /// Forgets an image.
 ///
 /// # Errors
-/// `NotFound` for a handle that is not open.
+/// `NotFound` for a handle that the current domain has not open.
 pub fn close_image(handle: u64) -> Result<(), ServiceError> {
-    let closed = IMAGES.lock().remove(&handle);
+    let closed = {
+        let mut images = IMAGES.lock();
+        opened_here(&images, handle)?;
+        images.remove(&handle)
+    };
     closed.map(drop).ok_or(ServiceError::NotFound)
 }
 
-/// An open image.
+/// An image that the current domain has open.
 pub(crate) fn image(handle: u64) -> Result<Arc<Image>, ServiceError> {
-    let images = IMAGES.lock();
-    let (_, image) = images.get(&handle).ok_or(ServiceError::NotFound)?;
-    Ok(Arc::clone(image))
+    opened_here(&IMAGES.lock(), handle).cloned()
+}
+
+/// An image that the current domain has open: a handle is a number, which anybody
+/// could guess.
+fn opened_here(images: &Images, handle: u64) -> Result<&Arc<Image>, ServiceError> {
+    let opener = domain::current().id();
+    let (_, image) = images
+        .get(&handle)
+        .filter(|(owner, _)| *owner == opener)
+        .ok_or(ServiceError::NotFound)?;
+    Ok(image)
 }
 
 /// Closes what a dead domain had opened.
@@ -254,6 +269,7 @@ pub fn start(request: &mut StartRequest, grants: &[Grant]) -> Result<(), Service
         parent: starter,
         detached: request.detached != 0,
         limits: request.limits,
+        grants,
         image: &image,
     };
     let domain = domain::create(&creation).ok_or(ServiceError::NoMemory)?;

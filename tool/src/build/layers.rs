@@ -68,6 +68,7 @@ const LAYERS: &[Layer] = &[
         "trusted/hardware",
         &["trusted/abi", "trusted/exchange", "trusted/runtime"],
     ),
+    layer("trusted/breach", &["trusted/abi", "trusted/exchange"]),
     layer("interfaces", &["trusted/exchange", "trusted/macros"]),
     layer("kernel/core", &["trusted/abi", "lib/chance", "lib/image"]),
     layer("kernel/hosted", &["kernel/core", "trusted/abi"]),
@@ -148,6 +149,15 @@ const LAYERS: &[Layer] = &[
             // A shadow of what only tests call, and one of a test's own.
             "domains/services/shadow",
             "domains/services/shadow-block",
+        ],
+    ),
+    layer(
+        "tests/attacks",
+        &[
+            "trusted/hardware",
+            "trusted/runtime",
+            // Services without a right, as code calls them that broke the wall.
+            "trusted/breach",
         ],
     ),
     layer(

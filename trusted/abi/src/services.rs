@@ -194,7 +194,9 @@ pub struct Audit {
 
 /// Everything the kernel does for domains.
 ///
-/// [`Answer`]s below zero are [`crate::status::ServiceError`]s.
+/// [`Answer`]s below zero are [`crate::status::ServiceError`]s. Where a capability
+/// is named, the kernel looks each time whether the calling domain was granted it,
+/// and answers [`Denied`](crate::status::ServiceError::Denied), null or 0 if not.
 #[repr(C)]
 pub struct Services {
     /// [`crate::ABI_VERSION`].
@@ -402,8 +404,8 @@ pub struct Services {
         unsafe extern "sysv64" fn(sequence: u64, buffer: *mut u8, length: usize) -> Answer,
     /// Resources in use now.
     pub audit: unsafe extern "sysv64" fn(audit: *mut Audit) -> Answer,
-    /// Powers the machine off with an exit status.
-    pub power_off: extern "sysv64" fn(status: i32) -> !,
+    /// Powers the machine off with an exit status; answers only if it may not.
+    pub power_off: extern "sysv64" fn(status: i32) -> Answer,
 
     // Boot archive (capability `BootArchive`)
     /// Address and length of the boot archive's tar file, whose signature the

@@ -28,6 +28,8 @@ pub enum ServiceError {
     Busy = -11,
     /// The host or device reported an input/output error.
     Io = -12,
+    /// The domain was not granted the right to ask for this.
+    Denied = -13,
 }
 
 impl ServiceError {
@@ -47,6 +49,7 @@ impl ServiceError {
             -10 => Self::Dead,
             -11 => Self::Busy,
             -12 => Self::Io,
+            -13 => Self::Denied,
             _ => return None,
         })
     }

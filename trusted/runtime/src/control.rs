@@ -420,7 +420,8 @@ impl DomainControl {
     /// Powers the machine off with an exit status.
     pub fn power_off(&self, status: i32) -> ! {
         // SAFETY: the right was granted.
-        (unsafe { services() }.power_off)(status)
+        let answer = (unsafe { services() }.power_off)(status);
+        panic!("the kernel does not power off: {:?}", check(answer))
     }
 
     /// The right to drive a PCI function, to hand on; the packed address is in

@@ -9,7 +9,7 @@ use abi::status::{Answer, ServiceError};
 use super::{answer, buffer, bytes, done, service};
 use crate::{apart, death, domain, export, inject, machine, start, statistics, trace};
 
-pub(super) unsafe extern "sysv64" fn image_open(
+pub(super) unsafe fn image_open(
     start: *const u8,
     length: usize,
     message: *mut [u8; 160],
@@ -20,7 +20,7 @@ pub(super) unsafe extern "sysv64" fn image_open(
     }))
 }
 
-pub(super) unsafe extern "sysv64" fn image_note(image: u64, note: *mut DomainNote) -> Answer {
+pub(super) unsafe fn image_note(image: u64, note: *mut DomainNote) -> Answer {
     done(service(|| {
         let found = start::image_note(image)?;
         // SAFETY: the caller's field.
@@ -29,10 +29,7 @@ pub(super) unsafe extern "sysv64" fn image_note(image: u64, note: *mut DomainNot
     }))
 }
 
-pub(super) unsafe extern "sysv64" fn image_identity(
-    image: u64,
-    identity: *mut ImageIdentity,
-) -> Answer {
+pub(super) unsafe fn image_identity(image: u64, identity: *mut ImageIdentity) -> Answer {
     done(service(|| {
         let found = *start::image(image)?.identity();
         // SAFETY: the caller's field.
@@ -41,11 +38,11 @@ pub(super) unsafe extern "sysv64" fn image_identity(
     }))
 }
 
-pub(super) extern "sysv64" fn image_close(image: u64) -> Answer {
+pub(super) fn image_close(image: u64) -> Answer {
     done(service(|| start::close_image(image)))
 }
 
-pub(super) unsafe extern "sysv64" fn domain_start(request: *mut StartRequest) -> Answer {
+pub(super) unsafe fn domain_start(request: *mut StartRequest) -> Answer {
     done(service(|| {
         // SAFETY: the caller's request and the grants it names.
         let (request, grants) = unsafe {
@@ -63,42 +60,41 @@ pub(super) unsafe extern "sysv64" fn domain_start(request: *mut StartRequest) ->
     }))
 }
 
-pub(super) extern "sysv64" fn domain_kill(id: u64, cause: u32) -> Answer {
+pub(super) fn domain_kill(id: u64, cause: u32) -> Answer {
     done(service(|| {
         let domain = domain::find(id).ok_or(ServiceError::NotFound)?;
         let cause = DeathCause::from_number(cause).ok_or(ServiceError::Invalid)?;
+        // Who started it is the kernel, and with it the system ends.
+        if domain::is_supervisor(domain) {
+            return Err(ServiceError::Denied);
+        }
         death::begin(domain, cause, None);
         Ok(())
     }))
 }
 
-pub(super) extern "sysv64" fn domain_is_called(id: u64) -> Answer {
+pub(super) fn domain_is_called(id: u64) -> Answer {
     answer(service(|| {
         let domain = domain::find(id).ok_or(ServiceError::NotFound)?;
         Ok(crate::scan::is_called(domain).into())
     }))
 }
 
-pub(super) extern "sysv64" fn domain_inject(
-    id: u64,
-    fault: u32,
-    within_ns: u64,
-    seed: u64,
-) -> Answer {
+pub(super) fn domain_inject(id: u64, fault: u32, within_ns: u64, seed: u64) -> Answer {
     answer(service(|| {
         let domain = domain::find(id).ok_or(ServiceError::NotFound)?;
         inject::inject(domain, fault, within_ns, seed).map(u64::from)
     }))
 }
 
-pub(super) extern "sysv64" fn domain_leftovers(id: u64) -> Answer {
+pub(super) fn domain_leftovers(id: u64) -> Answer {
     answer(service(|| {
         domain::slot_of(id).ok_or(ServiceError::NotFound)?;
         Ok(crate::audit::leftovers(id))
     }))
 }
 
-pub(super) unsafe extern "sysv64" fn domain_list(list: *mut DomainInfo, capacity: usize) -> Answer {
+pub(super) unsafe fn domain_list(list: *mut DomainInfo, capacity: usize) -> Answer {
     service(|| {
         let list = match capacity {
             0 => &mut [],
@@ -110,7 +106,7 @@ pub(super) unsafe extern "sysv64" fn domain_list(list: *mut DomainInfo, capacity
     })
 }
 
-pub(super) unsafe extern "sysv64" fn edge_list(list: *mut EdgeInfo, capacity: usize) -> Answer {
+pub(super) unsafe fn edge_list(list: *mut EdgeInfo, capacity: usize) -> Answer {
     service(|| {
         let mut count = 0;
         export::for_each_edge(&mut |edge| {
@@ -124,7 +120,7 @@ pub(super) unsafe extern "sysv64" fn edge_list(list: *mut EdgeInfo, capacity: us
     })
 }
 
-pub(super) extern "sysv64" fn sampling_set(one_in: u32) -> Answer {
+pub(super) fn sampling_set(one_in: u32) -> Answer {
     service(|| {
         if one_in != 0 && !one_in.is_power_of_two() {
             return ServiceError::Invalid as Answer;
@@ -134,7 +130,7 @@ pub(super) extern "sysv64" fn sampling_set(one_in: u32) -> Answer {
     })
 }
 
-pub(super) extern "sysv64" fn trace_control(action: u32, domain: u64) -> Answer {
+pub(super) fn trace_control(action: u32, domain: u64) -> Answer {
     done(service(|| match action {
         0 => {
             trace::stop();
@@ -149,11 +145,7 @@ pub(super) extern "sysv64" fn trace_control(action: u32, domain: u64) -> Answer 
     }))
 }
 
-pub(super) unsafe extern "sysv64" fn trace_read(
-    from: usize,
-    events: *mut TraceEvent,
-    capacity: usize,
-) -> Answer {
+pub(super) unsafe fn trace_read(from: usize, events: *mut TraceEvent, capacity: usize) -> Answer {
     service(|| {
         // SAFETY: the caller's list has room for `capacity` entries, of plain
         // numbers.
@@ -162,7 +154,7 @@ pub(super) unsafe extern "sysv64" fn trace_read(
     })
 }
 
-pub(super) unsafe extern "sysv64" fn domain_wait_death(
+pub(super) unsafe fn domain_wait_death(
     id: u64,
     deadline_ns: u64,
     notice: *mut DeathNotice,
@@ -175,7 +167,7 @@ pub(super) unsafe extern "sysv64" fn domain_wait_death(
     }))
 }
 
-pub(super) unsafe extern "sysv64" fn domain_next_death(
+pub(super) unsafe fn domain_next_death(
     after: u64,
     deadline_ns: u64,
     notice: *mut DeathNotice,
@@ -188,22 +180,18 @@ pub(super) unsafe extern "sysv64" fn domain_next_death(
     }))
 }
 
-pub(super) unsafe extern "sysv64" fn crash_record(
-    sequence: u64,
-    start: *mut u8,
-    length: usize,
-) -> Answer {
+pub(super) unsafe fn crash_record(sequence: u64, start: *mut u8, length: usize) -> Answer {
     // SAFETY: the caller's buffer.
     service(|| crate::record::read(sequence, unsafe { buffer(start, length) }) as Answer)
 }
 
-pub(super) unsafe extern "sysv64" fn audit(into: *mut Audit) -> Answer {
+pub(super) unsafe fn audit(into: *mut Audit) -> Answer {
     // SAFETY: the caller's field.
     service(|| unsafe { into.write(crate::audit::take()) });
     0
 }
 
-pub(super) extern "sysv64" fn power_off(status: i32) -> ! {
+pub(super) fn power_off(status: i32) -> Answer {
     service(|| {
         log::info!("redleaf: exit status {status}");
         crate::log::flush();
@@ -211,10 +199,7 @@ pub(super) extern "sysv64" fn power_off(status: i32) -> ! {
     })
 }
 
-pub(super) unsafe extern "sysv64" fn boot_archive(
-    start: *mut *const u8,
-    length: *mut usize,
-) -> Answer {
+pub(super) unsafe fn boot_archive(start: *mut *const u8, length: *mut usize) -> Answer {
     let archive = crate::boot::archive();
     // SAFETY: the caller's fields.
     unsafe {

@@ -2,13 +2,14 @@
 
 use abi::death::InjectedFault;
 use abi::device::{PciInfo, StopRecipe};
+use abi::grant::GrantKind;
 use abi::status::{Answer, ServiceError};
 
 use super::{answer, buffer, bytes, done, service};
 use crate::machine::HostFileRequest;
 use crate::{device, domain, inject, machine, memory};
 
-pub(super) unsafe extern "sysv64" fn pci_list(index: usize, info: *mut PciInfo) -> Answer {
+pub(super) unsafe fn pci_list(index: usize, info: *mut PciInfo) -> Answer {
     done(service(|| {
         let found = crate::pci::list(index).ok_or(ServiceError::NotFound)?;
         // SAFETY: the caller's field.
@@ -17,25 +18,27 @@ pub(super) unsafe extern "sysv64" fn pci_list(index: usize, info: *mut PciInfo) 
     }))
 }
 
-pub(super) extern "sysv64" fn pci_claim(address: u32) -> Answer {
-    done(service(|| device::claim(address, domain::current().id())))
+pub(super) fn pci_claim(address: u32) -> Answer {
+    done(service(|| {
+        let driver = domain::current();
+        let function = GrantKind::PciFunction;
+        driver.rights.check_object(function, address.into())?;
+        device::claim(address, driver.id())
+    }))
 }
 
-pub(super) extern "sysv64" fn pci_read(address: u32, register: u32) -> Answer {
+pub(super) fn pci_read(address: u32, register: u32) -> Answer {
     answer(service(|| {
         crate::pci::read_register(address, domain::current().id(), register).map(u64::from)
     }))
 }
 
-pub(super) extern "sysv64" fn pci_map_bar(address: u32, bar: u32) -> *mut u8 {
+pub(super) fn pci_map_bar(address: u32, bar: u32) -> *mut u8 {
     service(|| device::map_bar(address, domain::current().id(), bar))
         .unwrap_or(core::ptr::null_mut())
 }
 
-pub(super) unsafe extern "sysv64" fn pci_set_stop(
-    address: u32,
-    recipe: *const StopRecipe,
-) -> Answer {
+pub(super) unsafe fn pci_set_stop(address: u32, recipe: *const StopRecipe) -> Answer {
     // SAFETY: the caller passes its recipe.
     let recipe = unsafe { *recipe };
     done(service(|| {
@@ -43,32 +46,34 @@ pub(super) unsafe extern "sysv64" fn pci_set_stop(
     }))
 }
 
-pub(super) extern "sysv64" fn interrupt_bind(address: u32, index: u32) -> Answer {
+pub(super) fn interrupt_bind(address: u32, index: u32) -> Answer {
     answer(service(|| {
         device::bind_interrupt(address, domain::current().id(), index).map(|vector| vector as u64)
     }))
 }
 
-pub(super) extern "sysv64" fn interrupt_wait(handle: u64, seen: u64, deadline_ns: u64) -> Answer {
+pub(super) fn interrupt_wait(handle: u64, seen: u64, deadline_ns: u64) -> Answer {
     answer(service(|| {
         device::wait_interrupt(handle, domain::current().id(), seen, deadline_ns)
     }))
 }
 
-pub(super) extern "sysv64" fn physical_address(address: *const u8) -> u64 {
+pub(super) fn physical_address(address: *const u8) -> u64 {
     service(|| memory::translate(address as usize).unwrap_or(0))
 }
 
-pub(super) extern "sysv64" fn dma_allocate(pages: usize, inbound: u32) -> *mut u8 {
+pub(super) fn dma_allocate(pages: usize, inbound: u32) -> *mut u8 {
     service(|| device::allocate_dma(domain::current().id(), pages, inbound != 0))
 }
 
-pub(super) unsafe extern "sysv64" fn dma_free(start: *mut u8, _pages: usize) {
+pub(super) unsafe fn dma_free(start: *mut u8, _pages: usize) {
     service(|| device::free_dma(domain::current().id(), start));
 }
 
 fn host_file(file: u64, request: HostFileRequest<'_>) -> Answer {
     answer(service(|| {
+        let driver = domain::current();
+        driver.rights.check_object(GrantKind::HostFile, file)?;
         machine::get()
             .host_file(file, request)
             .ok_or(ServiceError::Io)
@@ -82,11 +87,11 @@ fn transferred(length: usize) -> usize {
     if is_cut { length.div_ceil(2) } else { length }
 }
 
-pub(super) extern "sysv64" fn host_file_size(file: u64) -> Answer {
+pub(super) fn host_file_size(file: u64) -> Answer {
     host_file(file, HostFileRequest::Size)
 }
 
-pub(super) unsafe extern "sysv64" fn host_file_read(
+pub(super) unsafe fn host_file_read(
     file: u64,
     offset: u64,
     start: *mut u8,
@@ -100,7 +105,7 @@ pub(super) unsafe extern "sysv64" fn host_file_read(
     )
 }
 
-pub(super) unsafe extern "sysv64" fn host_file_write(
+pub(super) unsafe fn host_file_write(
     file: u64,
     offset: u64,
     start: *const u8,
@@ -114,6 +119,6 @@ pub(super) unsafe extern "sysv64" fn host_file_write(
     )
 }
 
-pub(super) extern "sysv64" fn host_file_sync(file: u64) -> Answer {
+pub(super) fn host_file_sync(file: u64) -> Answer {
     host_file(file, HostFileRequest::Sync)
 }

@@ -56,6 +56,10 @@ extern "sysv64" fn exit(status: i32) -> ! {
     std::process::exit(status)
 }
 
+extern "sysv64" fn power_off(status: i32) -> Answer {
+    exit(status)
+}
+
 unsafe extern "sysv64" fn thread_spawn(
     function: ThreadFunction,
     argument: *mut (),
@@ -312,7 +316,7 @@ pub fn table() -> &'static Services {
         domain_next_death,
         crash_record,
         audit,
-        power_off: exit,
+        power_off,
         boot_archive,
         pci_list,
         pci_claim,

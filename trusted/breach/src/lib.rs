@@ -1,0 +1,323 @@
+//! Calls kernel services as a domain does that broke the language's wall.
+//!
+//! A domain without `unsafe` reaches services through capabilities only. What if it
+//! found a hole of the compiler and made one up? The kernel must refuse it, and
+//! packages under `tests/attacks` show that it does, with what is here. The table of
+//! layers lets nobody else import this crate.
+#![no_std]
+
+extern crate alloc;
+
+use alloc::vec::Vec;
+use core::ptr::{null, null_mut};
+
+use abi::device::{PciInfo, StopRecipe};
+use abi::note::DomainNote;
+use abi::role::ImageIdentity;
+use abi::services::{Audit, DeathNotice, Services, StartRequest};
+use abi::status::{Answer, ServiceError, check};
+use exchange::thread::services;
+
+const DENIED: Answer = ServiceError::Denied as Answer;
+
+/// A service that needs a right, called without.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempt {
+    /// Its name.
+    pub service: &'static str,
+    /// Whether the kernel refused it.
+    pub is_refused: bool,
+}
+
+/// Calls every service that needs a right.
+///
+/// The table is taken apart field by field: a new service is a line here.
+#[must_use]
+pub fn try_everything() -> Vec<Attempt> {
+    // SAFETY: the caller has no right to what it gets. What it passes is valid, or
+    // not looked at because the kernel refuses: that is what is tried.
+    let table = unsafe { services() };
+    let mut attempts = control(table);
+    attempts.extend(devices(table));
+    attempts
+}
+
+fn attempt(service: &'static str, is_refused: bool) -> Attempt {
+    Attempt {
+        service,
+        is_refused,
+    }
+}
+
+/// Tries `$field` of the table, and pushes whether the answer was that it is denied.
+macro_rules! denied {
+    ($($field:ident ( $($argument:expr),* )),* $(,)?) => {
+        [$(attempt(stringify!($field), {
+            // Services without pointers are safe to call.
+            #[allow(unused_unsafe, reason = "one form for both kinds")]
+            // SAFETY: as `try_everything` says.
+            let answer: Answer = unsafe { $field($($argument),*) };
+            answer == DENIED
+        })),*]
+    };
+}
+
+fn control(table: &Services) -> Vec<Attempt> {
+    let Services {
+        proxy_redirect,
+        proxy_redirect_held,
+        proxy_hold,
+        proxy_promise,
+        log_read,
+        console_write,
+        console_write_error,
+        console_read,
+        image_open,
+        image_note,
+        image_identity,
+        image_close,
+        domain_start,
+        domain_kill,
+        domain_is_called,
+        domain_inject,
+        domain_leftovers,
+        domain_list,
+        edge_list,
+        sampling_set,
+        trace_control,
+        trace_read,
+        domain_wait_death,
+        domain_next_death,
+        crash_record,
+        audit,
+        power_off,
+        boot_archive,
+        // Whatever has no line in `devices` has none here either.
+        ..
+    } = *table;
+    let (mut position, mut bytes, mut message) = (0, [0; 64], [0; 160]);
+    let mut note = DomainNote::new("", &[], None);
+    let mut identity = ImageIdentity::NONE;
+    let mut resources = Audit::default();
+    let (mut start, mut length) = (null(), 0);
+    let mut notice = DeathNotice {
+        id: 0,
+        name: [0; 32],
+        cause: 0,
+        exit_status: 0,
+        record: 0,
+        begun_ns: 0,
+    };
+    let text = b"[    0.000000] reclaim audit: clean\n";
+    let request = null_mut::<StartRequest>();
+    denied![
+        proxy_redirect(null_mut(), null()),
+        proxy_redirect_held(1, null()),
+        proxy_hold(null_mut()),
+        proxy_promise(null()),
+        log_read(0, bytes.as_mut_ptr(), bytes.len(), &raw mut position),
+        console_write(text.as_ptr(), text.len()),
+        console_write_error(text.as_ptr(), text.len()),
+        console_read(&raw mut position, bytes.as_mut_ptr(), bytes.len(), 1),
+        image_open(text.as_ptr(), text.len(), &raw mut message),
+        image_note(1, &raw mut note),
+        image_identity(1, &raw mut identity),
+        image_close(1),
+        domain_start(request),
+        domain_kill(SUPERVISOR, 9),
+        domain_is_called(SUPERVISOR),
+        domain_inject(SUPERVISOR, 0, 0, 0),
+        domain_leftovers(SUPERVISOR),
+        domain_list(null_mut(), 0),
+        edge_list(null_mut(), 0),
+        sampling_set(1),
+        trace_control(1, 0),
+        trace_read(0, null_mut(), 0),
+        domain_wait_death(0, 1, &raw mut notice),
+        domain_next_death(0, 1, &raw mut notice),
+        crash_record(1, bytes.as_mut_ptr(), bytes.len()),
+        audit(&raw mut resources),
+        power_off(0),
+        boot_archive(&raw mut start, &raw mut length),
+    ]
+    .into()
+}
+
+fn devices(table: &Services) -> Vec<Attempt> {
+    let Services {
+        pci_list,
+        pci_claim,
+        pci_read,
+        pci_map_bar,
+        pci_set_stop,
+        interrupt_bind,
+        interrupt_wait,
+        physical_address,
+        dma_allocate,
+        host_file_size,
+        host_file_read,
+        host_file_write,
+        host_file_sync,
+        // It answers nothing, and frees only what its caller allocated.
+        dma_free: _,
+        // Tried in `control`.
+        proxy_redirect: _,
+        proxy_redirect_held: _,
+        proxy_hold: _,
+        proxy_promise: _,
+        log_read: _,
+        console_write: _,
+        console_write_error: _,
+        console_read: _,
+        image_open: _,
+        image_note: _,
+        image_identity: _,
+        image_close: _,
+        domain_start: _,
+        domain_kill: _,
+        domain_is_called: _,
+        domain_inject: _,
+        domain_leftovers: _,
+        domain_list: _,
+        edge_list: _,
+        sampling_set: _,
+        trace_control: _,
+        trace_read: _,
+        domain_wait_death: _,
+        domain_next_death: _,
+        crash_record: _,
+        audit: _,
+        power_off: _,
+        boot_archive: _,
+        // What every domain may do.
+        abi_version: _,
+        reserved: _,
+        pages_map: _,
+        pages_unmap: _,
+        exchange_allocate: _,
+        exchange_free: _,
+        exchange_end_loan: _,
+        proxy_export: _,
+        proxy_clone: _,
+        proxy_drop: _,
+        proxy_wait: _,
+        proxy_wait_out: _,
+        panic: _,
+        exit: _,
+        thread_spawn: _,
+        thread_yield: _,
+        cpu_number: _,
+        cpu_count: _,
+        thread_bind: _,
+        sleep_until: _,
+        wait: _,
+        wake: _,
+        clock_ns: _,
+        wall_clock_ns: _,
+        random: _,
+        log: _,
+        log_flush: _,
+    } = *table;
+    let mut bytes = [0; 64];
+    let mut info = PciInfo::default();
+    let recipe = StopRecipe::default();
+    let mut attempts = Vec::from(denied![
+        pci_list(0, &raw mut info),
+        pci_claim(0x18),
+        pci_read(0x18, 0),
+        pci_set_stop(0x18, &raw const recipe),
+        interrupt_bind(0x18, 0),
+        interrupt_wait(0, 0, 1),
+        host_file_size(0),
+        host_file_read(0, 0, bytes.as_mut_ptr(), bytes.len()),
+        host_file_write(0, 0, bytes.as_ptr(), bytes.len()),
+        host_file_sync(0),
+    ]);
+    attempts.extend([
+        attempt("pci_map_bar", pci_map_bar(0x18, 0).is_null()),
+        attempt("physical_address", physical_address(bytes.as_ptr()) == 0),
+        attempt("dma_allocate", dma_allocate(1, 0).is_null()),
+    ]);
+    attempts
+}
+
+/// Owner id of the first domain that the kernel starts.
+const SUPERVISOR: u64 = 0x1_0001;
+
+/// What came of asking for one thing.
+pub type Outcome = Result<u64, ServiceError>;
+
+/// Ends the supervisor.
+///
+/// # Errors
+/// The kernel's refusal.
+pub fn kill_supervisor() -> Outcome {
+    // SAFETY: as `try_everything`.
+    check((unsafe { services() }.domain_kill)(SUPERVISOR, 9))
+}
+
+/// Reads what an image is that somebody opened.
+///
+/// # Errors
+/// The kernel's refusal.
+pub fn read_note(image: u64) -> Outcome {
+    let mut note = DomainNote::new("", &[], None);
+    // SAFETY: as `try_everything`; the note is writable for the call.
+    check(unsafe { (services().image_note)(image, &raw mut note) })
+}
+
+/// Closes an image that somebody opened.
+///
+/// # Errors
+/// The kernel's refusal.
+pub fn close_image(image: u64) -> Outcome {
+    // SAFETY: as `try_everything`.
+    check((unsafe { services() }.image_close)(image))
+}
+
+/// Becomes the driver of a PCI function.
+///
+/// # Errors
+/// The kernel's refusal.
+pub fn claim(function: u32) -> Outcome {
+    // SAFETY: as `try_everything`.
+    check((unsafe { services() }.pci_claim)(function))
+}
+
+/// Reads a register of a PCI function.
+///
+/// # Errors
+/// The kernel's refusal.
+pub fn read_register(function: u32) -> Outcome {
+    // SAFETY: as `try_everything`.
+    check((unsafe { services() }.pci_read)(function, 0))
+}
+
+/// Waits for an interrupt that somebody bound.
+///
+/// # Errors
+/// The kernel's refusal.
+pub fn wait_interrupt(handle: u64) -> Outcome {
+    // SAFETY: as `try_everything`.
+    check((unsafe { services() }.interrupt_wait)(handle, u64::MAX, 1))
+}
+
+/// Reads from a file of the host.
+///
+/// # Errors
+/// The kernel's refusal.
+pub fn read_file(file: u64) -> Outcome {
+    let mut bytes = [0; 64];
+    // SAFETY: as `try_everything`; the buffer is writable for the call.
+    check(unsafe { (services().host_file_read)(file, 0, bytes.as_mut_ptr(), bytes.len()) })
+}
+
+/// Writes to a file of the host.
+///
+/// # Errors
+/// The kernel's refusal.
+pub fn write_file(file: u64) -> Outcome {
+    let bytes = [0xee; 64];
+    // SAFETY: as `try_everything`; the bytes live for the call.
+    check(unsafe { (services().host_file_write)(file, 0, bytes.as_ptr(), bytes.len()) })
+}
