@@ -8,6 +8,10 @@ use crate::files::{Attributes, DirectoryEntry, FileSystemStatus};
 /// Longest path in bytes.
 pub const PATH_MAX: usize = 1_024;
 
+/// Most bytes of arguments and environment together, each string with the zero byte
+/// that ends it: what `getconf ARG_MAX` says on Linux.
+pub const ARG_MAX: usize = 2 << 20;
+
 /// Descriptors a process may have open.
 pub const DESCRIPTOR_MAX: usize = 256;
 
@@ -295,7 +299,8 @@ pub trait Process {
 
     /// Starts a program. `arguments` and `environment` are strings, each ended
     /// by a zero byte. The new process gets the descriptors listed (none else)
-    /// and the caller's working directory; its process number.
+    /// and the caller's working directory; its process number. `E2BIG` for more than
+    /// [`ARG_MAX`] bytes.
     fn spawn(
         &self,
         lane: Lane,

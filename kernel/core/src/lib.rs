@@ -13,7 +13,6 @@ mod atomic;
 pub mod audit;
 mod balance;
 pub mod boot;
-mod charge;
 mod claim;
 pub mod console;
 pub mod context;

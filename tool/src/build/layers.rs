@@ -151,6 +151,11 @@ const LAYERS: &[Layer] = &[
             "domains/services/shadow-block",
         ],
     ),
+    // A program, so it has what programs have.
+    layer(
+        "tests/attacks/greedy",
+        &["domains/posix/client", "interfaces", "trusted/runtime"],
+    ),
     layer(
         "tests/attacks",
         &[

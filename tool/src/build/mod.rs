@@ -120,11 +120,27 @@ pub fn command(tree: &Tree, options: &BuildOptions) -> Result<u8, ToolError> {
 /// # Errors
 /// Any [`ToolError`] of a build.
 pub fn build(tree: &Tree, system: &str, machine: Machine) -> Result<Built, ToolError> {
+    build_with(tree, system, machine, &[])
+}
+
+/// As [`build`], with more images than the system's own: those of packages under
+/// `tests`, by name.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_with(
+    tree: &Tree,
+    system: &str,
+    machine: Machine,
+    more: &[String],
+) -> Result<Built, ToolError> {
     let source = system::Source::read(tree, system)?;
     let fingerprint = tree.fingerprint().to_string();
-    let stamp = tree
-        .make_target("stamps")?
-        .join(format!("{system}-{}", machine.name()));
+    let words: Vec<&str> = [system, machine.name()]
+        .into_iter()
+        .chain(more.iter().map(String::as_str))
+        .collect();
+    let stamp = tree.make_target("stamps")?.join(words.join("-"));
     let listed = Built {
         kernel: cargo::kernel_path(tree, machine),
         plan: tree
@@ -135,7 +151,7 @@ pub fn build(tree: &Tree, system: &str, machine: Machine) -> Result<Built, ToolE
         programs: sign::listed(tree, "programs")?,
     };
     if fs::read_to_string(&stamp).is_ok_and(|old| old == fingerprint) && listed.kernel.is_file() {
-        let names = image_names(&source, machine);
+        let names = image_names(&source, machine, more);
         let mut images = sign::listed(tree, "domains")?;
         images.retain(|name, _| names.contains(name));
         if images.len() == names.len() {
@@ -143,7 +159,7 @@ pub fn build(tree: &Tree, system: &str, machine: Machine) -> Result<Built, ToolE
         }
     }
     let _ = fs::remove_file(&stamp);
-    let built = build_changed(tree, &source, machine, listed)?;
+    let built = build_changed(tree, &source, machine, more, listed)?;
     fs::write(&stamp, fingerprint).map_err(ToolError::file("write", &stamp))?;
     Ok(built)
 }
@@ -153,12 +169,13 @@ fn build_changed(
     tree: &Tree,
     source: &system::Source,
     machine: Machine,
+    more: &[String],
     listed: Built,
 ) -> Result<Built, ToolError> {
     let gate = Gate::pass(tree)?;
     let environment = cargo::Environment::new(tree, &Keys::load_or_make(tree)?)?;
 
-    let names = image_names(source, machine);
+    let names = image_names(source, machine, more);
     let packages = image_packages(gate.workspace(), &names)?;
     trust::check(tree, gate.workspace(), &packages)?;
     let step = Step::start("building domains and programs");
@@ -186,9 +203,10 @@ fn build_changed(
     })
 }
 
-/// Names of the images in the boot archive.
-fn image_names(source: &system::Source, machine: Machine) -> Vec<String> {
+/// Names of the images in the boot archive, and of more.
+fn image_names(source: &system::Source, machine: Machine, more: &[String]) -> Vec<String> {
     let mut names = source.image_names(machine);
+    names.extend_from_slice(more);
     names.push(source.supervisor.clone());
     names.sort();
     names.dedup();

@@ -109,6 +109,8 @@ pub struct Scenario {
     #[serde(default)]
     forge: Vec<Forgery>,
     tamper: Option<Tampering>,
+    #[serde(default)]
+    programs: Vec<String>,
 }
 
 fn default_system() -> String {
@@ -219,7 +221,9 @@ impl Scenario {
             stdout: folder.file("stdout"),
             forged: forged_folder(&folder)?,
         };
-        let mut failures = host.run(self.prepare.iter().map(String::as_str))?;
+        let install: Vec<String> = self.programs.iter().map(|name| install(name)).collect();
+        let commands = install.iter().chain(&self.prepare);
+        let mut failures = host.run(commands.map(String::as_str))?;
         let outcome = self.boot(&boot)?;
         failures.extend(self.judge(&outcome));
         if failures.is_empty() {
@@ -234,7 +238,13 @@ impl Scenario {
     fn prepare(&self, tree: &Tree, place: Place, folder: &RunFolder) -> Result<Boot, ToolError> {
         static PREPARING: Mutex<()> = Mutex::new(());
         let _preparing = PREPARING.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut built = build::build(tree, &self.system, place.machine)?;
+        let mut built = build::build_with(tree, &self.system, place.machine, &self.programs)?;
+        for program in &self.programs {
+            if let Some(signed) = built.images.remove(program) {
+                let path = forged_folder(folder)?.join(program);
+                fs::copy(&signed, &path).map_err(ToolError::file("write", &path))?;
+            }
+        }
         for forgery in &self.forge {
             self.forge(tree, forgery, &mut built, folder)?;
         }
@@ -398,6 +408,14 @@ impl Host {
         }
         Ok(failures)
     }
+}
+
+/// The shell command that puts a program onto the disk.
+fn install(name: &str) -> String {
+    format!(
+        "printf 'write %s/{name} /bin/{name}\nsif /bin/{name} mode 0100755\n' $FORGED \
+         | debugfs -w -f - $DISK 2>&1"
+    )
 }
 
 /// Where a run's forged images lie.

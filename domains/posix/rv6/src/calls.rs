@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use exchange::{Proxy, RpcResult};
 use interfaces::files::{Attributes, DirectoryEntry, FileSystemStatus};
 use interfaces::process::{
-    DescriptorMap, Errno, ExitStatus, FinishedCall, Lane, OpenFlags, PipeEnds, Process,
+    DescriptorMap, Errno, ExitStatus, FinishedCall, Lane, OpenFlags, PATH_MAX, PipeEnds, Process,
     ProcessInfo, TerminalMode, Whence,
 };
 use interfaces::supervisor::Supervisor;
@@ -320,7 +320,9 @@ impl Call<'_> {
 
     fn make_pipe(&self) -> Outcome<PipeEnds> {
         let journal = self.rv6().journal();
-        let pipe = Arc::new(Pipe::new(Arc::clone(journal)));
+        let budget = self.rv6().budget();
+        let (first, second) = (budget.files.take()?, budget.files.take()?);
+        let pipe = Arc::new(Pipe::new(Arc::clone(journal), budget.pipes.take()?));
         let reads = Access {
             can_read: true,
             can_write: false,
@@ -331,9 +333,10 @@ impl Call<'_> {
             can_write: true,
             appends: false,
         };
-        let reader = Arc::new(OpenFile::new(Object::PipeReader(Arc::clone(&pipe)), reads));
-        let writer = OpenFile::new(Object::PipeWriter(Arc::clone(&pipe)), writes);
-        let writer = Arc::new(writer);
+        let reader = Object::PipeReader(Arc::clone(&pipe));
+        let reader = Arc::new(OpenFile::new(reader, reads, first));
+        let writer = Object::PipeWriter(Arc::clone(&pipe));
+        let writer = Arc::new(OpenFile::new(writer, writes, second));
         let mut descriptors = self.descriptors().lock();
         let read = descriptors.add(Arc::clone(&reader))?;
         match descriptors.add(Arc::clone(&writer)) {
@@ -358,6 +361,10 @@ impl Call<'_> {
     fn change_directory(&self, path: &[u8]) -> Outcome<()> {
         let (resolver, start) = self.resolver()?;
         let place = resolver.resolve(&start, path)?;
+        // Each process has one, and it would grow with every step down.
+        if place.path.len() >= PATH_MAX {
+            return Err(Errno::ENAMETOOLONG);
+        }
         self.set_directory(self, WorkingDirectory::hold(self.rv6().disk(), place)?);
         Ok(())
     }

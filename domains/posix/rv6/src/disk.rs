@@ -81,23 +81,32 @@ impl Disk {
         Ok(target)
     }
 
-    /// The contents of a file, of which `size` bytes are expected.
+    /// The first bytes of a file, as many as there is room for.
+    ///
+    /// # Errors
+    /// As the file system.
+    pub fn read_start<'a>(&self, inode: Inode, room: &'a mut [u8]) -> Outcome<&'a [u8]> {
+        let mut filled = 0;
+        while filled < room.len() {
+            let answer = self.files.read(inode, filled as u64, &mut room[filled..]);
+            match usize::try_from(flatten(answer)?) {
+                Ok(0) | Err(_) => break,
+                Ok(count) => filled = filled.saturating_add(count).min(room.len()),
+            }
+        }
+        Ok(&room[..filled])
+    }
+
+    /// The contents of a file, of which `size` bytes are expected: the caller knows
+    /// that Rv6 can afford them.
     ///
     /// # Errors
     /// As the file system; `ENOMEM` when there is no room for them.
-    pub fn read_whole(&self, inode: Inode, size: u64) -> Outcome<Vec<u8>> {
-        let size = usize::try_from(size).map_err(|_| Errno::ENOMEM)?;
+    pub fn read_whole(&self, inode: Inode, size: usize) -> Outcome<Vec<u8>> {
         let mut bytes = Vec::new();
         bytes.try_reserve_exact(size).map_err(|_| Errno::ENOMEM)?;
         bytes.resize(size, 0);
-        let mut filled = 0;
-        while filled < size {
-            let answer = self.files.read(inode, filled as u64, &mut bytes[filled..]);
-            match usize::try_from(flatten(answer)?) {
-                Ok(0) | Err(_) => break,
-                Ok(count) => filled += count,
-            }
-        }
+        let filled = self.read_start(inode, &mut bytes)?.len();
         bytes.truncate(filled);
         Ok(bytes)
     }

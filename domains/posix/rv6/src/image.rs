@@ -1,13 +1,15 @@
 //! Programs on the disk: verified once, then kept; scripts lead to theirs.
 
+use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use interfaces::files::{Attributes, FileKind, Inode};
 
+use crate::budget::IMAGE_MAX;
 use crate::errno::{Errno, Outcome};
-use crate::path::{Node, Place, Resolver};
+use crate::path::{self, Node, Place, Resolver};
 use crate::rv6::Rv6;
 use crate::sync::Mutex;
 use crate::system::ImageHandle;
@@ -20,6 +22,9 @@ const INTERPRETER_MAX: u32 = 4;
 
 /// Longest first line of a script.
 const INTERPRETER_LINE_MAX: usize = 256;
+
+/// Bytes that are looked at before a file is read: a script's first line.
+const HEAD_BYTES: usize = 2 + INTERPRETER_LINE_MAX;
 
 /// First bytes of an ELF file.
 const ELF_MAGIC: &[u8] = b"\x7fELF";
@@ -112,6 +117,7 @@ impl Rv6 {
     /// # Errors
     /// As `posix_spawn`: `ENOENT`, `EACCES`, `ENOEXEC`, ….
     pub fn find_program(&self, directory: &Place, path: &[u8]) -> Result<Program, Refusal> {
+        path::check(path)?;
         let resolver = Resolver::new(self.disk())?;
         let mut path = path.to_vec();
         let mut prefix: Vec<Vec<u8>> = Vec::new();
@@ -127,8 +133,9 @@ impl Rv6 {
             if let Some(image) = self.images().find(&attributes) {
                 return Ok(Program { image, prefix });
             }
-            let bytes = self.disk().read_whole(inode, attributes.size)?;
-            if let Some(line) = interpreter_line(&bytes) {
+            let mut head = [0; HEAD_BYTES];
+            let head = self.disk().read_start(inode, &mut head)?;
+            if let Some(line) = interpreter_line(head) {
                 let mut words = line?;
                 let interpreter = words[0].clone();
                 words.push(core::mem::replace(&mut path, interpreter));
@@ -136,13 +143,28 @@ impl Rv6 {
                 prefix = words;
                 continue;
             }
-            if !bytes.starts_with(ELF_MAGIC) {
+            if !head.starts_with(ELF_MAGIC) {
                 return Err(Errno::ENOEXEC.into());
             }
-            let image = self.open_image(&attributes, &bytes)?;
+            let image = self.read_image(inode, &attributes)?;
             return Ok(Program { image, prefix });
         }
         Err(Errno::ELOOP.into())
+    }
+
+    /// Reads and verifies a program that looks like one.
+    fn read_image(&self, inode: Inode, attributes: &Attributes) -> Result<ImageHandle, Refusal> {
+        let size = attributes.size;
+        if size > IMAGE_MAX {
+            return Err(Refusal {
+                errno: Errno::ENOEXEC,
+                message: Some(format!("it has {size} bytes, expected at most {IMAGE_MAX}")),
+            });
+        }
+        let length = usize::try_from(size).map_err(|_| Errno::ENOEXEC)?;
+        let _share = self.budget().starts.take(length)?;
+        let bytes = self.disk().read_whole(inode, length)?;
+        self.open_image(attributes, &bytes)
     }
 
     fn open_image(&self, attributes: &Attributes, bytes: &[u8]) -> Result<ImageHandle, Refusal> {

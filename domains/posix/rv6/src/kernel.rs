@@ -119,10 +119,9 @@ impl System for Kernel {
             .downcast_ref::<Image>()
             .ok_or("not an image of this kernel")?;
         let proxy = export(process).ok_or("no memory for the process's object")?;
-        let bytes = start.encode();
         let mut request = Start::new(process.domain_name())
             .give("process", GivenGrant::proxy(proxy))
-            .give("arguments", GivenGrant::bytes(&bytes));
+            .give("arguments", GivenGrant::bytes(start.bytes()));
         request.limits = PROCESS_LIMITS;
         request.detached = true;
         request.apart = true;

@@ -18,6 +18,7 @@
 
 extern crate alloc;
 
+pub mod budget;
 mod calls;
 mod change;
 pub mod descriptors;

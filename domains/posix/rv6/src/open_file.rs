@@ -6,6 +6,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use interfaces::files::{Attributes, DirectoryEntry, FileKind, Inode};
 use interfaces::process::Whence;
 
+use crate::budget::Counted;
 use crate::device::{self, Device};
 use crate::disk::{Disk, Held};
 use crate::errno::{Errno, Outcome, flatten_open};
@@ -53,9 +54,13 @@ pub struct OpenFile {
     offset: Mutex<u64>,
     /// Where it is written down, once it is.
     journal: Mutex<Option<Arc<Journal>>>,
+    _counted: Counted,
 }
 
 static NEXT_FILE: AtomicU64 = AtomicU64::new(0);
+
+/// Most random bytes that one call makes.
+const RANDOM_MAX: usize = 64 << 10;
 
 /// Cookie behind the last entry of the root directory, `/dev` included.
 const COOKIE_END: u64 = u64::MAX;
@@ -63,13 +68,14 @@ const COOKIE_END: u64 = u64::MAX;
 impl OpenFile {
     /// Opens `object` at its beginning.
     #[must_use]
-    pub fn new(object: Object, access: Access) -> Self {
+    pub fn new(object: Object, access: Access, counted: Counted) -> Self {
         Self {
             number: NEXT_FILE.fetch_add(1, Ordering::Relaxed),
             object,
             access,
             offset: Mutex::new(0),
             journal: Mutex::default(),
+            _counted: counted,
         }
     }
 
@@ -81,6 +87,7 @@ impl OpenFile {
         access: Access,
         offset: u64,
         journal: Arc<Journal>,
+        counted: Counted,
     ) -> Self {
         NEXT_FILE.fetch_max(number + 1, Ordering::Relaxed);
         Self {
@@ -89,6 +96,7 @@ impl OpenFile {
             access,
             offset: Mutex::new(offset),
             journal: Mutex::new(Some(journal)),
+            _counted: counted,
         }
     }
 
@@ -393,8 +401,14 @@ impl OpenFile {
     }
 }
 
-/// Reads from a device that is not the terminal.
+/// Reads from a device that is not the terminal. Random bytes come in pieces: to make
+/// many takes long, and a process can be ended between two calls only.
 fn read_device(system: &dyn System, device: Device, into: &mut [u8]) -> Outcome<u64> {
+    let piece = match device {
+        Device::Random => into.len().min(RANDOM_MAX),
+        _ => into.len(),
+    };
+    let into = &mut into[..piece];
     match device {
         Device::Null => return Ok(0),
         Device::Random if !system.random(into) => return Err(Errno::ENODEV),

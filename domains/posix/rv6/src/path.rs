@@ -63,6 +63,23 @@ pub struct Resolver<'a> {
     root: Inode,
 }
 
+/// Whether bytes are a path at all; nobody copies them before.
+///
+/// # Errors
+/// `ENOENT`, `ENAMETOOLONG`, `EINVAL`.
+pub fn check(path: &[u8]) -> Outcome<()> {
+    if path.is_empty() {
+        return Err(Errno::ENOENT);
+    }
+    if path.len() >= PATH_MAX {
+        return Err(Errno::ENAMETOOLONG);
+    }
+    if path.contains(&0) {
+        return Err(Errno::EINVAL);
+    }
+    Ok(())
+}
+
 /// One part of a path.
 struct Component {
     name: Vec<u8>,
@@ -199,15 +216,7 @@ impl<'a> Resolver<'a> {
     }
 
     fn begin(&self, start: &Place, path: &[u8]) -> Outcome<Walk> {
-        if path.is_empty() {
-            return Err(Errno::ENOENT);
-        }
-        if path.len() >= PATH_MAX {
-            return Err(Errno::ENAMETOOLONG);
-        }
-        if path.contains(&0) {
-            return Err(Errno::EINVAL);
-        }
+        check(path)?;
         let place = if path[0] == b'/' {
             self.root()
         } else {

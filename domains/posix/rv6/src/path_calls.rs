@@ -10,7 +10,7 @@ use crate::device;
 use crate::errno::{Errno, Outcome, flatten};
 use crate::lanes::Call;
 use crate::open_file::{Access, Object, OpenFile};
-use crate::path::{Name, Node, Place, Resolver};
+use crate::path::{self, Name, Node, Place, Resolver};
 use crate::process::ProcessState;
 use crate::record::Action;
 
@@ -34,6 +34,7 @@ impl Call<'_> {
         if !access.can_read && !access.can_write {
             return Err(Errno::EINVAL);
         }
+        let counted = self.rv6().budget().files.take()?;
         let (resolver, start) = self.resolver()?;
         let place = if has(OpenFlags::CREATE) {
             self.find_or_create(resolver, &start, path, flags, mode)?
@@ -43,7 +44,7 @@ impl Call<'_> {
             resolver.resolve(&start, path)?
         };
         let object = self.open_object(place, access, flags)?;
-        let file = Arc::new(OpenFile::new(object, access));
+        let file = Arc::new(OpenFile::new(object, access, counted));
         let mut descriptors = self.descriptors().lock();
         let descriptor = descriptors.add(Arc::clone(&file))?;
         self.commit([descriptor.into(), 0], |change| {
@@ -64,6 +65,7 @@ impl Call<'_> {
     ) -> Outcome<Place> {
         let is_exclusive = flags & OpenFlags::EXCLUSIVE != 0;
         let follows = !is_exclusive && flags & OpenFlags::NO_FOLLOW == 0;
+        path::check(path)?;
         let mut start = start.clone();
         let mut path = path.to_vec();
         for _ in 0..DANGLING_MAX {

@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use crate::budget::Counted;
 use crate::errno::{Errno, Outcome};
 use crate::journal::{Change, Journal};
 use crate::lanes::Call;
@@ -12,7 +13,7 @@ use crate::record::{self, Kind, PipeRecord};
 use crate::sync::{Condvar, Mutex, MutexGuard};
 use crate::wake::Wake;
 
-/// Bytes a pipe holds.
+/// Bytes a pipe holds, unless there are many pipes ([`crate::budget`]).
 pub const CAPACITY: usize = 65_536;
 
 /// Most bytes written as one piece, never mixed with another writer's.
@@ -29,6 +30,8 @@ pub struct Pipe {
     journal: Arc<Journal>,
     state: Mutex<State>,
     changed: Condvar,
+    capacity: usize,
+    _counted: Counted,
 }
 
 #[derive(Default)]
@@ -53,7 +56,7 @@ struct Chunk {
 impl Pipe {
     /// An empty pipe with both ends open.
     #[must_use]
-    pub fn new(journal: Arc<Journal>) -> Self {
+    pub fn new(journal: Arc<Journal>, counted: Counted) -> Self {
         let state = State {
             has_reader: true,
             has_writer: true,
@@ -64,6 +67,8 @@ impl Pipe {
             journal,
             state: Mutex::new(state),
             changed: Condvar::new(),
+            capacity: capacity(&counted),
+            _counted: counted,
         }
     }
 
@@ -76,6 +81,7 @@ impl Pipe {
         record: &PipeRecord,
         chunks: Vec<(u64, Arc<[u8]>)>,
         ends: (bool, bool),
+        counted: Counted,
     ) -> Option<Self> {
         NEXT_PIPE.fetch_max(number + 1, Ordering::Relaxed);
         let mut state = State {
@@ -103,6 +109,8 @@ impl Pipe {
             journal,
             state: Mutex::new(state),
             changed: Condvar::new(),
+            capacity: capacity(&counted),
+            _counted: counted,
         })
     }
 
@@ -173,7 +181,8 @@ impl Pipe {
             if rest.is_empty() {
                 return Ok(from.len() as u64);
             }
-            let room = CAPACITY - state.length;
+            // A predecessor's may have more than it would get now.
+            let room = self.capacity.saturating_sub(state.length);
             let needed = if from.len() <= ATOMIC_MAX {
                 rest.len()
             } else {
@@ -239,6 +248,14 @@ impl Pipe {
             return Err(Errno::EINTR);
         }
         Ok(self.changed.wait(state))
+    }
+}
+
+/// Bytes that a pipe of so many may hold.
+const fn capacity(counted: &Counted) -> usize {
+    match counted.is_large_pipe() {
+        true => CAPACITY,
+        false => ATOMIC_MAX,
     }
 }
 

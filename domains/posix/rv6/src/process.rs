@@ -2,7 +2,6 @@
 
 use alloc::string::String;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use interfaces::files::FileKind;
@@ -220,14 +219,14 @@ impl ProcessState {
 
     /// The console, opened for reading and writing.
     #[must_use]
-    pub fn open_console() -> Arc<OpenFile> {
-        open_terminal(Device::Console)
+    pub fn open_console(rv6: &Rv6) -> Arc<OpenFile> {
+        open_terminal(rv6, Device::Console)
     }
 
     /// The console's side for error messages.
     #[must_use]
-    pub fn open_errors() -> Arc<OpenFile> {
-        open_terminal(Device::Errors)
+    pub fn open_errors(rv6: &Rv6) -> Arc<OpenFile> {
+        open_terminal(rv6, Device::Errors)
     }
 
     /// The personality it lives in.
@@ -361,19 +360,21 @@ impl ProcessState {
 /// The start of a command line, arguments separated by spaces.
 fn command_line(arguments: &[u8]) -> ([u8; 60], u32) {
     let mut command = [0; 60];
-    let words: Vec<&[u8]> = arguments.split(|byte| *byte == 0).collect();
-    let joined = words.join(&b' ');
-    let text = joined.trim_ascii_end();
-    let length = text.len().min(command.len());
-    command[..length].copy_from_slice(&text[..length]);
+    let arguments = arguments.strip_suffix(&[0]).unwrap_or(arguments);
+    let length = arguments.len().min(command.len());
+    for (place, byte) in command.iter_mut().zip(arguments) {
+        *place = if *byte == 0 { b' ' } else { *byte };
+    }
+    let length = command[..length].trim_ascii_end().len();
     (command, u32::try_from(length).unwrap_or(0))
 }
 
-fn open_terminal(device: Device) -> Arc<OpenFile> {
+fn open_terminal(rv6: &Rv6, device: Device) -> Arc<OpenFile> {
     let access = Access {
         can_read: true,
         can_write: true,
         appends: false,
     };
-    Arc::new(OpenFile::new(Object::Device(device), access))
+    let counted = rv6.budget().files.take_another();
+    Arc::new(OpenFile::new(Object::Device(device), access, counted))
 }

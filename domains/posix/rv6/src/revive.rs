@@ -416,7 +416,8 @@ impl<'a> Revival<'a> {
             return None;
         }
         let journal = Arc::clone(self.rv6.journal());
-        Pipe::revived(number, journal, &record, chunks, ends)
+        let counted = self.rv6.budget().pipes.take_another();
+        Pipe::revived(number, journal, &record, chunks, ends, counted)
     }
 
     /// The open files that a process has.
@@ -441,6 +442,7 @@ impl<'a> Revival<'a> {
                 record.access,
                 self.found.offsets.get(&number).copied().unwrap_or(0),
                 Arc::clone(self.rv6.journal()),
+                self.rv6.budget().files.take_another(),
             );
             files.insert(number, Arc::new(file));
         }

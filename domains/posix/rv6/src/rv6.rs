@@ -8,6 +8,7 @@ use exchange::Proxy;
 use interfaces::files::FileSystem;
 use interfaces::supervisor::Supervisor;
 
+use crate::budget::Budget;
 use crate::change::Turn;
 use crate::disk::Disk;
 use crate::ends::cause;
@@ -28,6 +29,7 @@ pub struct Rv6 {
     terminal: Arc<Terminal>,
     table: Arc<ProcessTable>,
     images: ImageCache,
+    budget: Budget,
     journal: Arc<Journal>,
     /// Held by whoever changes files in a way that cannot be repeated.
     changes: Mutex<()>,
@@ -76,6 +78,7 @@ impl Rv6 {
             supervisor,
             table: Arc::new(ProcessTable::new(Arc::clone(&journal))),
             images: ImageCache::default(),
+            budget: Budget::default(),
             journal,
             changes: Mutex::default(),
             foreground: AtomicU32::new(0),
@@ -137,6 +140,11 @@ impl Rv6 {
     #[must_use]
     pub const fn table(&self) -> &Arc<ProcessTable> {
         &self.table
+    }
+
+    /// What processes may take of Rv6's memory.
+    pub(crate) const fn budget(&self) -> &Budget {
+        &self.budget
     }
 
     pub(crate) const fn images(&self) -> &ImageCache {

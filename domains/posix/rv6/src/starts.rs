@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use interfaces::process::DescriptorMap;
+use interfaces::process::{ARG_MAX, DESCRIPTOR_MAX, DescriptorMap};
 
 use crate::descriptors::Descriptors;
 use crate::ends::{NO_DOMAIN, cause};
@@ -28,6 +28,13 @@ pub struct SpawnRequest<'a> {
     pub environment: &'a [u8],
 }
 
+impl SpawnRequest<'_> {
+    /// Bytes that the program would get.
+    const fn size(&self) -> usize {
+        self.arguments.len().saturating_add(self.environment.len())
+    }
+}
+
 impl Rv6 {
     /// Starts the first process, with the root as its working directory and the
     /// console as its standard descriptors.
@@ -36,11 +43,11 @@ impl Rv6 {
     /// Why its program cannot be started.
     pub fn start_first(self: &Arc<Self>, request: &SpawnRequest<'_>) -> Result<u32, Refusal> {
         let root = Resolver::new(self.disk())?.root();
-        let console = ProcessState::open_console();
+        let console = ProcessState::open_console(self);
         let mut descriptors = Descriptors::new();
         descriptors.set(0, Arc::clone(&console))?;
         descriptors.set(1, console)?;
-        descriptors.set(2, ProcessState::open_errors())?;
+        descriptors.set(2, ProcessState::open_errors(self))?;
         self.start(None, root, descriptors, request)
     }
 
@@ -54,6 +61,12 @@ impl Rv6 {
         request: &SpawnRequest<'_>,
         maps: &[DescriptorMap],
     ) -> Outcome<u32> {
+        if maps.len() > DESCRIPTOR_MAX {
+            return Err(Errno::EINVAL);
+        }
+        if request.size() > ARG_MAX {
+            return Err(Errno::E2BIG);
+        }
         let descriptors = call.descriptors().lock().inherit(maps)?;
         let errors = descriptors.get(2).ok();
         self.start(Some(call), call.place(), descriptors, request)
@@ -94,10 +107,9 @@ impl Rv6 {
             return Err(Errno::EINTR.into());
         }
         let program = self.find_program(&directory, request.path)?;
-        let start = ProgramStart {
-            arguments: with_prefix(&program.prefix, request.arguments),
-            environment: request.environment.to_vec(),
-        };
+        // Nobody takes two shares at once, so everybody gets one in the end.
+        let _share = self.budget().starts.take(request.size())?;
+        let start = program_start(&program.prefix, request)?;
         let directory = WorkingDirectory::hold(self.disk(), directory)?;
         let process = self.table().add(call, |pid| {
             let rv6 = Arc::clone(self);
@@ -108,7 +120,7 @@ impl Rv6 {
                 name,
                 descriptors,
                 directory,
-                &start.arguments,
+                start.arguments(),
             ))
         })?;
         let pid = process.number();
@@ -151,20 +163,20 @@ fn domain_name(path: &[u8], pid: u32) -> String {
 /// Bytes of a program's name in the name of its domain, which has at most 31.
 const PROGRAM_NAME_MAX: usize = 16;
 
-/// A script's arguments: its interpreter's words replace the first.
-fn with_prefix(prefix: &[Vec<u8>], arguments: &[u8]) -> Vec<u8> {
+/// What a program gets: of a script, its interpreter's words replace the first argument.
+fn program_start(prefix: &[Vec<u8>], request: &SpawnRequest<'_>) -> Outcome<ProgramStart> {
+    let (arguments, environment) = (request.arguments, request.environment);
     if prefix.is_empty() {
-        return arguments.to_vec();
+        return ProgramStart::new(&[], arguments, environment);
     }
-    let mut all = Vec::new();
+    let mut words = Vec::new();
     for word in prefix {
-        all.extend_from_slice(word);
-        all.push(0);
+        words.extend_from_slice(word);
+        words.push(0);
     }
     let first = arguments
         .iter()
         .position(|byte| *byte == 0)
         .map_or(arguments.len(), |at| at + 1);
-    all.extend_from_slice(&arguments[first..]);
-    all
+    ProgramStart::new(&words, &arguments[first..], environment)
 }

@@ -9,6 +9,9 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
 
+use interfaces::process::ARG_MAX;
+
+use crate::errno::{Errno, Outcome};
 use crate::process::ProcessState;
 
 /// A verified image, ready to be started. Only the [`System`] that made it
@@ -89,25 +92,50 @@ pub struct DomainEnd {
     pub ended: Ended,
 }
 
-/// What a program is started with.
+/// What a program is started with, as it gets it: the length of the arguments as four
+/// bytes, least significant first, the arguments, the environment.
 pub struct ProgramStart {
-    /// Arguments, each ended by a zero byte.
-    pub arguments: Vec<u8>,
-    /// Environment, each `NAME=value` ended by a zero byte.
-    pub environment: Vec<u8>,
+    bytes: Vec<u8>,
+    environment: usize,
 }
 
+/// Bytes of the length.
+const LENGTH: usize = size_of::<u32>();
+
 impl ProgramStart {
-    /// What the program gets as bytes: the length of the arguments as four
-    /// bytes, least significant first, the arguments, the environment.
-    #[must_use]
-    pub fn encode(&self) -> Vec<u8> {
-        let length = u32::try_from(self.arguments.len()).unwrap_or(0);
-        let mut bytes = length.to_le_bytes().to_vec();
-        if length > 0 {
-            bytes.extend_from_slice(&self.arguments);
+    /// From arguments in two parts and the environment, each string of them ended by
+    /// a zero byte.
+    ///
+    /// # Errors
+    /// `E2BIG` beyond [`ARG_MAX`]; `ENOMEM`.
+    pub fn new(first: &[u8], arguments: &[u8], environment: &[u8]) -> Outcome<Self> {
+        let length = first.len() + arguments.len();
+        if length + environment.len() > ARG_MAX {
+            return Err(Errno::E2BIG);
         }
-        bytes.extend_from_slice(&self.environment);
-        bytes
+        let mut bytes = Vec::new();
+        let size = LENGTH + length + environment.len();
+        bytes.try_reserve_exact(size).map_err(|_| Errno::ENOMEM)?;
+        let number = u32::try_from(length).map_err(|_| Errno::E2BIG)?;
+        bytes.extend_from_slice(&number.to_le_bytes());
+        for part in [first, arguments, environment] {
+            bytes.extend_from_slice(part);
+        }
+        Ok(Self {
+            bytes,
+            environment: LENGTH + length,
+        })
+    }
+
+    /// Its arguments.
+    #[must_use]
+    pub fn arguments(&self) -> &[u8] {
+        self.bytes.get(LENGTH..self.environment).unwrap_or(&[])
+    }
+
+    /// All of it.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 }

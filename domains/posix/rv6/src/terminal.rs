@@ -18,6 +18,9 @@ use crate::wake::Wake;
 /// Most bytes typed ahead; more is dropped.
 const READY_MAX: usize = 65_536;
 
+/// Bytes of output that are made ready at once.
+const PIECE: usize = 4_096;
+
 /// The system's one terminal.
 pub struct Terminal {
     system: Arc<dyn System>,
@@ -189,9 +192,12 @@ impl Terminal {
             self.system.console_write(text);
             return;
         }
-        let mut output = Vec::with_capacity(text.len() + 16);
-        self.state.lock().discipline.write(text, &mut output);
-        self.system.console_write(&output);
+        let mut output = Vec::new();
+        for piece in text.chunks(PIECE) {
+            output.clear();
+            self.state.lock().discipline.write(piece, &mut output);
+            self.system.console_write(&output);
+        }
     }
 
     /// Writes an error message: to the terminal if somebody sits at it, else

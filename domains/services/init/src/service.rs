@@ -8,6 +8,7 @@ use interfaces::supervisor::{
     AuditReport, CrashCause, DomainStatus, EdgeStatus, Injection, InjectionReport, STATE_WAITING,
     Supervisor, SupervisorError, TracedCall, UpgradeReport,
 };
+use runtime::sync::Mutex;
 use runtime::thread::{Priority, sleep, spawn};
 use runtime::time::{Duration, Instant};
 use runtime::{DeathCause, DeathNotice, DomainInfo, DomainState, InjectedFault, ServiceError};
@@ -36,6 +37,9 @@ const DEVICE_TIME: Duration = Duration::from_secs(1);
 pub struct Service {
     pub(crate) system: Arc<System>,
     tracing: Tracing,
+    /// Held by whoever has a list of all there is, which may be long: many callers
+    /// at once would take all of the supervisor's memory.
+    listing: Mutex<()>,
 }
 
 impl Service {
@@ -44,6 +48,7 @@ impl Service {
         Self {
             system,
             tracing: Tracing::new(),
+            listing: Mutex::new(()),
         }
     }
 
@@ -167,6 +172,7 @@ pub const fn refusal(error: ServiceError) -> SupervisorError {
 
 impl Supervisor for Service {
     fn domains(&self, list: &mut [DomainStatus]) -> RpcResult<u64> {
+        let _turn = self.listing.lock();
         let Ok(all) = self.system.control().list() else {
             return Ok(0);
         };
@@ -246,6 +252,7 @@ impl Supervisor for Service {
     }
 
     fn edges(&self, list: &mut [EdgeStatus]) -> RpcResult<u64> {
+        let _turn = self.listing.lock();
         let edges = self.system.control().edges().unwrap_or_default();
         for (place, edge) in list.iter_mut().zip(&edges) {
             *place = EdgeStatus {

@@ -26,6 +26,8 @@ const DRAIN_TIME: Duration = Duration::from_millis(200);
 const DRAIN_LOOK: Duration = Duration::from_micros(50);
 /// Longest time for the old domain to end.
 const END_TIME: Duration = Duration::from_secs(5);
+/// Largest sector of a healthy block device.
+const SECTOR_MAX: usize = 4096;
 /// Time a new image has to work for before it is trusted.
 const PROBATION: Duration = Duration::from_millis(500);
 
@@ -252,9 +254,11 @@ fn is_healthy(object: &Option<AnyProxy>) -> bool {
     };
     match object.downcast::<dyn BlockDevice>() {
         Ok(device) => {
+            // What it says is its own word: it may say gigabytes.
+            let mut room = [0; SECTOR_MAX];
             let bytes = device.geometry().map(|geometry| geometry.sector_bytes);
-            let mut sector = alloc::vec![0; bytes.unwrap_or_default() as usize];
-            matches!(device.read(0, &mut sector), Ok(Ok(())))
+            let sector = room.get_mut(..bytes.unwrap_or_default() as usize);
+            sector.is_some_and(|sector| matches!(device.read(0, sector), Ok(Ok(()))))
         }
         Err(object) => match object.downcast::<dyn FileSystem>() {
             Ok(files) => matches!(files.root(), Ok(Ok(_))),

@@ -191,7 +191,7 @@ impl Supervisor {
 }
 
 pub fn first(rv6: &Arc<Rv6>) -> Arc<ProcessState> {
-    let console = ProcessState::open_console();
+    let console = ProcessState::open_console(rv6);
     let mut descriptors = Descriptors::new();
     for number in 0..3 {
         descriptors.set(number, console.clone()).unwrap();

@@ -265,12 +265,12 @@ impl Fixture {
     ) -> Self {
         let host = Arc::new(Host::default());
         let rv6 = Arc::new(Rv6::new(host.clone(), way, None, is_interactive));
-        let console = ProcessState::open_console();
+        let console = ProcessState::open_console(&rv6);
         let mut descriptors = crate::descriptors::Descriptors::new();
         for number in 0..2 {
             descriptors.set(number, console.clone()).unwrap();
         }
-        descriptors.set(2, ProcessState::open_errors()).unwrap();
+        descriptors.set(2, ProcessState::open_errors(&rv6)).unwrap();
         let root = crate::path::Resolver::new(rv6.disk()).unwrap().root();
         let directory = crate::process::WorkingDirectory::hold(rv6.disk(), root).unwrap();
         let make = |pid| {

@@ -5,7 +5,9 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use interfaces::process::{Errno, OpenFlags, Process, ProcessInfo, TerminalMode};
+use interfaces::process::{
+    ARG_MAX, DESCRIPTOR_MAX, DescriptorMap, Errno, OpenFlags, Process, ProcessInfo, TerminalMode,
+};
 
 use super::host::{Fixture, LANE, eventually};
 use crate::ends::cause;
@@ -323,4 +325,68 @@ fn shutting_down_ends_everybody() {
     for pid in pids {
         assert_eq!(fixture.wait(pid), Ok((pid, 137, cause::KILLED)));
     }
+}
+
+#[test]
+fn what_is_too_large_to_be_started_is_refused_before_it_is_read() {
+    let fixture = Fixture::new(false);
+    fixture.install("/seven", |_| 7);
+    let mut large = vec![0; 9 << 20];
+    large[..4].copy_from_slice(b"\x7fELF");
+    fixture.write_file("/large", &large, 0o755);
+    assert_eq!(fixture.spawn("/large", &[(2, 2)]), Err(Errno::ENOEXEC));
+    let errors = fixture.host.errors.lock().unwrap().clone();
+    let expected = "rv6: /large: refused: it has 9437184 bytes, expected at most 8388608\n";
+    assert_eq!(String::from_utf8(errors).unwrap(), expected);
+    let start = |path: &[u8], arguments: &[u8], environment: &[u8], maps: &[DescriptorMap]| {
+        let answer = fixture
+            .process
+            .spawn(LANE, path, arguments, environment, maps);
+        answer.unwrap()
+    };
+    let half = vec![0; ARG_MAX / 2];
+    assert!(start(b"/seven", &half, &half, &[]).is_ok());
+    let more = vec![0; ARG_MAX / 2 + 1];
+    assert_eq!(start(b"/seven", &half, &more, &[]), Err(Errno::E2BIG));
+    assert_eq!(start(&large, b"", b"", &[]), Err(Errno::ENAMETOOLONG));
+    let many = vec![
+        DescriptorMap {
+            parent: 0,
+            child: 0
+        };
+        DESCRIPTOR_MAX + 1
+    ];
+    assert_eq!(start(b"/seven", b"", b"", &many), Err(Errno::EINVAL));
+}
+
+#[test]
+fn open_files_and_pipes_of_all_processes_are_bounded() {
+    let fixture = Fixture::new(false);
+    fixture.install("/piper", |process| {
+        loop {
+            match process.pipe(LANE).unwrap() {
+                // The smallest pipe takes what is written as one piece.
+                Ok(ends) => assert_eq!(
+                    process.write(LANE, ends.write, &[1; 4_096]).unwrap(),
+                    Ok(4_096)
+                ),
+                Err(Errno::EMFILE) => break,
+                Err(Errno::ENFILE) => return 23,
+                Err(other) => panic!("{other:?}"),
+            }
+        }
+        // Until the test closes the other end.
+        i32::from(process.read(LANE, 0, &mut [0]).unwrap() != Ok(0))
+    });
+    let ends = fixture.process.pipe(LANE).unwrap().unwrap();
+    for _ in 0..10 {
+        fixture.spawn("/piper", &[(ends.read, 0)]).unwrap();
+    }
+    // Whoever comes first is blocked until all that is refused has been.
+    let (_, status, _) = fixture.wait(0).unwrap();
+    assert_eq!(status, 23);
+    fixture.process.close(LANE, ends.write).unwrap().unwrap();
+    let statuses = (1..10).map(|_| fixture.wait(0).unwrap().1);
+    assert!(statuses.into_iter().any(|status| status == 0));
+    assert!(fixture.process.pipe(LANE).unwrap().is_ok());
 }
