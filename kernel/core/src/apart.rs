@@ -13,6 +13,7 @@ use abi::services::StartRequest;
 use abi::status::ServiceError;
 use abi::thread::CrossStatus;
 
+use crate::charge::Charge;
 use crate::domain::{self, Creation, Domain};
 use crate::start::{self, EnterFrame};
 use crate::thread::{self, Spawn};
@@ -26,6 +27,7 @@ struct Program {
     grants: Vec<Grant>,
     /// What grants of text and bytes point to: the starter's may be gone.
     _copies: Vec<Vec<u8>>,
+    _room: Charge,
 }
 
 /// Starts a program; its result is not waited for.
@@ -62,6 +64,7 @@ fn spawn(
     grants: &[Grant],
 ) -> Result<(), ServiceError> {
     let entry = start::entry_of(domain).ok_or(ServiceError::NoMemory)?;
+    let room = Charge::for_bytes(domain, bytes_lent(grants)).ok_or(ServiceError::NoMemory)?;
     let (grants, copies) = copied(grants).ok_or(ServiceError::NoMemory)?;
     let program = heap::try_box(Program {
         domain,
@@ -69,6 +72,7 @@ fn spawn(
         entry,
         grants,
         _copies: copies,
+        _room: room,
     });
     let program = Box::into_raw(program.ok_or(ServiceError::NoMemory)?);
     // From here on it can be called and ended; a program runs inside its entry.
@@ -92,13 +96,23 @@ fn spawn(
     })
 }
 
+fn is_memory(grant: &Grant) -> bool {
+    let kinds = [GrantKind::Text, GrantKind::Bytes].map(|kind| kind as u32);
+    kinds.contains(&grant.kind) && grant.second != 0
+}
+
+/// Bytes that [`copied`] copies.
+fn bytes_lent(grants: &[Grant]) -> usize {
+    let lent = grants.iter().filter(|grant| is_memory(grant));
+    lent.fold(0, |sum, grant| sum.saturating_add(grant.second as usize))
+}
+
 /// The grants, with what they point to copied; `None`: no memory.
 fn copied(grants: &[Grant]) -> Option<(Vec<Grant>, Vec<Vec<u8>>)> {
     let mut copies = Vec::new();
     let mut own = heap::try_copy(grants)?;
     for grant in &mut own {
-        let is_memory = [GrantKind::Text, GrantKind::Bytes].map(|kind| kind as u32);
-        if !is_memory.contains(&grant.kind) || grant.second == 0 {
+        if !is_memory(grant) {
             continue;
         }
         // SAFETY: text and bytes are an address and a length, valid for the

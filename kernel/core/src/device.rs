@@ -10,6 +10,8 @@ use abi::death::InjectedFault;
 use abi::device::StopRecipe;
 use abi::status::ServiceError;
 
+use crate::charge::Charge;
+use crate::domain::Domain;
 use crate::heap::{self, SetAside};
 use crate::interrupt::MAX_VECTORS;
 use crate::machine::{self, Permission};
@@ -73,6 +75,7 @@ struct DmaMemory {
     frames: Frames,
     /// Only the device writes to it.
     is_inbound: bool,
+    _charge: Charge,
 }
 
 /// How the function that `owner` drives is stopped.
@@ -376,20 +379,21 @@ pub fn wait_interrupt(
     }
 }
 
-/// Physically contiguous, zeroed memory for a device; null: no memory.
+/// Physically contiguous, zeroed memory for a device, of the quota of its driver.
+/// `None`: that is used up, or there is no memory.
 #[must_use]
-pub fn allocate_dma(owner: u64, pages: usize, is_inbound: bool) -> *mut u8 {
-    let Some((frames, room)) = Frames::zeroed(pages).zip(SetAside::new()) else {
-        return core::ptr::null_mut();
-    };
+pub fn allocate_dma(driver: &'static Domain, pages: usize, is_inbound: bool) -> Option<*mut u8> {
+    let charge = Charge::new(driver, pages)?;
+    let (frames, room) = Frames::zeroed(pages).zip(SetAside::new())?;
     let start = frames.direct();
     let memory = DmaMemory {
-        owner,
+        owner: driver.id(),
         frames,
         is_inbound,
+        _charge: charge,
     };
     room.spend(|| HELD.lock().dma.insert(start as usize, memory));
-    start
+    Some(start)
 }
 
 /// Frees memory of [`allocate_dma`].

@@ -13,6 +13,7 @@ use abi::note::Name;
 use abi::services::{DeathNotice, DomainInfo, DomainState};
 use abi::thread::DomainSlot;
 
+use crate::charge::{self, Account, Charge};
 use crate::famine::{self, Famine};
 use crate::heap::{self, SetAside};
 use crate::image::{Image, LoadedImage};
@@ -22,9 +23,6 @@ use crate::memory::Frames;
 use crate::rights::Rights;
 use crate::sync::SpinLock;
 use crate::tally::Tally;
-
-/// Pages of private memory a domain may have when nothing else is said.
-const DEFAULT_QUOTA_PAGES: usize = (64 << 20) / PAGE_SIZE;
 
 /// A domain, or a dead slot waiting for the next one. The slot comes first, so
 /// its address is the domain's.
@@ -49,6 +47,8 @@ pub struct Domain {
     held_look: AtomicU64,
     /// What it may use and uses.
     pub(crate) usage: Usage,
+    /// The pages it pays for.
+    pub(crate) account: Account,
     /// What it was granted.
     pub(crate) rights: Rights,
     body: SpinLock<Body>,
@@ -66,7 +66,6 @@ pub struct Body {
     pub image: Option<LoadedImage>,
     heap: BTreeMap<usize, Frames>,
     private_pages: usize,
-    quota_pages: usize,
     /// Why it died, and the number of the crash record (0: none).
     pub end: Option<(DeathCause, u64)>,
     /// What is to be said of the slot's last dead domain.
@@ -116,6 +115,7 @@ impl Domain {
             famine: Famine::new(),
             held_look: AtomicU64::new(0),
             usage: Usage::new(),
+            account: Account::new(),
             rights: Rights::new(),
             body: SpinLock::new(Body {
                 name: abi::note::name("kernel"),
@@ -124,7 +124,6 @@ impl Domain {
                 image: None,
                 heap: BTreeMap::new(),
                 private_pages: 0,
-                quota_pages: 0,
                 end: None,
                 last: None,
                 last_exit: None,
@@ -244,7 +243,7 @@ impl Domain {
 
     /// Leaves no page of its quota.
     pub(crate) fn exhaust_quota(&self) {
-        self.with(|body| body.quota_pages = body.private_pages);
+        self.account.exhaust();
     }
 
     /// Frees everything the kernel keeps for it; the slot may be reused then.
@@ -271,20 +270,18 @@ impl Domain {
     ///
     /// # Errors
     /// [`PagesError`].
-    pub fn map_pages(&self, pages: usize) -> Result<*mut u8, PagesError> {
-        let mut body = self.body.lock();
-        let wanted = body
-            .private_pages
-            .checked_add(pages)
-            .ok_or(PagesError::Quota)?;
-        if pages == 0 || (wanted > body.quota_pages && !self.is_kernel()) {
+    pub fn map_pages(&'static self, pages: usize) -> Result<*mut u8, PagesError> {
+        if pages == 0 {
             return Err(PagesError::Quota);
         }
+        let charge = Charge::new(self, pages).ok_or(PagesError::Quota)?;
+        let mut body = self.body.lock();
         let frames = Frames::zeroed(pages).ok_or(PagesError::NoMemory)?;
         let room = SetAside::new().ok_or(PagesError::NoMemory)?;
         let start = frames.direct();
-        body.private_pages = wanted;
+        body.private_pages += pages;
         room.spend(|| body.heap.insert(start as usize, frames));
+        charge.keep();
         Ok(start)
     }
 
@@ -293,6 +290,7 @@ impl Domain {
         let mut body = self.body.lock();
         if let Some(frames) = body.heap.remove(&(start as usize)) {
             body.private_pages -= frames.pages();
+            self.account.give_back(self.generation(), frames.pages());
         }
     }
 
@@ -448,6 +446,10 @@ fn add_what_they_have(list: &mut [DomainInfo]) {
 #[must_use]
 pub fn create(creation: &Creation<'_>) -> Option<&'static Domain> {
     let image = creation.image.load()?;
+    let pages = image.private_bytes() / PAGE_SIZE;
+    if !charge::fits(&creation.limits, pages) {
+        return None;
+    }
     let domain = TABLE.take_slot(|index| {
         let slot = heap::try_box(Domain::new(index, 0, DomainState::Dead))?;
         Some(Box::leak(slot))
@@ -459,17 +461,15 @@ pub fn create(creation: &Creation<'_>) -> Option<&'static Domain> {
         body.detached = creation.detached;
         body.image = Some(image);
         body.end = None;
-        let quota = usize::try_from(creation.limits.memory_bytes).unwrap_or(usize::MAX);
-        body.quota_pages = match quota / PAGE_SIZE {
-            0 => DEFAULT_QUOTA_PAGES,
-            pages => pages,
-        };
     }
     domain.cpu_ns.store(0, Ordering::Relaxed);
     domain.past_calls.begin(domain.generation());
     domain.is_shared.store(false, Ordering::SeqCst);
     domain.death_ticket.store(u64::MAX, Ordering::SeqCst);
     domain.usage.begin(domain.generation(), &creation.limits);
+    domain
+        .account
+        .begin(domain.generation(), &creation.limits, pages);
     domain.rights.begin(creation.grants);
     famine::begin(domain, crate::record::name_text(&creation.name));
     domain.life.begin();

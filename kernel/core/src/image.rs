@@ -14,6 +14,8 @@ use domain_image::{
     Symbols,
 };
 
+use crate::charge::Charge;
+use crate::domain::Domain;
 use crate::heap;
 use crate::machine::Permission;
 use crate::memory::{self, Frames, Reservation, SealedFrames};
@@ -42,6 +44,8 @@ pub enum OpenError {
     Image(ImageError),
     /// No memory to keep it.
     NoMemory,
+    /// It does not fit what is left of its opener's quota.
+    Quota,
 }
 
 impl core::fmt::Display for OpenError {
@@ -49,6 +53,7 @@ impl core::fmt::Display for OpenError {
         match self {
             Self::Image(error) => error.fmt(f),
             Self::NoMemory => f.write_str("no memory to keep the image"),
+            Self::Quota => f.write_str("the image does not fit the memory quota of its opener"),
         }
     }
 }
@@ -97,6 +102,8 @@ pub struct Image {
     entry: usize,
     note: Box<DomainNote>,
     identity: ImageIdentity,
+    /// For the copy of the file and what all domains of it share.
+    _charge: Charge,
 }
 
 /// A domain's own instance of an image. Fields are dropped in this order:
@@ -109,11 +116,12 @@ pub struct LoadedImage {
 }
 
 impl Image {
-    /// Checks signature, build and structure of an image file and keeps it.
+    /// Checks signature, build and structure of an image file and keeps it, of the
+    /// quota of `opener`.
     ///
     /// # Errors
     /// [`OpenError`] names the first check that failed.
-    pub fn open(file: &[u8]) -> Result<Self, OpenError> {
+    pub fn open(file: &[u8], opener: &'static Domain) -> Result<Self, OpenError> {
         let key = public_key().map_err(ImageError::Signature)?;
         let signed = SignedImage::check(file, &key)?;
         let elf = signed.elf();
@@ -121,6 +129,7 @@ impl Image {
         let note = Note::parse(elf)?;
         note.check_build(abi::ABI_VERSION, abi::note::hash(abi::COMPILER.as_bytes()))?;
         let layout = Layout::parse(elf)?;
+        let charge = Charge::for_bytes(opener, bytes_kept(elf, &layout)).ok_or(OpenError::Quota)?;
         let copy = heap::try_copy(elf).ok_or(OpenError::NoMemory)?;
         let mut segments = Vec::new();
         for segment in layout.segments() {
@@ -134,6 +143,7 @@ impl Image {
             note: heap::try_box(copy_note(&note)).ok_or(OpenError::NoMemory)?,
             elf: copy,
             identity,
+            _charge: charge,
         })
     }
 
@@ -208,6 +218,15 @@ impl Image {
         }
         Some(frames)
     }
+}
+
+/// Bytes that an image takes once, however many domains it has.
+fn bytes_kept(elf: &[u8], layout: &Layout<'_>) -> usize {
+    let segments = layout.segments().iter();
+    let shared = segments.filter(|segment| segment.permissions != Permissions::ReadWrite);
+    let pages = shared.map(|segment| to_usize(segment.end_page() - segment.first_page()));
+    let relocations = layout.relocations().len() * size_of::<(usize, u64)>();
+    elf.len() + pages.sum::<usize>() + relocations
 }
 
 fn open_segment(

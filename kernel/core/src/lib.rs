@@ -13,6 +13,7 @@ mod atomic;
 pub mod audit;
 mod balance;
 pub mod boot;
+mod charge;
 mod claim;
 pub mod console;
 pub mod context;

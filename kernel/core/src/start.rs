@@ -31,7 +31,7 @@ static NEXT_IMAGE: AtomicU64 = AtomicU64::new(1);
 /// # Errors
 /// `BadImage`, with the reason in `message`; `NoMemory`.
 pub fn open_image(file: &[u8], message: &mut [u8; 160]) -> Result<u64, ServiceError> {
-    match Image::open(file) {
+    match Image::open(file, domain::current()) {
         Ok(image) => keep_image(image),
         Err(error) => {
             write_message(message, format_args!("{error}"));

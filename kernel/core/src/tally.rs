@@ -41,9 +41,26 @@ impl Tally {
         self.change(generation, |count| count + more)
     }
 
+    /// Adds to a generation's count if that does not exceed `limit` then; whether it
+    /// did. If the generation is over there is nothing to exceed.
+    pub fn add_within(&self, generation: u64, more: u64, limit: u64) -> bool {
+        let mut state = self.0.lock();
+        if state.generation != generation {
+            return true;
+        }
+        let sum = state.count.checked_add(more).filter(|sum| *sum <= limit);
+        state.count = sum.unwrap_or(state.count);
+        sum.is_some() || more == 0
+    }
+
     /// Takes one from a generation's count, unless that is over.
     pub fn take_one(&self, generation: u64) {
-        self.change(generation, |count| count.saturating_sub(1));
+        self.take(generation, 1);
+    }
+
+    /// Takes from a generation's count, unless that is over.
+    pub fn take(&self, generation: u64, less: u64) {
+        self.change(generation, |count| count.saturating_sub(less));
     }
 
     fn change(&self, generation: u64, to: impl FnOnce(u64) -> u64) -> u64 {

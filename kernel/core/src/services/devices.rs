@@ -63,7 +63,8 @@ pub(super) fn physical_address(address: *const u8) -> u64 {
 }
 
 pub(super) fn dma_allocate(pages: usize, inbound: u32) -> *mut u8 {
-    service(|| device::allocate_dma(domain::current().id(), pages, inbound != 0))
+    service(|| device::allocate_dma(domain::current(), pages, inbound != 0))
+        .unwrap_or(core::ptr::null_mut())
 }
 
 pub(super) unsafe fn dma_free(start: *mut u8, _pages: usize) {

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use core::hint::{black_box, spin_loop};
 
 use exchange::{RRef, RRefSlice};
-use hardware::{InterruptLine, Mmio, PciFunction, Registers};
+use hardware::{InterruptLine, Mmio, PciFunction, Platform, Registers};
 use runtime::thread::{self, Priority};
 use runtime::time::{Duration, Instant};
 use runtime::{Options, StartError, domain, log};
@@ -28,6 +28,7 @@ fn bomb(function: Option<PciFunction>, options: Options) -> Result<(), StartErro
             spin_loop();
         },
         "interrupts" => return raise_interrupts(function),
+        "dma" => return fill_device_memory(function),
         other => {
             return Err(StartError::new(format_args!(
                 "{other}: not a way to go off"
@@ -112,6 +113,17 @@ fn raise_interrupts(function: Option<PciFunction>) -> Result<(), StartError> {
             thread::yield_now();
         }
     })
+}
+
+/// Takes memory for its device until there is no more, and lives.
+fn fill_device_memory(function: Option<PciFunction>) -> Result<(), StartError> {
+    const PIECE_PAGES: usize = 64;
+    let function = function.ok_or_else(|| StartError::new("no device was granted"))?;
+    let regions = core::iter::from_fn(|| function.allocate(PIECE_PAGES));
+    let bytes: usize = regions.map(|region| region.bytes()).sum();
+    let more = function.allocate(1 << 40).is_some();
+    log::info!("{} MiB for its device, more: {more}", bytes >> 20);
+    Ok(())
 }
 
 fn refused(error: runtime::ServiceError) -> StartError {
