@@ -456,7 +456,7 @@ pub fn create(creation: &Creation<'_>) -> Option<&'static Domain> {
     })?;
     {
         let mut body = domain.body.lock();
-        body.name = creation.name;
+        body.name = crate::record::printable(creation.name);
         body.parent = creation.parent;
         body.detached = creation.detached;
         body.image = Some(image);

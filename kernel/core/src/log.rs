@@ -5,6 +5,13 @@
 //! a thread of its own shows what is there a moment later. Before that thread runs,
 //! at the end, and where it falls behind, whoever logs does it.
 
+//!
+//! A line is one line whatever a domain puts into it: control characters are escaped
+//! where lines are made. Tests must tell what the kernel and the supervisor say from
+//! what others would like them to say, also from what programs write beside the log.
+//! So the option `log_mark=WORD` puts a word in front of each line of these two that
+//! nobody else knows: it is added at the outlet, and not in what domains may read.
+
 use alloc::vec::Vec;
 use core::fmt::Write;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -41,8 +48,13 @@ static RING: SpinLock<Ring> = SpinLock::new(Ring {
     shown: 0,
 });
 
-/// Held by who writes to the outlet, so that lines stay whole and in order.
-static OUTLET: SpinLock<()> = SpinLock::new(());
+/// In the ring, in front of a line of the kernel's or the supervisor's. No line has it
+/// inside, where it is escaped.
+const MARK: u8 = 0x01;
+
+/// Held by who writes to the outlet, so that lines stay whole and in order. The word
+/// that a mark stands for.
+static OUTLET: SpinLock<&'static str> = SpinLock::new("");
 
 /// Whether the thread that shows the log waits for a line.
 static IS_IDLE: AtomicBool = AtomicBool::new(false);
@@ -63,21 +75,25 @@ impl Ring {
         }
     }
 
-    /// Copies bytes from position `from` on: how many, and where to go on.
-    fn copy(&self, from: u64, into: &mut [u8]) -> (usize, u64) {
+    /// Copies bytes from position `from` on, marks only if they are wanted: how many,
+    /// and where to go on.
+    fn copy(&self, from: u64, into: &mut [u8], with_marks: bool) -> (usize, u64) {
         let oldest = self.written.saturating_sub(RING_BYTES as u64);
-        let start = from.clamp(oldest, self.written);
-        let available = usize::try_from(self.written - start).unwrap_or(usize::MAX);
-        let count = available.min(into.len());
-        for (index, byte) in into[..count].iter_mut().enumerate() {
-            *byte = self.bytes[Self::place(start + index as u64)];
+        let (mut position, mut count) = (from.clamp(oldest, self.written), 0);
+        while position < self.written && count < into.len() {
+            let byte = self.bytes[Self::place(position)];
+            position += 1;
+            if with_marks || byte != MARK {
+                into[count] = byte;
+                count += 1;
+            }
         }
-        (count, start + count as u64)
+        (count, position)
     }
 
     /// Takes what is to be shown next: whole lines, if they fit; how many bytes.
     fn take_unshown(&mut self, into: &mut [u8; LINE_BYTES]) -> usize {
-        let (count, end) = self.copy(self.shown, into);
+        let (count, end) = self.copy(self.shown, into, true);
         let last = into[..count].iter().rposition(|&byte| byte == b'\n');
         let whole = last.map_or(count, |last| last + 1);
         self.shown = end - (count - whole) as u64;
@@ -109,13 +125,59 @@ impl Write for Line {
     }
 }
 
+/// Writes text on, with its control characters escaped.
+pub(crate) struct Escaping<'a, W: Write>(pub(crate) &'a mut W);
+
+impl<W: Write> Write for Escaping<'_, W> {
+    fn write_str(&mut self, text: &str) -> core::fmt::Result {
+        for character in text.chars() {
+            if is_control(character) {
+                write!(self.0, "{}", character.escape_default())?;
+            } else {
+                self.0.write_char(character)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a character does something to a terminal or a reader instead of being
+/// shown: control characters, ends of lines, and what reverses text.
+pub(crate) fn is_control(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// As much of a domain's text as fits a line.
+pub(crate) fn text_of(bytes: &[u8]) -> &str {
+    let bytes = &bytes[..bytes.len().min(LINE_BYTES)];
+    match core::str::from_utf8(bytes) {
+        Ok(text) => text,
+        // Cut within a character.
+        Err(error) if error.error_len().is_none() => {
+            core::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default()
+        }
+        Err(_) => "(not UTF-8)",
+    }
+}
+
+/// Who says what a line says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Speaker {
+    /// The kernel, or the supervisor, which it trusts to tell how the system is.
+    System,
+    /// Any other domain.
+    Domain,
+}
+
 impl log::Log for KernelLogger {
     fn enabled(&self, _: &Metadata<'_>) -> bool {
         true
     }
 
     fn log(&self, record: &Record<'_>) {
-        write_line(record.level(), format_args!("{}", record.args()));
+        let text = format_args!("{}", record.args());
+        write_line(Speaker::System, record.level(), text);
     }
 
     fn flush(&self) {
@@ -124,11 +186,11 @@ impl log::Log for KernelLogger {
 }
 
 /// Writes one line with time and level in front.
-pub fn write_line(level: Level, text: core::fmt::Arguments<'_>) {
+pub fn write_line(speaker: Speaker, level: Level, text: core::fmt::Arguments<'_>) {
     let now = machine::get().now_ns();
     let mut line = Line {
-        bytes: [0; LINE_BYTES],
-        used: 0,
+        bytes: [MARK; LINE_BYTES],
+        used: usize::from(speaker == Speaker::System),
     };
     let mark = match level {
         Level::Error => "error: ",
@@ -137,17 +199,16 @@ pub fn write_line(level: Level, text: core::fmt::Arguments<'_>) {
     };
     // Writing to a `Line` cannot fail.
     let _ = write!(
-        line,
+        Escaping(&mut line),
         "[{:5}.{:06}] {mark}{text}",
         now / 1_000_000_000,
         now / 1_000 % 1_000_000
     );
     line.bytes[line.used] = b'\n';
-    write_bytes(&line.bytes[..=line.used]);
+    add(&line.bytes[..=line.used]);
 }
 
-/// Adds bytes to the log as they are.
-pub fn write_bytes(bytes: &[u8]) {
+fn add(bytes: &[u8]) {
     let unshown = {
         let mut ring = RING.lock();
         ring.append(bytes);
@@ -172,13 +233,23 @@ pub(crate) fn write_outlet(text: &[u8]) {
 pub fn flush() {
     let mut line = [0; LINE_BYTES];
     loop {
-        let _outlet = OUTLET.lock();
+        let word = OUTLET.lock();
         let count = RING.lock().take_unshown(&mut line);
         if count == 0 {
             return;
         }
-        machine::get().log_write(&line[..count]);
+        for (index, piece) in line[..count].split(|byte| *byte == MARK).enumerate() {
+            if index > 0 {
+                machine::get().log_write(word.as_bytes());
+            }
+            machine::get().log_write(piece);
+        }
     }
+}
+
+/// Begins a line of the kernel's past the log, which is broken open.
+pub(crate) fn begin_last_words() {
+    machine::get().log_write(OUTLET.lock().as_bytes());
 }
 
 /// The life of the thread that shows the log.
@@ -206,11 +277,12 @@ fn is_shown() -> bool {
 
 /// Copies log bytes from position `from` on: how many, and where to go on.
 pub fn read(from: u64, into: &mut [u8]) -> (usize, u64) {
-    RING.lock().copy(from, into)
+    RING.lock().copy(from, into, false)
 }
 
 /// Installs the logger behind the `log` crate's macros.
 pub fn init() {
+    *OUTLET.lock() = machine::get_option("log_mark=").unwrap_or("");
     // A second installation would fail; the first one stays.
     let _ = log::set_logger(&LOGGER);
     log::set_max_level(LevelFilter::Info);
@@ -224,8 +296,10 @@ pub(crate) fn break_open() {
 
 #[cfg(test)]
 mod tests {
-    use super::{LINE_BYTES, RING_BYTES, Ring};
+    use super::{Escaping, LINE_BYTES, Line, MARK, RING_BYTES, Ring, text_of};
+    use alloc::string::String;
     use alloc::vec::Vec;
+    use core::fmt::Write;
 
     fn shown(ring: &mut Ring) -> Vec<Vec<u8>> {
         let mut line = [0; LINE_BYTES];
@@ -280,9 +354,70 @@ mod tests {
         }
         ring.append(b"new\n");
         let mut bytes = [0; 4];
-        assert_eq!(ring.copy(0, &mut bytes), (4, 8));
+        assert_eq!(ring.copy(0, &mut bytes, false), (4, 8));
         let pieces = shown(&mut ring);
         assert_eq!(pieces.concat().len(), RING_BYTES);
         assert!(pieces.concat().ends_with(b"old\nnew\n"));
+    }
+
+    fn escaped(text: &str) -> String {
+        let mut out = String::new();
+        write!(Escaping(&mut out), "{text}").unwrap();
+        out
+    }
+
+    #[test]
+    fn no_text_ends_a_line_or_talks_to_the_terminal() {
+        assert_eq!(escaped("plain, müde \\ 'x'"), "plain, müde \\ 'x'");
+        assert_eq!(escaped("a\nb\r\tc"), "a\\nb\\r\\tc");
+        assert_eq!(
+            escaped("\u{1b}[2J\u{9b}2J\u{7f}"),
+            "\\u{1b}[2J\\u{9b}2J\\u{7f}"
+        );
+        assert_eq!(
+            escaped("\u{2028}\u{202e}\u{2066}"),
+            "\\u{2028}\\u{202e}\\u{2066}"
+        );
+        assert_eq!(escaped(core::str::from_utf8(&[MARK]).unwrap()), "\\u{1}");
+        for code in (0..0x20).chain(0x7f..0xa0) {
+            let character = char::from(code);
+            let text = escaped(&String::from(character));
+            assert!(!text.contains(character), "{code:#x}");
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_cut_and_stays_one() {
+        let mut line = Line {
+            bytes: [0; LINE_BYTES],
+            used: 0,
+        };
+        write!(Escaping(&mut line), "{}", "\n".repeat(LINE_BYTES)).unwrap();
+        assert_eq!(line.used, LINE_BYTES - 1);
+        assert!(!line.bytes[..line.used].contains(&b'\n'));
+    }
+
+    #[test]
+    fn marks_are_shown_and_not_read() {
+        let mut ring = empty();
+        ring.append(&[MARK, b'a', b'\n', b'b', b'\n', MARK, b'c', b'\n']);
+        let mut bytes = [0; 16];
+        assert_eq!(ring.copy(0, &mut bytes, false), (6, 8));
+        assert_eq!(&bytes[..6], b"a\nb\nc\n");
+        // In pieces, however small.
+        assert_eq!(ring.copy(0, &mut bytes[..1], false), (1, 2));
+        assert_eq!(ring.copy(5, &mut bytes[..1], false), (1, 7));
+        let pieces = shown(&mut ring).concat();
+        assert_eq!(pieces.iter().filter(|byte| **byte == MARK).count(), 2);
+    }
+
+    #[test]
+    fn texts_of_domains_are_cut_between_characters() {
+        assert_eq!(text_of(b"ab"), "ab");
+        assert_eq!(text_of(b"a\xffb"), "(not UTF-8)");
+        let long = "\u{fc}".repeat(LINE_BYTES);
+        assert_eq!(text_of(long.as_bytes()).len(), LINE_BYTES);
+        let odd = String::from("x") + &long;
+        assert_eq!(text_of(odd.as_bytes()).len(), LINE_BYTES - 1);
     }
 }

@@ -88,6 +88,7 @@ fn stop(message: Arguments<'_>, crash: &RawCrash) -> ! {
     crate::log::break_open();
     crate::log::flush();
     let mut out = Outlet;
+    crate::log::begin_last_words();
     // The outlet cannot fail.
     let _ = writeln!(out, "kernel panic: {message}");
     for (depth, &address) in crash.backtrace[..crash.depth].iter().enumerate() {
@@ -96,6 +97,7 @@ fn stop(message: Arguments<'_>, crash: &RawCrash) -> ! {
             crate::boot::describe_kernel(if depth == 0 { address } else { address - 1 }, &mut out);
         let _ = writeln!(out);
     }
+    crate::log::begin_last_words();
     let _ = writeln!(out, "redleaf: exit status {FAILED_STATUS}");
     machine::get().power_off(FAILED_STATUS)
 }

@@ -10,6 +10,7 @@ use abi::note::Name;
 use crate::death::RawCrash;
 use crate::domain::{self, Domain};
 use crate::heap;
+use crate::log::Escaping;
 use crate::sync::SpinLock;
 use crate::thread::{self, control};
 
@@ -56,6 +57,26 @@ pub fn name_text(name: &Name) -> &str {
         .position(|&byte| byte == 0)
         .unwrap_or(name.len());
     core::str::from_utf8(&name[..length]).unwrap_or("?")
+}
+
+/// A name in which nothing but characters that are shown is left.
+#[must_use]
+pub fn printable(name: Name) -> Name {
+    let is_shown = |text: &str| {
+        text.chars()
+            .all(|character| !crate::log::is_control(character))
+    };
+    let length = name
+        .iter()
+        .position(|&byte| byte == 0)
+        .unwrap_or(name.len());
+    if core::str::from_utf8(&name[..length]).is_ok_and(is_shown) {
+        return name;
+    }
+    name.map(|byte| match byte {
+        0 | b' '..=b'~' => byte,
+        _ => b'?',
+    })
 }
 
 /// Writes a record to the log and keeps it; its number. `inside` is for a domain
@@ -110,10 +131,9 @@ fn describe(
         if matches!(cause, DeathCause::PageFault | DeathCause::StackOverflow) {
             write!(out, " at address {:#x}", raw.address)?;
         }
-        if let Ok(message) = core::str::from_utf8(message)
-            && !message.is_empty()
-        {
-            write!(out, ": {message}")?;
+        let message = crate::log::text_of(message);
+        if !message.is_empty() {
+            write!(Escaping(out), ": {message}")?;
         }
     }
     writeln!(out)?;

@@ -22,10 +22,11 @@ mod table;
 
 pub use self::table::table;
 use crate::domain::PagesError;
+use crate::log::Speaker;
 use crate::thread::control as thread_control;
 use crate::{
-    console, cpu, crossing, death, domain, exchange, export, fault, limits, machine, scheduler,
-    thread, wait, watchdog,
+    console, cpu, crossing, death, domain, exchange, export, fault, limits, machine, record,
+    scheduler, thread, wait, watchdog,
 };
 
 /// Runs a service: not unwound inside, unwound at the end if need be.
@@ -227,7 +228,7 @@ unsafe extern "sysv64" fn thread_spawn(
         // SAFETY: the caller passes its name and a function of its own.
         let spawned = unsafe {
             thread::spawn(&thread::Spawn {
-                name: *name,
+                name: record::printable(*name),
                 priority,
                 slot: home.slot(),
                 generation: home.generation(),
@@ -302,16 +303,21 @@ unsafe extern "sysv64" fn log(level: u32, text: *const u8, length: usize) {
             return;
         }
         // SAFETY: the caller's text.
-        let text = core::str::from_utf8(unsafe { bytes(text, length) }).unwrap_or("(not UTF-8)");
+        let text = crate::log::text_of(unsafe { bytes(text, length) });
         let name = domain.with(|body| body.name);
         let level = match level {
             1 => log::Level::Error,
             2 => log::Level::Warn,
             _ => log::Level::Info,
         };
+        let speaker = match domain::is_supervisor(domain) {
+            true => Speaker::System,
+            false => Speaker::Domain,
+        };
         crate::log::write_line(
+            speaker,
             level,
-            format_args!("{}: {text}", crate::record::name_text(&name)),
+            format_args!("{}: {text}", record::name_text(&name)),
         );
     });
 }

@@ -85,6 +85,7 @@ impl Guest {
             console: Box::new(console.clone()),
             log: Box::new(std::io::sink()),
             is_interactive: false,
+            proof: session::Proof::default(),
         };
         session::watch(self.command(), streams, Some(LIMIT)).map_err(text)?;
         let console = String::from_utf8_lossy(&console.take()).into_owned();

@@ -149,6 +149,7 @@ pub fn run_to_end(command: Command) -> Result<(Ending, String, String), ToolErro
         console: Box::new(console.clone()),
         log: Box::new(log.clone()),
         is_interactive: false,
+        proof: session::Proof::default(),
     };
     let ending = session::watch(command, streams, Some(LIMIT))?;
     let text = |capture: Capture| String::from_utf8_lossy(&capture.take()).into_owned();

@@ -84,7 +84,8 @@ pub fn carry_out(
 ) -> Result<Report, ToolError> {
     let built = build::build(tree, &options.setup.system, options.setup.machine)?;
     let folder = RunFolder::make(tree)?;
-    let boot = run::prepare(tree, &run_options(options, targets), &built, &folder)?;
+    let mut boot = run::prepare(tree, &run_options(options, targets), &built, &folder)?;
+    boot.mark = Some(run::machine::new_mark()?);
     let seen = watch::watch(&boot, options.faults)?;
     if seen.ending != Ending::Status(0) {
         keep_log(tree, &seen.log)?;

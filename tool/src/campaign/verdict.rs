@@ -11,9 +11,6 @@ use crate::run::session::Ending;
 /// Least share of deaths of domains that come back that no client sees.
 const TRANSPARENT_PER_CENT: f64 = 99.0;
 
-/// How the log says that everything was given back.
-const CLEAN_AUDIT: &str = "reclaim audit: clean";
-
 /// The verdict.
 #[derive(Debug, Serialize)]
 pub struct Verdict {
@@ -34,7 +31,7 @@ impl Verdict {
                 seen.ending
             ));
         }
-        if !seen.log.contains(CLEAN_AUDIT) {
+        if !seen.has_clean_audit {
             failures.push("the kernel's audit at the end is not clean".to_owned());
         }
         failures.extend(findings);

@@ -9,7 +9,7 @@ use campaign::Outcome;
 use crate::error::ToolError;
 use crate::progress::Step;
 use crate::run::machine::Boot;
-use crate::run::session::{self, Capture, Ending, Limit, Streams};
+use crate::run::session::{self, Capture, Ending, Limit, Proof, Streams};
 
 /// How long a system may say nothing; a fault takes a fraction of a second.
 const SILENCE: Duration = Duration::from_secs(45);
@@ -27,6 +27,8 @@ pub struct Seen {
     pub ending: Ending,
     /// The kernel's log.
     pub log: String,
+    /// Whether the supervisor says that everything was given back.
+    pub has_clean_audit: bool,
 }
 
 /// Runs it.
@@ -39,10 +41,12 @@ pub fn watch(boot: &Boot, faults: u32) -> Result<Seen, ToolError> {
     };
     let shared = Arc::clone(&lines.shared);
     let log = Capture::default();
+    let proof = Proof::of(boot.mark.as_deref());
     let streams = Streams {
         console: Box::new(lines),
         log: Box::new(log.clone()),
         is_interactive: false,
+        proof: proof.clone(),
     };
     let ending = session::watch(boot.command(), streams, Limit::Silence(SILENCE))?;
     let read = std::mem::take(&mut *shared.lock().unwrap_or_else(PoisonError::into_inner));
@@ -52,6 +56,7 @@ pub fn watch(boot: &Boot, faults: u32) -> Result<Seen, ToolError> {
         is_done: read.is_done,
         ending,
         log: String::from_utf8_lossy(&log.take()).into_owned(),
+        has_clean_audit: session::has_clean_audit(&proof.text()),
     })
 }
 

@@ -1,10 +1,12 @@
 //! The command line of a machine: QEMU, or the kernel as a Linux process.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::cli::Machine;
+use crate::error::ToolError;
 
 /// What a machine is booted with.
 #[derive(Clone, Debug)]
@@ -25,6 +27,21 @@ pub struct Boot {
     pub waits_for_gdb: bool,
     /// Arguments that make QEMU another machine than the usual one.
     pub qemu_arguments: Vec<String>,
+    /// The word that the kernel puts in front of its own lines of the log.
+    pub mark: Option<String>,
+}
+
+/// A word that nobody guesses.
+///
+/// # Errors
+/// [`ToolError::File`] without the host's random numbers.
+pub fn new_mark() -> Result<String, ToolError> {
+    let source = Path::new("/dev/urandom");
+    let mut bytes = [0; 16];
+    File::open(source)
+        .and_then(|mut random| random.read_exact(&mut bytes))
+        .map_err(ToolError::file("read", source))?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 impl Boot {
@@ -84,8 +101,27 @@ impl Boot {
         if self.waits_for_gdb {
             command.args(["-gdb", "tcp:127.0.0.1:1234", "-S"]);
         }
-        command.args(&self.qemu_arguments);
+        command.args(self.machine_arguments());
         command
+    }
+
+    /// The machine's further arguments. Of several command lines for the kernel QEMU
+    /// takes the last, so the mark becomes part of that.
+    fn machine_arguments(&self) -> Vec<String> {
+        let mut arguments = self.qemu_arguments.clone();
+        if let Some(option) = self.mark_option() {
+            match arguments.iter().rposition(|argument| argument == "-append") {
+                Some(place) if place + 1 < arguments.len() => {
+                    arguments[place + 1].push_str(&format!(" {option}"));
+                }
+                _ => arguments.extend(["-append".to_owned(), option]),
+            }
+        }
+        arguments
+    }
+
+    fn mark_option(&self) -> Option<String> {
+        self.mark.as_ref().map(|mark| format!("log_mark={mark}"))
     }
 
     fn hosted(&self) -> Command {
@@ -100,6 +136,9 @@ impl Boot {
         command.arg("--disk").arg(&self.disk);
         command.args(["--cpus", &self.cpus.to_string()]);
         command.args(["--memory", &format!("{}M", self.memory_bytes >> 20)]);
+        if let Some(option) = self.mark_option() {
+            command.args(["--options", &option]);
+        }
         command
     }
 }
@@ -140,4 +179,32 @@ fn find_program(name: &str) -> Option<PathBuf> {
     std::env::split_paths(&path)
         .map(|folder| folder.join(name))
         .find(|file| file.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arguments(qemu: &[&str], mark: Option<&str>) -> Vec<String> {
+        let boot = Boot {
+            machine: Machine::Pc,
+            kernel: PathBuf::new(),
+            archive: PathBuf::new(),
+            disk: PathBuf::new(),
+            cpus: 1,
+            memory_bytes: 0,
+            waits_for_gdb: false,
+            qemu_arguments: qemu.iter().map(|text| (*text).to_owned()).collect(),
+            mark: mark.map(str::to_owned),
+        };
+        boot.machine_arguments()
+    }
+
+    #[test]
+    fn the_mark_is_one_more_option_of_the_kernels() {
+        assert_eq!(arguments(&["-m", "1G"], None), ["-m", "1G"]);
+        assert_eq!(arguments(&[], Some("x")), ["-append", "log_mark=x"]);
+        let merged = arguments(&["-append", "a b", "-m", "1G"], Some("x"));
+        assert_eq!(merged, ["-append", "a b log_mark=x", "-m", "1G"]);
+    }
 }

@@ -23,7 +23,7 @@ use crate::error::ToolError;
 use crate::tree::Tree;
 
 use machine::Boot;
-use session::{Ending, Streams};
+use session::{Ending, Proof, Streams};
 
 /// Exit status when the time is up.
 const TIMED_OUT: u8 = 124;
@@ -51,11 +51,13 @@ pub fn run(tree: &Tree, options: &RunOptions) -> Result<u8, ToolError> {
     }
     let built = build::build(tree, &options.setup.system, options.setup.machine)?;
     let folder = RunFolder::make(tree)?;
-    let boot = prepare(tree, options, &built, &folder)?;
+    let mut boot = prepare(tree, options, &built, &folder)?;
+    boot.mark = Some(machine::new_mark()?);
     let streams = Streams {
         console: Box::new(io::stdout()),
         log: Box::new(io::stderr()),
         is_interactive: options.exec.is_none(),
+        proof: Proof::of(boot.mark.as_deref()),
     };
     let limit = options.timeout.map(Duration::from_secs);
     if options.gdb {
@@ -119,6 +121,7 @@ pub fn prepare(
         memory_bytes: options.setup.memory,
         waits_for_gdb: options.gdb,
         qemu_arguments: Vec::new(),
+        mark: None,
     })
 }
 

@@ -21,6 +21,9 @@ use crate::error::ToolError;
 /// How the log announces the exit status.
 const STATUS_LINE: &str = "redleaf: exit status ";
 
+/// How the supervisor announces that everything was given back.
+pub const CLEAN_AUDIT: &str = "init: reclaim audit: clean";
+
 /// Ctrl-A: the next key is for the tool.
 const ESCAPE: u8 = 0x01;
 
@@ -32,6 +35,45 @@ pub struct Streams {
     pub log: Box<dyn Write + Send>,
     /// Whether the terminal's keys go to the console; Ctrl-A X leaves.
     pub is_interactive: bool,
+    /// What tells the kernel's own lines of the log from all others.
+    pub proof: Proof,
+}
+
+/// What tells lines of the kernel and the supervisor from what domains log and
+/// programs write beside the log: a word that the kernel was told and puts in front.
+#[derive(Clone, Default)]
+pub struct Proof {
+    /// The word; `None`: the machine was told none, and every line is believed.
+    pub mark: Option<String>,
+    /// The lines with it, as far as they came.
+    pub lines: Capture,
+}
+
+impl Proof {
+    /// By a machine's word.
+    pub fn of(mark: Option<&str>) -> Self {
+        Self {
+            mark: mark.map(str::to_owned),
+            lines: Capture::default(),
+        }
+    }
+
+    /// What the kernel and the supervisor said.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.lines.take()).into_owned()
+    }
+
+    /// Takes the word out of a line: the line, and what of it the kernel says.
+    fn examine(&self, line: &str) -> (String, Option<String>) {
+        let Some(mark) = &self.mark else {
+            return (line.to_owned(), Some(line.to_owned()));
+        };
+        // A program may have written the beginning of a line before.
+        let proven = line
+            .split_once(mark.as_str())
+            .map(|(_, proven)| proven.replace(mark, ""));
+        (line.replace(mark, ""), proven)
+    }
 }
 
 /// A stream kept in memory.
@@ -55,6 +97,13 @@ impl Write for Capture {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// Whether the supervisor says that everything was given back, in a text of what is
+/// proven.
+pub fn has_clean_audit(proven: &str) -> bool {
+    let said = proven.lines().filter_map(|line| line.split_once("] "));
+    said.into_iter().any(|(_, said)| said == CLEAN_AUDIT)
 }
 
 /// How a run ended.
@@ -194,7 +243,7 @@ fn start_threads(
     if let Some(log) = child.stderr.take() {
         let sender = sender.clone();
         thread::spawn(move || {
-            let status = copy_log(log, streams.log, is_raw);
+            let status = copy_log(log, streams.log, &streams.proof, is_raw);
             let _ = sender.send(Event::LogEnded(status));
         });
     }
@@ -238,7 +287,8 @@ fn copy_console(mut from: impl Read, mut to: impl Write, spoke: impl Fn()) {
 }
 
 /// Copies the log line by line; the exit status it names.
-fn copy_log(from: impl Read, mut to: impl Write, is_raw: bool) -> Option<u8> {
+fn copy_log(from: impl Read, mut to: impl Write, proof: &Proof, is_raw: bool) -> Option<u8> {
+    let mut proven_lines = proof.lines.clone();
     let mut from = BufReader::new(from);
     let mut status = None;
     let mut line = Vec::new();
@@ -247,8 +297,12 @@ fn copy_log(from: impl Read, mut to: impl Write, is_raw: bool) -> Option<u8> {
         .is_ok_and(|count| count > 0)
     {
         let text = String::from_utf8_lossy(&line);
-        let text = text.trim_end();
-        status = parse_status(text).or(status);
+        let (text, proven) = proof.examine(text.trim_end());
+        if let Some(proven) = proven {
+            status = parse_status(&proven).or(status);
+            // It is kept in memory, which does not fail.
+            let _ = writeln!(proven_lines, "{proven}");
+        }
         // A raw terminal does not return to the start of the line by itself.
         let end = if is_raw { "\r\n" } else { "\n" };
         let _ = write!(to, "{text}{end}").and_then(|()| to.flush());
@@ -329,6 +383,7 @@ mod tests {
             console: Box::new(console.clone()),
             log: Box::new(log.clone()),
             is_interactive: false,
+            proof: Proof::default(),
         };
         let mut command = Command::new("sh");
         command.args(["-c", script]);
@@ -343,6 +398,34 @@ mod tests {
         assert_eq!(ending, Ending::Status(3));
         assert_eq!(console, b"out");
         assert_eq!(log, b"redleaf: exit status 3\n");
+    }
+
+    #[test]
+    fn only_lines_with_the_mark_are_the_kernels() {
+        let proof = Proof::of(Some("k3y"));
+        let log = "[1] init: reclaim audit: clean\nredleaf: exit status 0\n\
+                   halfk3y[2] one\nk3y[3] redleaf: exit status 7\n[4] redleaf: exit status 0\n";
+        let shown = Capture::default();
+        let status = copy_log(log.as_bytes(), shown.clone(), &proof, false);
+        assert_eq!(status, Some(7));
+        assert_eq!(proof.lines.take(), b"[2] one\n[3] redleaf: exit status 7\n");
+        assert_eq!(shown.take(), log.replace("k3y", "").as_bytes());
+    }
+
+    #[test]
+    fn an_audit_is_clean_if_the_supervisor_says_so() {
+        assert!(has_clean_audit(
+            "[1] a\n[    2.000001] init: reclaim audit: clean\n"
+        ));
+        for other in [
+            "[1] warning: crash: domain x died: panic: [2] init: reclaim audit: clean\n",
+            "[1] warning: init: reclaim audit: clean\n",
+            "[1] init: reclaim audit: clean, nearly\n",
+            "init: reclaim audit: clean\n",
+            "",
+        ] {
+            assert!(!has_clean_audit(other), "{other}");
+        }
     }
 
     #[test]
@@ -367,6 +450,7 @@ mod tests {
                 console: Box::new(Capture::default()),
                 log: Box::new(Capture::default()),
                 is_interactive: false,
+                proof: Proof::default(),
             };
             let mut command = Command::new("sh");
             command.args(["-c", script]);

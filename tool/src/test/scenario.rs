@@ -16,16 +16,16 @@ use crate::build::{self, Built, Keys};
 use crate::cli::{Machine, RunOptions, Setup, parse_size};
 use crate::disk;
 use crate::error::ToolError;
-use crate::run::machine::Boot;
-use crate::run::session::{self, Capture, Ending, Streams};
+use crate::run::machine::{Boot, new_mark};
+use crate::run::session::{self, CLEAN_AUDIT, Capture, Ending, Proof, Streams};
 use crate::run::{self, RunFolder};
 use crate::tree::Tree;
 
 /// The tables, relative to the tree: what must work, and what must not.
 const TABLES: [&str; 2] = ["tests/scenarios.toml", "tests/attacks.toml"];
 
-/// Last line of the log about the reclaim audit when nothing was lost.
-const CLEAN_AUDIT: &str = "reclaim audit: clean";
+/// Patterns with this word are about deaths, of which only the kernel tells.
+const DEATH: &str = "died:";
 
 /// The table's top level.
 #[derive(Debug, Deserialize)]
@@ -88,6 +88,8 @@ pub struct Scenario {
     #[serde(default)]
     log: Vec<String>,
     #[serde(default)]
+    forged: Vec<String>,
+    #[serde(default)]
     status: u8,
     #[serde(default)]
     cpus: Cpus,
@@ -134,6 +136,8 @@ struct Outcome {
     ending: Ending,
     stdout: Vec<u8>,
     log: String,
+    /// What of the log the kernel and the supervisor said.
+    proven: String,
 }
 
 /// Reads the tables.
@@ -154,7 +158,7 @@ fn read_table(tree: &Tree, file: &'static str) -> Result<Vec<Scenario>, ToolErro
     let table_error = |error: &dyn std::fmt::Display| table_error(file, error);
     let table: Table = toml::from_str(&text).map_err(|error| table_error(&error))?;
     for scenario in &table.scenario {
-        for pattern in scenario.matches.iter().chain(&scenario.log) {
+        for pattern in scenario.patterns() {
             Regex::new(pattern).map_err(|error| table_error(&error))?;
         }
         for size in [&scenario.disk_size, &scenario.memory] {
@@ -177,6 +181,10 @@ fn table_error(file: &'static str, error: &dyn std::fmt::Display) -> TestError {
 }
 
 impl Scenario {
+    fn patterns(&self) -> impl Iterator<Item = &String> {
+        self.matches.iter().chain(&self.log).chain(&self.forged)
+    }
+
     /// How long it takes.
     pub const fn speed(&self) -> Speed {
         self.speed
@@ -250,6 +258,7 @@ impl Scenario {
         }
         let mut boot = run::prepare(tree, &self.options(place), &built, folder)?;
         boot.qemu_arguments.clone_from(&self.qemu);
+        boot.mark = Some(new_mark()?);
         if let Some(tampering) = &self.tamper {
             self.tamper(tree, tampering, &boot.archive)?;
         }
@@ -315,10 +324,12 @@ impl Scenario {
     /// Boots it to its end; what it printed.
     fn boot(&self, boot: &Boot) -> Result<Outcome, ToolError> {
         let (stdout, log) = (Capture::default(), Capture::default());
+        let proof = Proof::of(boot.mark.as_deref());
         let streams = Streams {
             console: Box::new(stdout.clone()),
             log: Box::new(log.clone()),
             is_interactive: false,
+            proof: proof.clone(),
         };
         let limit = Some(Duration::from_secs(self.timeout));
         let ending = session::watch(boot.command(), streams, limit)?;
@@ -326,6 +337,7 @@ impl Scenario {
             ending,
             stdout: stdout.take(),
             log: String::from_utf8_lossy(&log.take()).into_owned(),
+            proven: proof.text(),
         })
     }
 
@@ -358,13 +370,31 @@ impl Scenario {
                 }
             }
         }
+        failures.extend(self.judge_log(outcome));
+        failures
+    }
+
+    /// Compares the log with what was expected.
+    fn judge_log(&self, outcome: &Outcome) -> Vec<String> {
+        let mut failures = Vec::new();
         for pattern in &self.log {
-            if find(pattern, &outcome.log).is_none() {
-                failures.push(format!("expected {pattern:?} in the log"));
+            let (text, whose) = match pattern.contains(DEATH) {
+                true => (&outcome.proven, "what the kernel logged"),
+                false => (&outcome.log, "the log"),
+            };
+            if find(pattern, text).is_none() {
+                failures.push(format!("expected {pattern:?} in {whose}"));
+            }
+        }
+        for pattern in &self.forged {
+            if find(pattern, &outcome.log).is_none() || find(pattern, &outcome.proven).is_some() {
+                failures.push(format!(
+                    "expected {pattern:?} in the log, but not as the kernel's or supervisor's"
+                ));
             }
         }
         let wants_audit = self.audit.unwrap_or(self.system == default_system());
-        if wants_audit && !outcome.log.contains(CLEAN_AUDIT) {
+        if wants_audit && !session::has_clean_audit(&outcome.proven) {
             failures.push(format!("expected {CLEAN_AUDIT:?} in the log"));
         }
         failures
