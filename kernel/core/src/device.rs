@@ -20,7 +20,7 @@ use crate::pci::function::whole_pages;
 use crate::pci::registers::{MSIX_ENTRY_BYTES, MSIX_VECTOR_CONTROL};
 use crate::pci::{self, ClaimError, InterruptSource};
 use crate::sync::SpinLock;
-use crate::{frames, inject, scheduler, wait};
+use crate::{frames, inject, scheduler, stop, wait};
 
 /// Device registers mapped for a driver.
 struct Registers {
@@ -462,11 +462,11 @@ pub fn quiesce(owner: u64) {
         }
     }
     drop(held);
-    pci::release_all(owner, &mut |function| stop(owner, function));
+    pci::release_all(owner, &mut |function| stop_function(owner, function));
 }
 
 /// Stops a function by its own registers; false: it does not say how, or goes on.
-fn stop(owner: u64, function: u32) -> bool {
+fn stop_function(owner: u64, function: u32) -> bool {
     let held = HELD.lock();
     let stop = held
         .stops
@@ -481,33 +481,55 @@ fn stop(owner: u64, function: u32) -> bool {
     else {
         return false;
     };
-    let deadline_ns = machine::get().now_ns() + STOP_NS;
-    let status = *status as *const u32;
-    let control = *control as *mut u32;
-    // SAFETY: `set_stop` saw that both registers are mapped for the driver;
-    // they stay so until `release`, and the lock is held.
-    unsafe {
-        control.write_volatile(control.read_volatile() & !recipe.clear);
-        loop {
-            let value = status.read_volatile();
-            // All ones: the function is gone, which a reset may change.
-            if value != u32::MAX && value & recipe.mask == recipe.value {
-                return true;
-            }
-            if machine::get().now_ns() > deadline_ns {
-                return false;
-            }
-            core::hint::spin_loop();
+    let mut registers = StopRegisters {
+        control: *control as *mut u32,
+        status: *status as *const u32,
+        deadline_ns: machine::get().now_ns() + STOP_NS,
+    };
+    let has_stopped = stop::follow(recipe, &mut registers);
+    if !has_stopped {
+        log::warn!("pci: {function:04x}: its driver's recipe does not show that it stops: reset");
+    }
+    has_stopped
+}
+
+/// The registers of a recipe, mapped for the driver.
+struct StopRegisters {
+    control: *mut u32,
+    status: *const u32,
+    deadline_ns: u64,
+}
+
+impl stop::Registers for StopRegisters {
+    fn status(&mut self) -> u32 {
+        // SAFETY: `set_stop` saw that the register is mapped for the driver; it stays so
+        // until `release`, and the lock is held.
+        unsafe { self.status.read_volatile() }
+    }
+
+    fn clear_control(&mut self, bits: u32) {
+        // SAFETY: as in `status`.
+        unsafe {
+            self.control
+                .write_volatile(self.control.read_volatile() & !bits)
         }
+    }
+
+    fn is_time_up(&mut self) -> bool {
+        machine::get().now_ns() > self.deadline_ns
     }
 }
 
 /// Notes how a function that `owner` drives is stopped.
 ///
 /// # Errors
-/// `Invalid` for a foreign function, or registers that are not mapped; `NoMemory`.
+/// `Invalid` for a foreign function, registers that are not mapped, or a recipe that
+/// says nothing; `NoMemory`.
 pub fn set_stop(function: u32, owner: u64, recipe: StopRecipe) -> Result<(), ServiceError> {
     let (bar, closed) = pci::registers(function, owner, recipe.bar)?;
+    if !stop::says_something(&recipe) {
+        return Err(ServiceError::Invalid);
+    }
     let is_inside = |offset: u32| {
         let address = bar.address + u64::from(offset);
         let is_open = closed.iter().all(|pages| !pages.contains(&address));

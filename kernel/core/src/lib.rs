@@ -54,6 +54,7 @@ pub mod services;
 pub mod spin_lock;
 pub mod start;
 pub mod statistics;
+mod stop;
 pub mod sync;
 mod tally;
 pub mod thread;

@@ -21,7 +21,8 @@ pub struct PciBar {
 
 /// How a function is made to end all it does, by data: the kernel clears bits
 /// of one register and waits until others show that the function has stopped.
-/// From then on it must not touch memory until it is set up anew.
+/// From then on it must not touch memory until it is set up anew. A recipe that is
+/// true before anything was cleared shows nothing: the function is reset instead.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[repr(C)]
 pub struct StopRecipe {

@@ -75,7 +75,7 @@ impl PciFunction {
     /// reset that takes 100 ms. See [`StopRecipe`] for what it must promise.
     ///
     /// # Errors
-    /// `Invalid` for registers that are not mapped.
+    /// `Invalid` for registers that are not mapped, and for a recipe that says nothing.
     pub fn set_stop(&self, recipe: &StopRecipe) -> Result<(), ServiceError> {
         // SAFETY: holding `self` is the right to use this function; the recipe
         // is valid for the call.
