@@ -110,6 +110,9 @@ pub struct Setup {
     /// Memory of the machine, such as 256M or 2GiB.
     #[arg(long, value_name = "SIZE", default_value = "512M", value_parser = parse_memory)]
     pub memory: u64,
+    /// Guard memory by protection keys, too; the machine pc only.
+    #[arg(long)]
+    pub harden: bool,
 }
 
 impl Default for Setup {
@@ -120,6 +123,7 @@ impl Default for Setup {
             machine: Machine::Pc,
             cpus: 1,
             memory: 512 << 20,
+            harden: false,
         }
     }
 }

@@ -12,7 +12,9 @@ use crate::machine::{self, BootInfo, Machine};
 use crate::record::name_text;
 use crate::sync::SpinLock;
 use crate::thread::{self, PRIORITY_KERNEL, PRIORITY_NORMAL, PRIORITY_SYSTEM, Spawn};
-use crate::{context, cpu, death, domain, frames, image, memory, panic, pci, scheduler, start};
+use crate::{
+    context, cpu, death, domain, frames, harden, image, memory, panic, pci, scheduler, start,
+};
 
 /// Path of the supervisor's image in the boot archive.
 const SUPERVISOR: &str = "images/init";
@@ -52,6 +54,7 @@ pub fn start(machine: &'static dyn Machine, info: BootInfo) -> ! {
     KERNEL_TEXT[0].store(info.kernel_text.0, Ordering::Relaxed);
     KERNEL_TEXT[1].store(info.kernel_text.1, Ordering::Relaxed);
     *INFO.lock() = Some(info);
+    harden::init(machine);
     adopt(machine);
     cpu::set_online(1);
     crate::log::init();

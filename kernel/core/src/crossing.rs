@@ -42,8 +42,8 @@ core::arch::global_asm!(
 );
 
 unsafe extern "sysv64" {
-    fn redleaf_cross();
-    fn redleaf_cross_moving();
+    pub(crate) fn redleaf_cross();
+    pub(crate) fn redleaf_cross_moving();
     fn redleaf_unwind() -> !;
     fn redleaf_cross_end();
 }
@@ -64,7 +64,8 @@ pub fn moving_stub_address() -> usize {
 /// Whether an instruction pointer lies in the stub or the unwinder.
 #[must_use]
 pub fn is_in_stub(rip: usize) -> bool {
-    (stub_address()..redleaf_cross_end as *const () as usize).contains(&rip)
+    let plain = stub_address()..redleaf_cross_end as *const () as usize;
+    plain.contains(&rip) || crate::harden::is_in_stub(rip)
 }
 
 /// A function the kernel calls in a domain's name.
@@ -114,9 +115,11 @@ pub unsafe fn cross_from_kernel(
         (*control).current = crate::domain::kernel_slot();
         (*control).kernel_depth = 0;
         let (outcome, news): (u64, u32);
+        // Whom the kernel works for lends what it passed, as a caller does.
+        crate::harden::take_rights(&*current);
         core::arch::asm!(
-            abi::call_stub!("{stub}"),
-            stub = sym redleaf_cross,
+            abi::call_stub!("qword ptr gs:[{cross}]"),
+            cross = const offset::CROSS,
             chain = const offset::CHAIN,
             current = const offset::CURRENT,
             work_pending = const offset::WORK_PENDING,
@@ -135,6 +138,7 @@ pub unsafe fn cross_from_kernel(
             lateout("r15") _,
             clobber_abi("sysv64"),
         );
+        crate::harden::take_rights(&*crate::domain::kernel_slot());
         let status = CrossStatus::of_outcome(outcome);
         if news != 0 && matches!(status, CrossStatus::Done | CrossStatus::Died) {
             came_back_with_news();
@@ -154,7 +158,7 @@ pub fn came_back_address() -> usize {
 
 /// Does the work that is pending and leaves the caller of a crossing if it is dying.
 /// No service: there may be little stack left.
-extern "sysv64" fn came_back_with_news() {
+pub(crate) extern "sysv64" fn came_back_with_news() {
     let control = control();
     // SAFETY: the control block is the running thread's own.
     let pending = unsafe { (*control).work_pending.load(Ordering::Relaxed) } != 0;

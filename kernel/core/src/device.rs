@@ -385,6 +385,7 @@ pub fn wait_interrupt(
 pub fn allocate_dma(driver: &'static Domain, pages: usize, is_inbound: bool) -> Option<*mut u8> {
     let charge = Charge::new(driver, pages)?;
     let (frames, room) = Frames::zeroed(pages).zip(SetAside::new())?;
+    let frames = frames.give(abi::protection::key_of(driver.slot().index));
     let start = frames.direct();
     let memory = DmaMemory {
         owner: driver.id(),

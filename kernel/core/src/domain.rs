@@ -5,13 +5,13 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use abi::PAGE_SIZE;
 use abi::death::DeathCause;
 use abi::grant::Grant;
 use abi::limits::Limits;
 use abi::note::Name;
 use abi::services::{DeathNotice, DomainInfo, DomainState};
 use abi::thread::DomainSlot;
+use abi::{PAGE_SIZE, protection};
 
 use crate::charge::{self, Account, Charge};
 use crate::famine::{self, Famine};
@@ -278,6 +278,7 @@ impl Domain {
         let mut body = self.body.lock();
         let frames = Frames::zeroed(pages).ok_or(PagesError::NoMemory)?;
         let room = SetAside::new().ok_or(PagesError::NoMemory)?;
+        let frames = frames.give(protection::key_of(self.life.slot().index));
         let start = frames.direct();
         body.private_pages += pages;
         room.spend(|| body.heap.insert(start as usize, frames));

@@ -7,6 +7,7 @@
 use core::sync::atomic::Ordering;
 
 use abi::exchange::{ObjectHeader, ObjectKind, ProxyObject};
+use abi::protection;
 use abi::services::ExchangeRequest;
 
 use crate::{cpu, famine, frames, limits, memory};
@@ -24,10 +25,13 @@ impl heap::Source for Frames {
         if famine::strikes() {
             return None;
         }
-        frames::allocate(pages).map(memory::direct)
+        let frame = frames::allocate(pages)?;
+        memory::set_key(frame, pages, protection::OPEN);
+        Some(memory::direct(frame))
     }
 
     fn free(&self, start: *mut u8, pages: usize) {
+        memory::set_key(memory::physical(start), pages, protection::KERNEL);
         frames::free(memory::physical(start), pages);
     }
 

@@ -25,6 +25,8 @@ pub enum Event {
 pub enum Exception {
     /// Page fault at this address.
     PageFault(usize),
+    /// The page at this address has a protection key that forbids the access.
+    ProtectionKey(usize),
     /// Undefined instruction.
     InvalidOpcode,
     /// Division by zero or overflow.
@@ -219,6 +221,7 @@ pub unsafe fn on_exception(exception: Exception, context: &mut Interrupted) {
             (DeathCause::StackOverflow, address)
         }
         Exception::PageFault(address) => (DeathCause::PageFault, address),
+        Exception::ProtectionKey(address) => (DeathCause::ProtectionKey, address),
         Exception::InvalidOpcode => (DeathCause::InvalidOpcode, context.rip),
         Exception::DivideError => (DeathCause::DivideError, context.rip),
         Exception::Breakpoint => (DeathCause::InvalidOpcode, context.rip),

@@ -27,6 +27,7 @@ pub mod export;
 mod famine;
 pub mod fault;
 pub mod frames;
+pub mod harden;
 pub mod heap;
 pub mod image;
 pub mod inject;

@@ -41,6 +41,7 @@ impl Life {
                     live: AtomicU64::new(generation),
                     id: AtomicU64::new(id_of(index, generation)),
                     index,
+                    rights: abi::protection::rights_of(index),
                 },
                 state: AtomicU32::new(state as u32),
                 generation: AtomicU64::new(generation),

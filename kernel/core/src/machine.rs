@@ -18,6 +18,8 @@ pub enum Permission {
     ReadExecute,
     /// Device registers: read-write, uncached.
     Device,
+    /// Read-write for who has the rights of this protection key ([`abi::protection`]).
+    Keyed(u8),
 }
 
 /// A range of physical memory.
@@ -91,6 +93,14 @@ pub trait Machine: Sync {
     /// # Safety
     /// The memory is the caller's, and holds no page table.
     unsafe fn write_sealed(&self, at: u64, bytes: &[u8]);
+    /// Whether RAM in the direct map carries protection keys ([`abi::protection`]), the
+    /// kernel's unless [`Self::set_key`] has given it another.
+    fn has_keys(&self) -> bool {
+        false
+    }
+    /// Gives RAM that is not sealed a protection key in the direct map; on return every
+    /// CPU heeds it.
+    fn set_key(&self, _frame: u64, _pages: usize, _key: u8) {}
     /// Where the page tables begin in the direct map, if the kernel has its own.
     fn page_table(&self) -> Option<usize>;
     /// Virtual address range the kernel core may place mappings in, page-aligned.

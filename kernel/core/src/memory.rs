@@ -5,12 +5,12 @@ use alloc::collections::BTreeMap;
 use core::ops::Range;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use abi::PAGE_SIZE;
+use abi::{PAGE_SIZE, protection};
 
 use crate::heap::{self, SetAside};
 use crate::machine::{self, Permission};
 use crate::sync::SpinLock;
-use crate::{famine, frames};
+use crate::{famine, frames, harden};
 
 static DIRECT_MAP: AtomicUsize = AtomicUsize::new(0);
 static PHYSICAL_END: AtomicU64 = AtomicU64::new(0);
@@ -215,11 +215,20 @@ impl Drop for Reservation {
     }
 }
 
+/// Gives frames a protection key, where there are keys.
+pub(crate) fn set_key(frame: u64, pages: usize, key: u8) {
+    if harden::is_on() {
+        machine::get().set_key(frame, pages, key);
+    }
+}
+
 /// Contiguous page frames, freed when dropped.
 #[derive(Debug)]
 pub struct Frames {
     address: u64,
     pages: usize,
+    /// The protection key they carry, where there are keys.
+    key: u8,
 }
 
 impl Frames {
@@ -229,7 +238,11 @@ impl Frames {
         if famine::strikes() {
             return None;
         }
-        frames::allocate(pages).map(|address| Self { address, pages })
+        frames::allocate(pages).map(|address| Self {
+            address,
+            pages,
+            key: protection::KERNEL,
+        })
     }
 
     /// Allocates frames filled with zeros.
@@ -239,6 +252,15 @@ impl Frames {
         // SAFETY: the frames are ours and mapped in the direct map.
         unsafe { frames.direct().write_bytes(0, pages * PAGE_SIZE) };
         Some(frames)
+    }
+
+    /// The frames, for who has the rights of a protection key; the kernel's again when
+    /// they are freed.
+    #[must_use]
+    pub(crate) fn give(mut self, key: u8) -> Self {
+        set_key(self.address, self.pages, key);
+        self.key = key;
+        self
     }
 
     /// Physical address of the first.
@@ -262,6 +284,9 @@ impl Frames {
 
 impl Drop for Frames {
     fn drop(&mut self) {
+        if self.key != protection::KERNEL {
+            set_key(self.address, self.pages, protection::KERNEL);
+        }
         frames::free(self.address, self.pages);
     }
 }

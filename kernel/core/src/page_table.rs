@@ -30,6 +30,11 @@ mod bit {
     pub const PRESENT: u64 = 1;
     /// Writable.
     pub const WRITE: u64 = 1 << 1;
+    /// A user-mode address, which is one that protection keys guard, in ring 0 too
+    /// (SDM volume 3A, section 4.6.2). Nothing runs in another ring.
+    pub const KEYED: u64 = 1 << 2;
+    /// Where the protection key begins; 4 bits.
+    pub const KEY_SHIFT: u32 = 59;
     /// Write-through and cache-disable: together PAT entry 3, uncacheable.
     pub const UNCACHED: u64 = 1 << 3 | 1 << 4;
     /// Accessed and dirty, set from the start: nobody reads them, and so the
@@ -393,7 +398,7 @@ fn is_leaf(level: u32, entry: u64) -> bool {
 
 /// The entry that leads to a table; the leaves restrict what may be done.
 fn pointer(table: u64) -> u64 {
-    table | bit::PRESENT | bit::WRITE | bit::USED
+    table | bit::PRESENT | bit::WRITE | bit::KEYED | bit::USED
 }
 
 fn encode(permission: Permission) -> u64 {
@@ -404,12 +409,17 @@ fn encode(permission: Permission) -> u64 {
             Permission::ReadWrite => bit::NO_EXECUTE | bit::WRITE,
             Permission::ReadExecute => 0,
             Permission::Device => bit::NO_EXECUTE | bit::WRITE | bit::UNCACHED,
+            Permission::Keyed(key) => {
+                bit::NO_EXECUTE | bit::WRITE | bit::KEYED | u64::from(key & 15) << bit::KEY_SHIFT
+            }
         }
 }
 
 fn decode(entry: u64) -> Permission {
     if entry & bit::UNCACHED != 0 {
         Permission::Device
+    } else if entry & bit::KEYED != 0 {
+        Permission::Keyed((entry >> bit::KEY_SHIFT & 15) as u8)
     } else if entry & bit::WRITE != 0 {
         Permission::ReadWrite
     } else if entry & bit::NO_EXECUTE != 0 {

@@ -128,7 +128,7 @@ fn describe(
         cause.name()
     )?;
     if let Some((raw, message)) = crash {
-        if matches!(cause, DeathCause::PageFault | DeathCause::StackOverflow) {
+        if has_address(cause) {
             write!(out, " at address {:#x}", raw.address)?;
         }
         let message = crate::log::text_of(message);
@@ -155,6 +155,14 @@ fn describe(
         out,
         "  held: {} bytes private, {} bytes on the exchange heap, {} threads",
         info.private_bytes, info.exchange_bytes, info.threads
+    )
+}
+
+/// Whether a record of this cause names the address that was touched.
+const fn has_address(cause: DeathCause) -> bool {
+    matches!(
+        cause,
+        DeathCause::PageFault | DeathCause::StackOverflow | DeathCause::ProtectionKey
     )
 }
 

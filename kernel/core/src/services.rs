@@ -20,6 +20,7 @@ mod control;
 mod devices;
 mod table;
 
+pub(crate) use self::table::TABLE;
 pub use self::table::table;
 use crate::domain::PagesError;
 use crate::log::Speaker;

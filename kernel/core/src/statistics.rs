@@ -14,12 +14,13 @@
 
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
+use abi::protection;
 use abi::thread::{CrossStatus, DomainSlot};
 
 use crate::cpu::{self, MAX_CPUS};
 use crate::memory::Frames;
 use crate::sync::{PreemptOff, SpinLock};
-use crate::{machine, trace};
+use crate::{harden, machine, trace};
 
 /// Edges that are counted apart; further ones share number 0.
 pub const EDGES: usize = 1024;
@@ -104,7 +105,9 @@ static START: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
 /// is too small to run anything.
 pub fn init_cpu(cpu: usize) {
     let pages = size_of::<Local>().div_ceil(abi::PAGE_SIZE);
-    let Some(frames) = Frames::zeroed(pages) else {
+    let frames = Frames::zeroed(pages);
+    // Callers count errors themselves.
+    let Some(frames) = frames.map(|frames| frames.give(protection::OPEN)) else {
         crate::panic::fatal(format_args!("no memory for the counters of CPU {cpu}"));
     };
     let local: *mut Local = frames.direct().cast();
@@ -307,6 +310,10 @@ pub(crate) extern "sysv64" fn sampled(
     outcome: u64,
 ) {
     let end = cycles();
+    harden::with_all_rights(|| note(start, end, callee, edge, outcome));
+}
+
+fn note(start: u64, end: u64, callee: *const DomainSlot, edge: u64, outcome: u64) {
     let preempt = PreemptOff::new();
     let cpu = cpu::current();
     let local = local(cpu);

@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use core::cell::UnsafeCell;
+use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use abi::note::Name;
@@ -10,12 +11,12 @@ pub(crate) use abi::thread::DomainSlot;
 use abi::thread::ThreadControl;
 
 use crate::claim::Claim;
-use crate::heap;
 use crate::memory::Stack;
 use crate::run_state::RunState;
 pub use crate::run_state::ThreadState;
 use crate::sync::SpinLock;
 use crate::timers;
+use crate::{harden, heap};
 
 mod all;
 
@@ -33,6 +34,9 @@ const MIN_STACK_BYTES: usize = STACK_RESERVE + 16 * 1024;
 
 /// Most bytes of a stack.
 const MAX_STACK_BYTES: usize = 16 << 20;
+
+/// Bytes at the end of a stack that hold the control block; the rest is aligned.
+const CONTROL_BYTES: usize = size_of::<ThreadControl>().next_multiple_of(64);
 
 /// Scheduling priorities, 0 the lowest.
 pub const PRIORITIES: usize = 5;
@@ -76,10 +80,10 @@ pub(crate) fn stack_pointer() -> usize {
     rsp
 }
 
-/// A thread. The control block comes first, so its address is the thread's.
-#[repr(C)]
+/// A thread.
 pub struct Thread {
-    control: UnsafeCell<ThreadControl>,
+    /// Its control block, at the end of its stack: code of domains writes both.
+    control: *mut ThreadControl,
     /// Stack pointer while switched out.
     pub(crate) saved_rsp: UnsafeCell<usize>,
     pub(crate) state: RunState,
@@ -153,31 +157,12 @@ impl Thread {
         name: Name,
         priority: u32,
         home: u64,
+        control: *mut ThreadControl,
         stack: Option<Stack>,
         start: Option<Start>,
     ) -> Self {
-        let limit = stack
-            .as_ref()
-            .map_or(0, |stack| stack.bottom() + STACK_RESERVE);
-        let number = NEXT_NUMBER.fetch_add(1, Ordering::Relaxed);
         Self {
-            control: UnsafeCell::new(ThreadControl {
-                this: core::ptr::null(),
-                chain: core::ptr::null(),
-                current: crate::domain::kernel_slot(),
-                stack_limit: limit,
-                preempt_off: 1,
-                kernel_depth: 0,
-                work_pending: AtomicU32::new(0),
-                thread: number,
-                cross: crate::crossing::stub_address(),
-                counters: core::ptr::null_mut(),
-                cross_moving: crate::crossing::moving_stub_address(),
-                came_back: crate::crossing::came_back_address(),
-                services: crate::services::table(),
-                cpu: core::ptr::null_mut(),
-                kernel: core::ptr::null_mut(),
-            }),
+            control,
             saved_rsp: UnsafeCell::new(0),
             state: RunState::new(ThreadState::Ready),
             on_cpu: Claim::new(false),
@@ -193,7 +178,7 @@ impl Thread {
             priority: priority.min(PRIORITY_KERNEL),
             urgency: AtomicU32::new(priority.min(PRIORITY_KERNEL)),
             rested_ns: AtomicU64::new(0),
-            number,
+            number: NEXT_NUMBER.fetch_add(1, Ordering::Relaxed),
             home,
             name,
             stack,
@@ -210,11 +195,30 @@ impl Thread {
     /// Makes it known; `None`: no memory.
     fn publish(self) -> Option<&'static Self> {
         let thread: &'static Self = Box::leak(heap::try_box(self)?);
-        let address = core::ptr::from_ref(thread);
-        // SAFETY: nobody else knows the thread yet.
+        let limit = thread
+            .stack
+            .as_ref()
+            .map(|stack| stack.bottom() + STACK_RESERVE);
+        let entrances = harden::entrances();
+        // SAFETY: nobody else knows the thread yet, and the block is its own.
         unsafe {
-            (*thread.control.get()).this = address.cast();
-            (*thread.control.get()).kernel = address.cast_mut().cast();
+            thread.control.write(ThreadControl {
+                this: thread.control,
+                chain: core::ptr::null(),
+                current: crate::domain::kernel_slot(),
+                stack_limit: limit.unwrap_or(0),
+                preempt_off: 1,
+                kernel_depth: 0,
+                work_pending: AtomicU32::new(0),
+                thread: thread.number,
+                cross: entrances.cross,
+                counters: core::ptr::null_mut(),
+                cross_moving: entrances.cross_moving,
+                came_back: entrances.came_back,
+                services: entrances.services,
+                cpu: core::ptr::null_mut(),
+                kernel: core::ptr::from_ref(thread).cast_mut().cast(),
+            });
         }
         THREADS.lock().add(thread);
         Some(thread)
@@ -223,7 +227,7 @@ impl Thread {
     /// The control block.
     #[must_use]
     pub fn control(&self) -> *mut ThreadControl {
-        self.control.get()
+        self.control
     }
 
     /// Where it stands.
@@ -348,7 +352,8 @@ impl Thread {
 impl Thread {
     /// A thread that never runs.
     pub(crate) fn for_test(priority: u32) -> &'static Self {
-        let thread = Self::new(abi::note::name("test"), priority, 0, None, None);
+        let control = Box::leak(Box::new(MaybeUninit::uninit())).as_mut_ptr();
+        let thread = Self::new(abi::note::name("test"), priority, 0, control, None, None);
         thread.publish().expect("the host has memory")
     }
 
@@ -357,24 +362,32 @@ impl Thread {
     /// # Safety
     /// Nobody may look at it any more.
     pub(crate) unsafe fn free_for_test(thread: &'static Self) {
-        // SAFETY: the caller's contract; it never ran.
-        unsafe { free(thread) };
+        let control = thread.control;
+        // SAFETY: the caller's contract; it never ran, and the block is from a box.
+        unsafe {
+            free(thread);
+            drop(Box::from_raw(control.cast::<MaybeUninit<ThreadControl>>()));
+        }
     }
 }
 
 /// The current thread.
 #[must_use]
 pub fn current() -> &'static Thread {
-    // SAFETY: the control block is the first field of a `Thread`, which lives
-    // as long as it runs.
-    unsafe { &*control().cast::<Thread>() }
+    // SAFETY: the control block names the thread, which lives as long as it runs.
+    unsafe { &*(*control()).kernel.cast::<Thread>() }
 }
 
 /// Makes the boot context of a CPU into that CPU's idle thread.
 ///
 /// Pre-emption is off until that CPU turns it on.
 pub fn adopt_boot_thread(cpu: usize) -> &'static Thread {
-    let thread = Thread::new(abi::note::name("idle"), 0, 0, None, None).publish();
+    // Code of domains never runs on it, so the block may be the kernel's.
+    let control = heap::try_box(MaybeUninit::uninit());
+    let thread = control.and_then(|control| {
+        let control = Box::leak(control).as_mut_ptr();
+        Thread::new(abi::note::name("idle"), 0, 0, control, None, None).publish()
+    });
     let Some(thread) = thread else {
         crate::panic::fatal(format_args!("no memory for the idle thread of CPU {cpu}"));
     };
@@ -423,7 +436,7 @@ pub struct Spawn {
 /// `function` must be sound to call with `argument` in the domain's context.
 pub unsafe fn spawn(spawn: &Spawn) -> Result<&'static Thread, ServiceError> {
     let stack = Stack::new(stack_bytes(spawn.stack_bytes)).ok_or(ServiceError::NoMemory)?;
-    let top = stack.range().end;
+    let top = stack.range().end - CONTROL_BYTES;
     // SAFETY: slots handed to threads come from the table of domains.
     unsafe { crate::domain::of_slot(spawn.slot) }.share();
     let start = Start {
@@ -436,6 +449,7 @@ pub unsafe fn spawn(spawn: &Spawn) -> Result<&'static Thread, ServiceError> {
         spawn.name,
         spawn.priority,
         spawn.home,
+        top as *mut ThreadControl,
         Some(stack),
         Some(start),
     )

@@ -95,7 +95,7 @@ impl Memory {
         }
         let protection = match permission {
             Permission::Read => libc::PROT_READ,
-            Permission::ReadWrite => libc::PROT_READ | libc::PROT_WRITE,
+            Permission::ReadWrite | Permission::Keyed(_) => libc::PROT_READ | libc::PROT_WRITE,
             Permission::ReadExecute => libc::PROT_READ | libc::PROT_EXEC,
             // There are no devices in RAM.
             Permission::Device => return Err(MapError::BadRange),

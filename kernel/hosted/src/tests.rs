@@ -64,6 +64,7 @@ fn number(exception: Exception) -> u64 {
         Exception::InvalidOpcode => 6,
         Exception::DivideError => 0,
         Exception::Breakpoint => 3,
+        Exception::ProtectionKey(_) => 99,
         Exception::Other(vector) => 100 + u64::from(vector),
     }
 }

@@ -25,6 +25,7 @@ pub mod msr {
 mod cr4 {
     pub const FSGSBASE: u64 = 1 << 16;
     pub const OSXSAVE: u64 = 1 << 18;
+    pub const PROTECTION_KEYS: u64 = 1 << 22;
 }
 
 /// The PAT after reset: entries 0 and 3 are write-back and uncacheable, as
@@ -44,6 +45,8 @@ pub struct Features {
     pub tsc_deadline: bool,
     /// RDRAND.
     pub rdrand: bool,
+    /// Protection keys.
+    pub keys: bool,
     /// A hypervisor says that it is there.
     pub hypervisor: bool,
     /// Idle CPUs wait by MWAIT. Not under a hypervisor: if that has it at all, it
@@ -60,6 +63,7 @@ impl Features {
             x2apic: ecx & 1 << 21 != 0,
             tsc_deadline: ecx & 1 << 24 != 0,
             rdrand: ecx & 1 << 30 != 0,
+            keys: has_keys(),
             hypervisor: ecx & 1 << 31 != 0,
             mwait: ecx & (1 << 3 | 1 << 31) == 1 << 3,
         }
@@ -89,6 +93,27 @@ pub fn init() {
         write_msr(msr::PAT, PAT_DEFAULT);
     }
     HAS_FSGSBASE.store(has_fsgsbase, Ordering::Relaxed);
+}
+
+/// Whether the processor has protection keys.
+fn has_keys() -> bool {
+    cpuid(0).eax >= 7 && cpuid_leaf(7, 0).ecx & 1 << 3 != 0
+}
+
+/// Turns protection keys on, on this CPU, with all rights.
+///
+/// # Safety
+/// The processor must have them, and the page tables in use must tell of no key that
+/// the code to come does not mean.
+pub unsafe fn enable_keys() {
+    // SAFETY: the caller's promise; all rights forbid nothing.
+    unsafe {
+        asm!(
+            "mov {old}, cr4", "or {old}, {bit}", "mov cr4, {old}",
+            old = out(reg) _, bit = in(reg) cr4::PROTECTION_KEYS, options(nostack),
+        );
+        asm!("wrpkru", in("eax") 0, in("ecx") 0, in("edx") 0, options(nostack));
+    }
 }
 
 /// CPUID; all zero for a leaf the processor does not have.

@@ -148,6 +148,14 @@ impl Machine for Pc {
         unsafe { paging::write_sealed(at, bytes) };
     }
 
+    fn has_keys(&self) -> bool {
+        paging::has_keys()
+    }
+
+    fn set_key(&self, frame: u64, pages: usize, key: u8) {
+        paging::set_key(frame, pages, key);
+    }
+
     fn page_table(&self) -> Option<usize> {
         Some(cpu::page_tables() as usize)
     }

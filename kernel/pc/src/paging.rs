@@ -9,6 +9,9 @@
 //! moment would be reached by every CPU, and its own entry would have to be writable.)
 
 use core::ops::Range;
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use abi::protection;
 
 use kernel_core::frames::{self, CHUNK_BYTES};
 use kernel_core::machine::{MapError, Permission, PhysicalRange, SealedMemory};
@@ -65,8 +68,27 @@ pub mod image {
     }
 }
 
-/// RAM that one chunk of tables can certainly map.
+/// RAM that one chunk of tables can certainly map, in large pages.
 const RAM_PER_CHUNK: u64 = 64 << 30;
+/// The same in small pages.
+const RAM_PER_CHUNK_KEYED: u64 = 512 << 20;
+
+/// 1: RAM carries protection keys, page by page. Written by [`init`].
+pub static HAS_KEYS: AtomicU32 = AtomicU32::new(0);
+
+/// Whether RAM carries protection keys.
+pub fn has_keys() -> bool {
+    HAS_KEYS.load(Ordering::Relaxed) != 0
+}
+
+/// What may be done with RAM that is nobody's yet: it is the kernel's.
+fn writable() -> Permission {
+    if has_keys() {
+        Permission::Keyed(protection::KERNEL)
+    } else {
+        Permission::ReadWrite
+    }
+}
 
 /// Free memory, while the kernel core has no allocator.
 struct Early {
@@ -80,7 +102,12 @@ struct Early {
 impl Early {
     /// Takes chunks for the tables that map `ram` out of `memory`.
     fn new(mut memory: Ranges, ram: &Ranges) -> Option<Self> {
-        let bytes = CHUNK_BYTES * (1 + ram.total() / RAM_PER_CHUNK);
+        let each = if has_keys() {
+            RAM_PER_CHUNK_KEYED
+        } else {
+            RAM_PER_CHUNK
+        };
+        let bytes = CHUNK_BYTES * (1 + ram.total() / each);
         let pages = (bytes + CHUNK_BYTES) / PAGE - 1;
         let taken = memory.take(pages, BOOT_MAPPED)?;
         let start = taken.next_multiple_of(CHUNK_BYTES);
@@ -180,7 +207,8 @@ impl From<MapError> for SetupError {
     }
 }
 
-/// Makes the final tables out of `free` memory and switches to them.
+/// Makes the final tables out of `free` memory and switches to them. `keyed`: RAM is to
+/// carry protection keys, which this CPU has.
 ///
 /// # Errors
 /// If memory does not suffice or the firmware's tables contradict each other.
@@ -193,13 +221,15 @@ pub unsafe fn init(
     free: Ranges,
     archive: PhysicalRange,
     platform: &Platform,
+    keyed: bool,
 ) -> Result<(), SetupError> {
+    HAS_KEYS.store(keyed.into(), Ordering::Relaxed);
     let early = Early::new(free, ram).ok_or(MapError::NoMemory)?;
     let chunks = early.chunks;
     let frames = Frames { early: Some(early) };
     let mut tables = PageTable::new(frames).ok_or(MapError::NoMemory)?;
     for range in ram.as_slice() {
-        map(&mut tables, *range, Permission::ReadWrite)?;
+        map(&mut tables, *range, writable())?;
     }
     protect(&mut tables, image::constants(), Permission::Read)?;
     protect(&mut tables, image::text(), Permission::ReadExecute)?;
@@ -211,6 +241,10 @@ pub unsafe fn init(
     // SAFETY: all RAM in use is mapped as before, the code executable, and
     // the stack writable.
     unsafe { cpu::load_page_tables(tables.root()) };
+    if keyed {
+        // SAFETY: the caller's promise; the tables say which page has which key.
+        unsafe { cpu::enable_keys() };
+    }
     *TABLES.lock() = Some(tables);
     Ok(())
 }
@@ -234,6 +268,11 @@ pub fn guarded_stacks(count: u64, pages: u64) -> Option<usize> {
     let early = tables.access().early.as_mut()?;
     let start = early.memory.take(count * (pages + 1), BOOT_MAPPED)? as usize;
     let stride = (pages + 1) as usize * PAGE as usize;
+    // The processor writes to them with the rights of whom it interrupts.
+    let whole = count as usize * stride;
+    if has_keys() {
+        tables.protect(start, whole, Permission::ReadWrite).ok()?;
+    }
     (0..count as usize)
         .try_for_each(|stack| tables.unmap(start + stack * stride, PAGE as usize))
         .ok()?;
@@ -288,12 +327,22 @@ pub fn seal(frame: u64, pages: usize, is_sealed: bool) {
     let permission = if is_sealed {
         Permission::Read
     } else {
-        Permission::ReadWrite
+        writable()
     };
     if let Some(tables) = TABLES.lock().as_mut() {
         tables
             .protect(frame as usize, pages * PAGE as usize, permission)
-            .expect("all RAM is mapped, and chunks are large pages");
+            .expect("all RAM is mapped, and chunks are whole pages of their size");
+    }
+}
+
+/// See [`kernel_core::machine::Machine::set_key`].
+pub fn set_key(frame: u64, pages: usize, key: u8) {
+    if let (true, Some(tables)) = (has_keys(), TABLES.lock().as_mut()) {
+        let permission = Permission::Keyed(key);
+        tables
+            .protect(frame as usize, pages * PAGE as usize, permission)
+            .expect("all RAM is mapped, in small pages where there are keys");
     }
 }
 
@@ -365,12 +414,18 @@ fn map(
     permission: Permission,
 ) -> Result<(), SetupError> {
     let length = (range.end - range.start) as usize;
+    // A key is given to page after page, which must need no memory for tables.
+    let largest = if has_keys() {
+        PageSize::Small
+    } else {
+        PageSize::Large
+    };
     tables.map(
         range.start as usize,
         range.start,
         length,
         permission,
-        PageSize::Large,
+        largest,
     )?;
     Ok(())
 }

@@ -217,6 +217,10 @@ extern "sysv64" fn enter() -> ! {
     let number = NUMBER.load(Ordering::Acquire);
     let idle = IDLE.load(Ordering::Relaxed);
     cpu::init();
+    if paging::has_keys() {
+        // SAFETY: the boot CPU has them, and turned them on with these tables.
+        unsafe { cpu::enable_keys() };
+    }
     // SAFETY: the boot CPU has passed this CPU's idle thread, which lives for
     // ever; its interrupt stacks are there, and the table is filled.
     unsafe {

@@ -22,6 +22,8 @@ const LOW_MEMORY: PhysicalRange = PhysicalRange {
     start: 0,
     end: 1 << 20,
 };
+/// Option that turns the hardened mode on.
+const HARDEN_OPTION: &str = "harden";
 /// Exit status of a machine whose kernel failed.
 const FAILED: i32 = 125;
 
@@ -63,7 +65,8 @@ pub extern "sysv64" fn start(loader: u32, address: u32) -> ! {
     };
     let features = Features::read();
     let platform = find_platform(&loader);
-    set_up_memory(&mut loader, &platform);
+    let keyed = wants_keys(&loader, features);
+    set_up_memory(&mut loader, &platform, keyed);
     set_up_interrupts(features, &platform);
     clock::init(features, &platform.power);
     if !random::init(features.rdrand) {
@@ -117,7 +120,22 @@ fn find_platform(loader: &LoaderInfo) -> Platform {
 }
 
 /// Divides RAM up and switches to the final page tables.
-fn set_up_memory(loader: &mut LoaderInfo, platform: &Platform) {
+/// Whether the hardened mode is asked for; it is not done without.
+fn wants_keys(loader: &LoaderInfo, features: Features) -> bool {
+    let mut options = loader.options().split_ascii_whitespace();
+    let is_wanted = options.any(|option| option == HARDEN_OPTION);
+    if is_wanted && !features.keys {
+        fail(format_args!(
+            "option {HARDEN_OPTION}: the processor has no protection keys"
+        ));
+    }
+    if is_wanted {
+        report!("cpu: memory is guarded by protection keys");
+    }
+    is_wanted
+}
+
+fn set_up_memory(loader: &mut LoaderInfo, platform: &Platform, keyed: bool) {
     let mut ram = loader.ram;
     let low_ram = ram;
     ram.remove(LOW_MEMORY);
@@ -143,7 +161,7 @@ fn set_up_memory(loader: &mut LoaderInfo, platform: &Platform) {
     );
     // SAFETY: `ram` holds the kernel and the archive, as just seen to, and the
     // entry code's tables are still in use.
-    if let Err(error) = unsafe { paging::init(&ram, free, archive, platform) } {
+    if let Err(error) = unsafe { paging::init(&ram, free, archive, platform, keyed) } {
         fail(format_args!("no page tables: {error:?}"));
     }
     secondary::prepare(platform, &low_ram);

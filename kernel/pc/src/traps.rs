@@ -3,8 +3,12 @@
 #[cfg(redleaf_image)]
 use core::arch::global_asm;
 
+use abi::protection;
+use kernel_core::context;
 use kernel_core::interrupt::{self, Event, Exception, Interrupted, on_exception, on_interrupt};
 
+#[cfg(redleaf_image)]
+use crate::paging;
 use crate::{apic, clock, cpu, descriptors, io_apic, port, serial, shootdown};
 
 /// Bytes between two entries in the table of handlers.
@@ -35,6 +39,8 @@ const FLAGS_TO_CLEAR: u64 = 1 << 8 | 1 << 10 | 1 << 14 | 1 << 18;
 /// What the handlers put on the interrupt stack, lowest address first.
 #[repr(C)]
 struct Frame {
+    /// Rights of protection keys, where there are keys.
+    rights: u64,
     rdi: u64,
     others: [u64; 13],
     rbp: u64,
@@ -84,6 +90,17 @@ global_asm!(
     "pushq %r15",
     "pushq %rdi",
     "cld",
+    // The handler has all rights to protection keys.
+    "xorl %eax, %eax",
+    "cmpl $0, {has_keys}(%rip)",
+    "je 2f",
+    "xorl %ecx, %ecx",
+    "rdpkru",
+    "movl %eax, %ebx",
+    "xorl %eax, %eax",
+    "wrpkru",
+    "movl %ebx, %eax",
+    "2: pushq %rax",
     "movq %rsp, %rdi",
     "movq %rsp, %rbx",
     "andq $-16, %rsp",
@@ -123,7 +140,13 @@ global_asm!(
     "movaps 224(%rsp), %xmm14",
     "movaps 240(%rsp), %xmm15",
     "movq %rax, %rsp",
-    "popq %rdi",
+    "popq %rax",
+    "cmpl $0, {has_keys}(%rip)",
+    "je 3f",
+    "xorl %ecx, %ecx",
+    "xorl %edx, %edx",
+    "wrpkru",
+    "3: popq %rdi",
     "popq %r15",
     "popq %r14",
     "popq %r13",
@@ -143,6 +166,7 @@ global_asm!(
     ".popsection",
     size = const STUB_SIZE,
     dispatch = sym dispatch,
+    has_keys = sym paging::HAS_KEYS,
     options(att_syntax)
 );
 
@@ -228,10 +252,10 @@ fn handle(frame: &mut Frame) {
         rdi: frame.rdi as usize,
     };
     if is_machine_trouble(frame.vector) {
-        kernel_core::panic::exception(exception(frame.vector as u8), &interrupted);
+        kernel_core::panic::exception(exception(frame), &interrupted);
     } else if frame.vector < 32 {
         // SAFETY: gs:0 is valid since `start`, and this is the interrupt stack.
-        unsafe { on_exception(exception(frame.vector as u8), &mut interrupted) };
+        unsafe { on_exception(exception(frame), &mut interrupted) };
         if interrupted.rip as u64 != frame.rip {
             frame.rflags &= !FLAGS_TO_CLEAR;
         }
@@ -242,6 +266,11 @@ fn handle(frame: &mut Frame) {
     // The spurious vector and those of the old controllers are not in service.
     if usize::from(frame.vector as u8) >= FIRST_DEVICE && frame.vector as u8 != SPURIOUS {
         apic::end_of_interrupt();
+    }
+    let is_led_away = interrupted.rip as u64 != frame.rip;
+    if is_led_away && interrupted.rip != context::trampoline() {
+        // It goes on in the kernel. The trampoline keeps rights and gives them back.
+        frame.rights = protection::ALL_RIGHTS.into();
     }
     frame.rip = interrupted.rip as u64;
     frame.rsp = interrupted.rsp as u64;
@@ -255,11 +284,15 @@ fn is_machine_trouble(vector: u64) -> bool {
     matches!(vector, NON_MASKABLE | 8 | 18)
 }
 
-fn exception(vector: u8) -> Exception {
-    match vector {
+fn exception(frame: &Frame) -> Exception {
+    /// Error code of a page fault: a protection key forbade it (SDM volume 3A,
+    /// section 4.7).
+    const KEY: u64 = 1 << 5;
+    match frame.vector as u8 {
         0 => Exception::DivideError,
         3 => Exception::Breakpoint,
         6 => Exception::InvalidOpcode,
+        14 if frame.error & KEY != 0 => Exception::ProtectionKey(cpu::page_fault_address()),
         14 => Exception::PageFault(cpu::page_fault_address()),
         other => Exception::Other(other),
     }

@@ -106,6 +106,8 @@ pub mod thread {
         pub id: AtomicU64,
         /// Index in the table.
         pub index: u32,
+        /// What its code may reach.
+        pub rights: u32,
     }
 }
 
@@ -122,6 +124,8 @@ pub mod machine {
         ReadExecute,
         /// Device registers.
         Device,
+        /// Data with a protection key.
+        Keyed(u8),
     }
 
     /// Why a mapping could not be made.

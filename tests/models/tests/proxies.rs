@@ -27,6 +27,7 @@ impl Shared {
             live: AtomicU64::new(0),
             id: AtomicU64::new(0),
             index: 0,
+            rights: 0,
         };
         let shared = Arc::new(Self {
             proxy: TargetCell::new(Target {

@@ -181,6 +181,7 @@ fn options(system: &str, machine: Machine) -> RunOptions {
             machine,
             cpus: 1,
             memory: MEMORY_BYTES,
+            ..Setup::default()
         },
         disk: None,
         disk_size: 256 << 20,

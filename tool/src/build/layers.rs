@@ -151,21 +151,14 @@ const LAYERS: &[Layer] = &[
             "domains/services/shadow-block",
         ],
     ),
-    // A file system but for some names.
-    layer(
-        "tests/attacks/deadly-files",
-        &[
-            "domains/services/ext2fs",
-            "interfaces",
-            "lib/ext2",
-            "trusted/exchange",
-            "trusted/runtime",
-        ],
-    ),
     // A program, so it has what programs have.
     layer(
         "tests/attacks/greedy",
         &["domains/posix/client", "interfaces", "trusted/runtime"],
+    ),
+    layer(
+        "tests/attacks/wild",
+        &["domains/posix/client", "trusted/breach", "trusted/runtime"],
     ),
     layer(
         "tests/attacks",

@@ -23,6 +23,8 @@ pub struct Boot {
     pub cpus: u32,
     /// Bytes of memory.
     pub memory_bytes: u64,
+    /// Whether the kernel guards memory by protection keys.
+    pub harden: bool,
     /// Whether to stop at the first instruction for gdb.
     pub waits_for_gdb: bool,
     /// Arguments that make QEMU another machine than the usual one.
@@ -106,10 +108,11 @@ impl Boot {
     }
 
     /// The machine's further arguments. Of several command lines for the kernel QEMU
-    /// takes the last, so the mark becomes part of that.
+    /// takes the last, so options become part of that.
     fn machine_arguments(&self) -> Vec<String> {
         let mut arguments = self.qemu_arguments.clone();
-        if let Some(option) = self.mark_option() {
+        let harden = self.harden.then(|| "harden".to_owned());
+        for option in harden.into_iter().chain(self.mark_option()) {
             match arguments.iter().rposition(|argument| argument == "-append") {
                 Some(place) if place + 1 < arguments.len() => {
                     arguments[place + 1].push_str(&format!(" {option}"));
@@ -185,7 +188,7 @@ fn find_program(name: &str) -> Option<PathBuf> {
 mod tests {
     use super::*;
 
-    fn arguments(qemu: &[&str], mark: Option<&str>) -> Vec<String> {
+    fn arguments(qemu: &[&str], harden: bool, mark: Option<&str>) -> Vec<String> {
         let boot = Boot {
             machine: Machine::Pc,
             kernel: PathBuf::new(),
@@ -193,6 +196,7 @@ mod tests {
             disk: PathBuf::new(),
             cpus: 1,
             memory_bytes: 0,
+            harden,
             waits_for_gdb: false,
             qemu_arguments: qemu.iter().map(|text| (*text).to_owned()).collect(),
             mark: mark.map(str::to_owned),
@@ -201,10 +205,14 @@ mod tests {
     }
 
     #[test]
-    fn the_mark_is_one_more_option_of_the_kernels() {
-        assert_eq!(arguments(&["-m", "1G"], None), ["-m", "1G"]);
-        assert_eq!(arguments(&[], Some("x")), ["-append", "log_mark=x"]);
-        let merged = arguments(&["-append", "a b", "-m", "1G"], Some("x"));
-        assert_eq!(merged, ["-append", "a b log_mark=x", "-m", "1G"]);
+    fn options_of_the_kernel_are_put_together() {
+        let plain = arguments(&["-m", "1G"], false, None);
+        assert_eq!(plain, ["-m", "1G"]);
+        let marked = arguments(&[], false, Some("x"));
+        assert_eq!(marked, ["-append", "log_mark=x"]);
+        let both = arguments(&[], true, Some("x"));
+        assert_eq!(both, ["-append", "harden log_mark=x"]);
+        let merged = arguments(&["-append", "a b", "-m", "1G"], true, Some("x"));
+        assert_eq!(merged, ["-append", "a b harden log_mark=x", "-m", "1G"]);
     }
 }

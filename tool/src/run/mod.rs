@@ -36,6 +36,9 @@ pub enum RunError {
         "the system failed: it ended without an exit status; its last words are in the log above"
     )]
     NoStatus,
+    /// Only a kernel of its own can guard itself by protection keys.
+    #[error("--harden: expected --machine pc: what a Linux process may do is Linux's to say")]
+    Harden,
     /// The machine could not be watched.
     #[error("the system failed: {0}")]
     Watch(io::Error),
@@ -93,6 +96,9 @@ pub fn prepare(
     built: &Built,
     folder: &RunFolder,
 ) -> Result<Boot, ToolError> {
+    if options.setup.harden && options.setup.machine != Machine::Pc {
+        return Err(RunError::Harden.into());
+    }
     let size = terminal::size();
     let settings = BootSettings {
         exec: options.exec.clone(),
@@ -119,6 +125,7 @@ pub fn prepare(
         disk,
         cpus: options.setup.cpus,
         memory_bytes: options.setup.memory,
+        harden: options.setup.harden,
         waits_for_gdb: options.gdb,
         qemu_arguments: Vec::new(),
         mark: None,

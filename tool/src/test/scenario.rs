@@ -113,6 +113,8 @@ pub struct Scenario {
     tamper: Option<Tampering>,
     #[serde(default)]
     programs: Vec<String>,
+    #[serde(default)]
+    harden: bool,
 }
 
 fn default_system() -> String {
@@ -273,6 +275,7 @@ impl Scenario {
                 machine: place.machine,
                 cpus: place.cpus,
                 memory: parse_size(&self.memory).unwrap_or(512 << 20),
+                harden: self.harden,
             },
             disk: None,
             disk_size: parse_size(&self.disk_size).unwrap_or(256 << 20),

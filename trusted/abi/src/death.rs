@@ -38,6 +38,8 @@ pub enum DeathCause {
     CpuShare = 15,
     /// It belonged to a program that started too many processes.
     ProcessLimit = 16,
+    /// It touched memory whose protection key it may not use that way.
+    ProtectionKey = 17,
 }
 
 impl DeathCause {
@@ -62,6 +64,7 @@ impl DeathCause {
             14 => Self::LogFlood,
             15 => Self::CpuShare,
             16 => Self::ProcessLimit,
+            17 => Self::ProtectionKey,
             _ => return None,
         })
     }
@@ -87,6 +90,7 @@ impl DeathCause {
             Self::LogFlood => "log flood",
             Self::CpuShare => "CPU share exceeded",
             Self::ProcessLimit => "process limit exceeded",
+            Self::ProtectionKey => "protection key",
         }
     }
 }

@@ -14,6 +14,7 @@ pub mod exchange;
 pub mod grant;
 pub mod limits;
 pub mod note;
+pub mod protection;
 pub mod role;
 pub mod services;
 pub mod status;

@@ -76,6 +76,8 @@ pub mod offset {
     pub const COUNTERS: usize = offset_of!(ThreadControl, counters);
     /// [`DomainSlot::live`].
     pub const SLOT_LIVE: usize = offset_of!(DomainSlot, live);
+    /// [`DomainSlot::rights`].
+    pub const SLOT_RIGHTS: usize = offset_of!(DomainSlot, rights);
     /// [`DomainSlot::id`].
     pub const SLOT_ID: usize = offset_of!(DomainSlot, id);
     /// [`Continuation::previous`].
@@ -101,6 +103,9 @@ pub struct DomainSlot {
     pub id: AtomicU64,
     /// Index in the kernel's table of domains.
     pub index: u32,
+    /// What its code may reach, for PKRU, where protection keys are on:
+    /// [`crate::protection::rights_of`] its index.
+    pub rights: u32,
 }
 
 /// What a crossing saves. It lies at the stack pointer that the stub is called with,
@@ -279,6 +284,7 @@ mod tests {
             live: AtomicU64::new(1),
             id: AtomicU64::new(1),
             index: 0,
+            rights: 0,
         };
         let call = || Continuation {
             previous: core::ptr::null(),

@@ -1,4 +1,5 @@
-//! Calls kernel services as a domain does that broke the language's wall.
+//! Calls kernel services, and reaches memory, as a domain does that broke the
+//! language's wall.
 //!
 //! A domain without `unsafe` reaches services through capabilities only. What if it
 //! found a hole of the compiler and made one up? The kernel must refuse it, and
@@ -16,6 +17,7 @@ use abi::note::DomainNote;
 use abi::role::ImageIdentity;
 use abi::services::{Audit, DeathNotice, Services, StartRequest};
 use abi::status::{Answer, ServiceError, check};
+use abi::thread::ThreadControl;
 use exchange::thread::services;
 
 const DENIED: Answer = ServiceError::Denied as Answer;
@@ -320,4 +322,33 @@ pub fn write_file(file: u64) -> Outcome {
     let bytes = [0xee; 64];
     // SAFETY: as `try_everything`; the bytes live for the call.
     check(unsafe { (services().host_file_write)(file, 0, bytes.as_ptr(), bytes.len()) })
+}
+
+/// Reads a byte of any memory, as a hole of the compiler would let it.
+#[must_use]
+pub fn read_memory(at: usize) -> u8 {
+    // SAFETY: there is no promise. Reading ends the domain, or has no effect.
+    unsafe { core::ptr::with_exposed_provenance::<u8>(at).read_volatile() }
+}
+
+/// Writes a byte of any memory: what is there, so that the rest of the system goes on.
+pub fn write_memory(at: usize) {
+    let place = core::ptr::with_exposed_provenance_mut::<u8>(at);
+    // SAFETY: there is no promise. Writing ends the domain, or changes nothing.
+    unsafe { place.write_volatile(place.read_volatile()) };
+}
+
+/// Where the kernel keeps what it knows of this thread: data that is not constant.
+#[must_use]
+pub fn kernel_record() -> usize {
+    let control: *const ThreadControl;
+    // SAFETY: gs points to the running thread's control block, whose first word is its
+    // address.
+    unsafe {
+        core::arch::asm!(
+            "mov {}, qword ptr gs:[0]", out(reg) control,
+            options(nostack, preserves_flags, readonly),
+        );
+        (*control).kernel.expose_provenance()
+    }
 }

@@ -232,6 +232,8 @@ pub mod cause {
     pub const START_FAILED: u32 = 10;
     /// Belonged to a job that had too many processes.
     pub const PROCESS_LIMIT: u32 = 16;
+    /// Memory of somebody else, where protection keys are on.
+    pub const PROTECTION_KEY: u32 = 17;
 }
 
 /// The exit status a shell shows for a death: 128 and the number of the signal
@@ -240,7 +242,7 @@ pub mod cause {
 pub const fn status_of_cause(cause: u32) -> u32 {
     128 + match cause {
         cause::PANIC => 6,
-        cause::PAGE_FAULT | cause::STACK_OVERFLOW | cause::PROTECTION => 11,
+        cause::PAGE_FAULT | cause::STACK_OVERFLOW | cause::PROTECTION | cause::PROTECTION_KEY => 11,
         cause::INVALID_OPCODE => 4,
         cause::DIVIDE_ERROR => 8,
         _ => 9,

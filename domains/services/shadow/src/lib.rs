@@ -16,9 +16,8 @@ use runtime::sync::Mutex;
 use runtime::time::{Duration, Instant};
 use runtime::{OptionError, Options, ServiceError, log};
 
-/// Deaths one call survives when nothing else is said. At the second one the call itself
-/// is what kills the domain; made again and again, it would end the system.
-const ATTEMPTS: u64 = 1;
+/// Deaths one call survives when nothing else is said.
+const ATTEMPTS: u64 = 5;
 /// Longest wait for one successor when nothing else is said.
 const PATIENCE_MS: u64 = 30_000;
 
@@ -134,15 +133,10 @@ impl<I: ?Sized + Interface> Guard<I> {
         }
     }
 
-    /// The life that a call enters now, if it is over; else the known one, if the proxy
-    /// leads elsewhere.
+    /// The known life, if the domain is dying or the proxy leads elsewhere.
     fn life_that_is_over(&self) -> Option<Incarnation> {
-        let now = self.incarnation();
-        if !now.is_alive() {
-            return Some(now);
-        }
         let known = *self.known.lock();
-        (known != now).then_some(known)
+        (known != self.incarnation() || !known.is_alive()).then_some(known)
     }
 
     /// Waits for the successor of a life and gets to know it. `None`: a call met
@@ -159,7 +153,7 @@ impl<I: ?Sized + Interface> Guard<I> {
     /// Counts a death that a call has met.
     fn count(&self, deaths: &mut Deaths) -> Result<(), Lost> {
         if deaths.count >= self.attempts {
-            log::error!("a call met {} deaths and is given up", deaths.count + 1);
+            log::error!("a call met {} deaths and is given up", deaths.count);
             return Err(Lost);
         }
         deaths.count += 1;

@@ -49,7 +49,8 @@ macro_rules! services {
     ) => {
         $($(guarded!($safety $name($($argument: $type),*) -> $answer, Needs::$needs, $body);)*)*
 
-        static TABLE: Services = Services {
+        /// The services as they are.
+        pub(crate) static TABLE: Services = Services {
             abi_version: abi::ABI_VERSION,
             reserved: 0,
             $($open: $open_body,)*
@@ -152,7 +153,8 @@ services! {
     }
 }
 
-/// The table every control block points to.
+/// The table that control blocks point to, unless services have gates
+/// ([`crate::harden`]).
 #[must_use]
 pub fn table() -> *const Services {
     &raw const TABLE

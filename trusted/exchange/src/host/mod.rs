@@ -85,6 +85,7 @@ impl Domain {
             live: AtomicU64::new(1),
             id: AtomicU64::new(u64::from(index) << 32 | 1),
             index,
+            rights: 0,
         }));
         objects::register(slot);
         Self { slot }
