@@ -227,8 +227,8 @@ pub fn describe_kernel(address: usize, out: &mut dyn core::fmt::Write) -> core::
 /// Starts `init` from the boot archive; without it there is nothing to do. Then
 /// the thread is the janitor.
 extern "sysv64" fn start_supervisor(_: *mut ()) {
-    test_the_end();
     verify_archive();
+    test_the_end();
     let Some(image) = archived(SUPERVISOR) else {
         panic::refuse(format_args!("the boot archive has no {SUPERVISOR}"));
     };

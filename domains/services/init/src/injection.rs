@@ -4,9 +4,10 @@ use alloc::vec::Vec;
 
 use interfaces::supervisor::{CrashCause, Injection, InjectionReport, SupervisorError};
 use manifest::DeathPolicy;
-use runtime::DeathNotice;
 use runtime::time::{Duration, Instant};
+use runtime::{DeathNotice, ServiceError};
 
+use crate::intention::Intention;
 use crate::service::{LOOP_TIME, Service, fault_of, refusal};
 
 /// How long a driver whose device went wrong may take to notice.
@@ -31,12 +32,18 @@ impl Service {
         let within = Duration::from_nanos(injection.within_ns);
         let control = self.system.control();
         let is_loop = injection.cause == CrashCause::EndlessLoop && !self.is_watched(name);
-        let _end = is_loop
+        let end = is_loop
             .then(|| self.end_loop_in(id, within + LOOP_TIME))
             .transpose()?;
-        let was_at_work = control
-            .inject_within(id, fault, within, injection.seed)
-            .map_err(refusal)?;
+        let was_at_work = match control.inject_within(id, fault, within, injection.seed) {
+            // We were so slow that the loop's end came before the loop.
+            Err(ServiceError::NotFound | ServiceError::Dead)
+                if end.as_ref().is_some_and(Intention::is_done) =>
+            {
+                false
+            }
+            answer => answer.map_err(refusal)?,
+        };
         let mut report = InjectionReport {
             id,
             was_at_work: was_at_work.into(),

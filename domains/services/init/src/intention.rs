@@ -5,36 +5,50 @@ use alloc::sync::Arc;
 use runtime::sync::Mutex;
 
 /// What is wanted, until this is dropped.
-pub struct Intention(Arc<Mutex<bool>>);
+pub struct Intention(Arc<Mutex<State>>);
 
 /// The same, for who is to do it.
-pub struct Plan(Arc<Mutex<bool>>);
+pub struct Plan(Arc<Mutex<State>>);
+
+/// What has become of it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Wanted,
+    Done,
+    GivenUp,
+}
 
 impl Intention {
     /// Something is wanted.
     pub fn new() -> Self {
-        Self(Arc::new(Mutex::new(true)))
+        Self(Arc::new(Mutex::new(State::Wanted)))
     }
 
     /// For who is to do it.
     pub fn plan(&self) -> Plan {
         Plan(Arc::clone(&self.0))
     }
+
+    /// Whether it was done.
+    pub fn is_done(&self) -> bool {
+        *self.0.lock() == State::Done
+    }
 }
 
 impl Drop for Intention {
     /// On return it is done, or will not be.
     fn drop(&mut self) {
-        *self.0.lock() = false;
+        *self.0.lock() = State::GivenUp;
     }
 }
 
 impl Plan {
-    /// Does it, if it is still wanted.
+    /// Does it, if it is still wanted, once.
     pub fn carry_out(&self, deed: impl FnOnce()) {
-        let is_wanted = self.0.lock();
-        if *is_wanted {
+        let mut state = self.0.lock();
+        if *state == State::Wanted {
             deed();
+            *state = State::Done;
         }
     }
 }
@@ -47,9 +61,18 @@ mod tests {
     fn what_nobody_wants_any_more_is_not_done() {
         let intention = Intention::new();
         let plan = intention.plan();
+        assert!(!intention.is_done());
+        drop(intention);
+        plan.carry_out(|| unreachable!("given up"));
+    }
+
+    #[test]
+    fn what_is_wanted_is_done_once() {
+        let intention = Intention::new();
+        let plan = intention.plan();
         let mut done = 0;
         plan.carry_out(|| done += 1);
-        drop(intention);
+        assert!(intention.is_done());
         plan.carry_out(|| done += 1);
         assert_eq!(done, 1);
     }
