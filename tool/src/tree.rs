@@ -81,11 +81,29 @@ impl Tree {
         for source in SOURCES {
             hash_path(&self.path(source), &mut hasher);
         }
-        if let Ok(tool) = std::env::current_exe() {
+        if let Ok(tool) = own_path() {
             hash_path(&tool, &mut hasher);
         }
         hasher.finish()
     }
+}
+
+/// Where this program lies. If it was built anew since it was started, that is the new
+/// one, which the old name leads to (proc(5), `/proc/pid/exe`).
+///
+/// # Errors
+/// What the system says.
+pub fn own_path() -> std::io::Result<PathBuf> {
+    let path = std::env::current_exe()?;
+    Ok(without_mark(&path))
+}
+
+/// A path without what Linux puts behind one that is gone.
+fn without_mark(path: &Path) -> PathBuf {
+    let name = path
+        .to_str()
+        .and_then(|path| path.strip_suffix(" (deleted)"));
+    name.map_or_else(|| path.to_owned(), PathBuf::from)
 }
 
 /// Hashes name, time and size of a file, or of all files in a folder.
@@ -113,6 +131,13 @@ fn hash_path(path: &Path, hasher: &mut DefaultHasher) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_tool_that_was_built_anew_is_found_by_its_name() {
+        let found = |path: &str| without_mark(Path::new(path));
+        assert_eq!(found("/a/tool (deleted)"), Path::new("/a/tool"));
+        assert_eq!(found("/a/tool"), Path::new("/a/tool"));
+    }
 
     fn hash(path: &Path) -> u64 {
         let mut hasher = DefaultHasher::new();

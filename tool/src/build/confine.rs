@@ -20,6 +20,8 @@ use landlock::{
     RulesetError, RulesetStatus,
 };
 
+use crate::tree;
+
 /// Environment variable that makes the tool confine itself: the hidden folder and
 /// those that may be written, separated by line feeds.
 const CONFINED: &str = "REDLEAF_CONFINED";
@@ -36,7 +38,7 @@ pub fn command(program: &Path, hidden: &Path, writable: &[PathBuf]) -> std::io::
         .into_iter()
         .chain(writable.iter().map(PathBuf::as_path));
     let paths: Vec<String> = paths.map(|path| path.display().to_string()).collect();
-    let mut command = Command::new(std::env::current_exe()?);
+    let mut command = Command::new(tree::own_path()?);
     command.arg(program).env(CONFINED, paths.join("\n"));
     Ok(command)
 }

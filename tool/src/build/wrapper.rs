@@ -17,7 +17,7 @@ use std::process::{Command, ExitCode};
 use super::holes;
 use super::sources;
 use crate::error::ToolError;
-use crate::tree::Tree;
+use crate::tree::{self, Tree};
 
 /// Environment variable that makes the tool a wrapper: the root of the tree.
 pub const WRAPPER_ROOT: &str = "REDLEAF_WRAPPER_ROOT";
@@ -38,7 +38,7 @@ pub const TOOL_ROOM: &str = "tool";
 /// # Errors
 /// [`ToolError::File`] if there can be no such name.
 pub fn link(tree: &Tree) -> Result<PathBuf, ToolError> {
-    let tool = std::env::current_exe().map_err(ToolError::file("find", Path::new("the tool")))?;
+    let tool = tree::own_path().map_err(ToolError::file("find", Path::new("the tool")))?;
     let folder = tree.make_target(&format!("wrapper/{:016x}", holes::rules()))?;
     let link = folder.join("redleaf-tool");
     if fs::read_link(&link).is_ok_and(|old| old == tool) {

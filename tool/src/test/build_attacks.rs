@@ -17,7 +17,7 @@ use super::scratch::Scratch;
 use super::{Counts, Speed, TestError, commands};
 use crate::build::{cargo, start_error};
 use crate::error::ToolError;
-use crate::tree::Tree;
+use crate::tree::{self, Tree};
 
 /// The table, relative to the tree.
 const TABLE: &str = "tests/attacks/build.toml";
@@ -136,7 +136,7 @@ fn redleaf(scratch: &Scratch, script: bool, arguments: &[String]) -> Result<Outp
     let program = if script {
         scratch.root().join("redleaf")
     } else {
-        std::env::current_exe().map_err(start_error("the tool"))?
+        tree::own_path().map_err(start_error("the tool"))?
     };
     Command::new(&program)
         .args(arguments)
