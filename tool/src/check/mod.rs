@@ -5,6 +5,7 @@
 //!
 //! - [`tidy`]: each Rust file by itself, by its tokens ([`source`]);
 //! - [`text`]: every other text file, and paths that exist on one machine only;
+//! - [`claims`]: tests that documents name against the tables of tests;
 //! - [`roots`]: the attribute that refuses `unsafe`, in each crate's root;
 //! - [`readme`]: the folder map against the folders;
 //! - [`layers`]: the table of who may import whom, against
@@ -13,6 +14,7 @@
 //! - [`holes`]: that the build refuses what the compiler is known to miss;
 //! - [`lint`]: formatting, clippy and rustdoc, whose warnings are errors.
 
+mod claims;
 mod holes;
 mod lint;
 mod readme;
@@ -73,7 +75,7 @@ struct Rule {
 }
 
 /// All rules in the order they are run.
-const RULES: [Rule; 10] = [
+const RULES: [Rule; 11] = [
     Rule {
         name: "tidy",
         title: "Rust sources",
@@ -88,6 +90,11 @@ const RULES: [Rule; 10] = [
         name: "readme",
         title: "the README's folder map",
         run: |tree, _| readme::check(tree),
+    },
+    Rule {
+        name: "claims",
+        title: "tests that documents name",
+        run: |tree, _| claims::check(tree),
     },
     Rule {
         name: "roots",

@@ -90,6 +90,11 @@ impl BuildAttacks {
         })
     }
 
+    /// The names of all.
+    pub fn names(&self) -> impl Iterator<Item = String> {
+        self.attacks.iter().map(Attack::full_name)
+    }
+
     /// Makes every attack that is wanted, and reports each.
     ///
     /// # Errors

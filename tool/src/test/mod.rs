@@ -28,6 +28,17 @@ use crate::cli::TestOptions;
 use crate::error::ToolError;
 use crate::tree::Tree;
 
+/// Names of all tests that attack the wall.
+///
+/// # Errors
+/// Any [`ToolError`] of reading the tables.
+pub fn attack_names(tree: &Tree) -> Result<Vec<String>, ToolError> {
+    let scenarios = scenario::read(tree)?;
+    let mut names: Vec<String> = scenarios.iter().map(|one| one.name().to_owned()).collect();
+    names.extend(build_attacks::BuildAttacks::read(tree)?.names());
+    Ok(names)
+}
+
 /// Why tests could not be run at all.
 #[derive(Debug, thiserror::Error)]
 pub enum TestError {

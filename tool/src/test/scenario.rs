@@ -187,6 +187,11 @@ impl Scenario {
         self.matches.iter().chain(&self.log).chain(&self.forged)
     }
 
+    /// Its name, wherever it is run.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// How long it takes.
     pub const fn speed(&self) -> Speed {
         self.speed
