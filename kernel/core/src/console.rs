@@ -16,7 +16,7 @@ static ARRIVALS: AtomicU32 = AtomicU32::new(0);
 static OUTPUT: SpinLock<()> = SpinLock::new(());
 
 /// Bytes written before other threads get a chance.
-const WRITE_CHUNK: usize = 256;
+pub(crate) const WRITE_CHUNK: usize = 256;
 
 /// Writes to the console.
 pub fn write(text: &[u8]) {

@@ -275,11 +275,11 @@ impl Domain {
             return Err(PagesError::Quota);
         }
         let charge = Charge::new(self, pages).ok_or(PagesError::Quota)?;
-        let mut body = self.body.lock();
         let frames = Frames::zeroed(pages).ok_or(PagesError::NoMemory)?;
         let room = SetAside::new().ok_or(PagesError::NoMemory)?;
         let frames = frames.give(protection::key_of(self.life.slot().index));
         let start = frames.direct();
+        let mut body = self.body.lock();
         body.private_pages += pages;
         room.spend(|| body.heap.insert(start as usize, frames));
         charge.keep();

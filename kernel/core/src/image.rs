@@ -34,8 +34,8 @@ pub(crate) fn public_key() -> Result<PublicKey, SignatureError> {
     PublicKey::from_hex(PUBLIC_KEY)
 }
 
-/// Largest image file accepted.
-pub const MAX_IMAGE_BYTES: usize = 64 << 20;
+/// Largest image file accepted: its signature is checked without a pause.
+pub const MAX_IMAGE_BYTES: usize = 16 << 20;
 
 /// Why an image was not opened.
 #[derive(Debug)]
@@ -44,6 +44,8 @@ pub enum OpenError {
     Image(ImageError),
     /// No memory to keep it.
     NoMemory,
+    /// The file has more bytes than [`MAX_IMAGE_BYTES`].
+    TooLarge,
     /// It does not fit what is left of its opener's quota.
     Quota,
 }
@@ -53,6 +55,7 @@ impl core::fmt::Display for OpenError {
         match self {
             Self::Image(error) => error.fmt(f),
             Self::NoMemory => f.write_str("no memory to keep the image"),
+            Self::TooLarge => write!(f, "the image is larger than {MAX_IMAGE_BYTES} bytes"),
             Self::Quota => f.write_str("the image does not fit the memory quota of its opener"),
         }
     }
@@ -122,6 +125,9 @@ impl Image {
     /// # Errors
     /// [`OpenError`] names the first check that failed.
     pub fn open(file: &[u8], opener: &'static Domain) -> Result<Self, OpenError> {
+        if file.len() > MAX_IMAGE_BYTES {
+            return Err(OpenError::TooLarge);
+        }
         let key = public_key().map_err(ImageError::Signature)?;
         let signed = SignedImage::check(file, &key)?;
         let elf = signed.elf();

@@ -10,12 +10,15 @@ use abi::{PAGE_SIZE, protection};
 use crate::heap::{self, SetAside};
 use crate::machine::{self, Permission};
 use crate::sync::SpinLock;
-use crate::{famine, frames, harden};
+use crate::{crossing, famine, frames, harden};
 
 static DIRECT_MAP: AtomicUsize = AtomicUsize::new(0);
 static PHYSICAL_END: AtomicU64 = AtomicU64::new(0);
 static REGIONS: SpinLock<Regions> = SpinLock::new(Regions::new());
 static MAPPED: AtomicU64 = AtomicU64::new(0);
+
+/// Pages filled with zeros before their domain is looked at again: 1 MiB.
+const ZEROED_AT_ONCE: usize = 256;
 
 /// Lists of free address space.
 const FREE_LISTS: usize = 64;
@@ -245,12 +248,21 @@ impl Frames {
         })
     }
 
-    /// Allocates frames filled with zeros.
+    /// Allocates frames filled with zeros; none for a domain that is killed meanwhile.
     #[must_use]
     pub fn zeroed(pages: usize) -> Option<Self> {
         let frames = Self::new(pages)?;
-        // SAFETY: the frames are ours and mapped in the direct map.
-        unsafe { frames.direct().write_bytes(0, pages * PAGE_SIZE) };
+        for first in (0..pages).step_by(ZEROED_AT_ONCE) {
+            if crossing::is_current_dead() {
+                return None;
+            }
+            let count = ZEROED_AT_ONCE.min(pages - first);
+            // SAFETY: the frames are ours and mapped in the direct map.
+            unsafe {
+                let start = frames.direct().add(first * PAGE_SIZE);
+                start.write_bytes(0, count * PAGE_SIZE);
+            }
+        }
         Some(frames)
     }
 

@@ -55,6 +55,33 @@ fn service<R>(body: impl FnOnce() -> R) -> R {
     result
 }
 
+/// Bytes that a service works on before its thread may leave it: a piece takes well
+/// below 10 ms, also on an emulated processor.
+const PIECE: usize = 16 << 10;
+
+/// Runs a service on one piece of a domain's bytes, `most` at a time, after the other,
+/// until `body` has done less than it was given, or fails: how many bytes. Each piece is a service of
+/// its own, so whoever is killed, or runs out of time, ends between two of them.
+///
+/// # Errors
+/// Those of `body`.
+fn in_pieces(
+    length: usize,
+    most: usize,
+    mut body: impl FnMut(core::ops::Range<usize>) -> Result<usize, ServiceError>,
+) -> Result<u64, ServiceError> {
+    let mut done = 0_usize;
+    loop {
+        let piece = done..length.min(done.saturating_add(most));
+        let wanted = piece.len();
+        let count = service(|| body(piece))?;
+        done += count;
+        if count < wanted || done >= length {
+            return Ok(done as u64);
+        }
+    }
+}
+
 fn answer(result: Result<u64, ServiceError>) -> Answer {
     match result {
         Ok(value) => Answer::try_from(value).unwrap_or(Answer::MAX),
@@ -293,8 +320,13 @@ extern "sysv64" fn wall_clock_ns() -> u64 {
 
 unsafe extern "sysv64" fn random(start: *mut u8, length: usize) -> Answer {
     // SAFETY: the caller's buffer.
-    service(|| machine::get().random(unsafe { buffer(start, length) }));
-    0
+    let buffer = unsafe { buffer(start, length) };
+    let filled = in_pieces(length, PIECE, |piece| {
+        let wanted = piece.len();
+        machine::get().random(&mut buffer[piece]);
+        Ok(wanted)
+    });
+    done(filled.map(drop))
 }
 
 unsafe extern "sysv64" fn log(level: u32, text: *const u8, length: usize) {
@@ -328,25 +360,41 @@ extern "sysv64" fn log_flush() {
 }
 
 unsafe fn log_read(from: u64, start: *mut u8, length: usize, next: *mut u64) -> Answer {
-    service(|| {
-        // SAFETY: the caller's buffer and word.
-        let (count, position) = crate::log::read(from, unsafe { buffer(start, length) });
-        // SAFETY: as above.
-        unsafe { next.write(position) };
-        count as Answer
-    })
+    // SAFETY: the caller's buffer.
+    let buffer = unsafe { buffer(start, length) };
+    let mut position = from;
+    let count = in_pieces(length, PIECE, |piece| {
+        let (count, after) = crate::log::read(position, &mut buffer[piece]);
+        position = after;
+        Ok(count)
+    });
+    // SAFETY: the caller's word.
+    unsafe { next.write(position) };
+    answer(count)
+}
+
+/// Writes text by lines at most, which is what a serial line takes 10 ms for.
+fn write_in_pieces(text: &[u8], write: impl Fn(&[u8])) -> Result<u64, ServiceError> {
+    for piece in text.chunks(console::WRITE_CHUNK) {
+        service(|| write(piece));
+    }
+    Ok(text.len() as u64)
 }
 
 unsafe fn console_write(text: *const u8, length: usize) -> Answer {
     // SAFETY: the caller's text.
-    service(|| console::write(unsafe { bytes(text, length) }));
-    length as Answer
+    answer(write_in_pieces(
+        unsafe { bytes(text, length) },
+        console::write,
+    ))
 }
 
 unsafe fn console_write_error(text: *const u8, length: usize) -> Answer {
     // SAFETY: the caller's text.
-    service(|| console::write_error(unsafe { bytes(text, length) }));
-    length as Answer
+    answer(write_in_pieces(
+        unsafe { bytes(text, length) },
+        console::write_error,
+    ))
 }
 
 unsafe fn console_read(

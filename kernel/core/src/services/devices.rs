@@ -1,11 +1,13 @@
 //! Services for drivers: functions, interrupts, DMA, files of the host.
 
+use core::ops::Range;
+
 use abi::death::InjectedFault;
 use abi::device::{PciInfo, StopRecipe};
 use abi::grant::GrantKind;
 use abi::status::{Answer, ServiceError};
 
-use super::{answer, buffer, bytes, done, service};
+use super::{answer, buffer, bytes, done, in_pieces, service};
 use crate::machine::HostFileRequest;
 use crate::{device, domain, inject, machine, memory};
 
@@ -71,13 +73,28 @@ pub(super) unsafe fn dma_free(start: *mut u8, _pages: usize) {
     service(|| device::free_dma(domain::current().id(), start));
 }
 
-fn host_file(file: u64, request: HostFileRequest<'_>) -> Answer {
-    answer(service(|| {
-        let driver = domain::current();
-        driver.rights.check_object(GrantKind::HostFile, file)?;
-        machine::get()
-            .host_file(file, request)
-            .ok_or(ServiceError::Io)
+/// Uses a host file that the current domain was granted. Inside of a service.
+fn host_file(file: u64, request: HostFileRequest<'_>) -> Result<u64, ServiceError> {
+    let driver = domain::current();
+    driver.rights.check_object(GrantKind::HostFile, file)?;
+    machine::get()
+        .host_file(file, request)
+        .ok_or(ServiceError::Io)
+}
+
+/// Bytes that the host transfers at once.
+const TRANSFER_PIECE: usize = 256 << 10;
+
+/// Reads from or writes to a host file at `offset`, in pieces.
+fn transfer(
+    offset: u64,
+    length: usize,
+    mut part: impl FnMut(u64, Range<usize>) -> Result<u64, ServiceError>,
+) -> Answer {
+    answer(in_pieces(length, TRANSFER_PIECE, |piece| {
+        let at = offset.checked_add(piece.start as u64);
+        let count = part(at.ok_or(ServiceError::Io)?, piece)?;
+        Ok(usize::try_from(count).unwrap_or(usize::MAX))
     }))
 }
 
@@ -89,7 +106,7 @@ fn transferred(length: usize) -> usize {
 }
 
 pub(super) fn host_file_size(file: u64) -> Answer {
-    host_file(file, HostFileRequest::Size)
+    answer(service(|| host_file(file, HostFileRequest::Size)))
 }
 
 pub(super) unsafe fn host_file_read(
@@ -100,10 +117,10 @@ pub(super) unsafe fn host_file_read(
 ) -> Answer {
     let length = transferred(length);
     // SAFETY: the caller's buffer.
-    host_file(
-        file,
-        HostFileRequest::Read(offset, unsafe { buffer(start, length) }),
-    )
+    let buffer = unsafe { buffer(start, length) };
+    transfer(offset, length, |at, piece| {
+        host_file(file, HostFileRequest::Read(at, &mut buffer[piece]))
+    })
 }
 
 pub(super) unsafe fn host_file_write(
@@ -114,12 +131,12 @@ pub(super) unsafe fn host_file_write(
 ) -> Answer {
     let length = transferred(length);
     // SAFETY: the caller's bytes.
-    host_file(
-        file,
-        HostFileRequest::Write(offset, unsafe { bytes(start, length) }),
-    )
+    let bytes = unsafe { bytes(start, length) };
+    transfer(offset, length, |at, piece| {
+        host_file(file, HostFileRequest::Write(at, &bytes[piece]))
+    })
 }
 
 pub(super) fn host_file_sync(file: u64) -> Answer {
-    host_file(file, HostFileRequest::Sync)
+    answer(service(|| host_file(file, HostFileRequest::Sync)))
 }
