@@ -334,8 +334,9 @@ pub(crate) fn thread_ended(thread: &'static Thread) {
     noticed();
 }
 
-/// The janitor's life: gives objects back to their owners. Owners run their own
-/// code then, so it is not the reaper that does it.
+/// The janitor's life: sees that objects of which the last holder died are given back
+/// to their owners, each on a thread of its owner's. Threads take memory to make, so it
+/// is not the reaper that does it.
 pub(crate) fn tidy() -> ! {
     loop {
         let seen = NOTICED.load(Ordering::SeqCst);

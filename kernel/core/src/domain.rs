@@ -14,6 +14,7 @@ use abi::thread::DomainSlot;
 use abi::{PAGE_SIZE, protection};
 
 use crate::charge::{self, Account, Charge};
+use crate::export::Returned;
 use crate::famine::{self, Famine};
 use crate::heap::{self, SetAside};
 use crate::image::{Image, LoadedImage};
@@ -49,6 +50,8 @@ pub struct Domain {
     pub(crate) usage: Usage,
     /// The pages it pays for.
     pub(crate) account: Account,
+    /// What of its objects comes back to it.
+    pub(crate) returned: Returned,
     /// What it was granted.
     pub(crate) rights: Rights,
     body: SpinLock<Body>,
@@ -116,6 +119,7 @@ impl Domain {
             held_look: AtomicU64::new(0),
             usage: Usage::new(),
             account: Account::new(),
+            returned: Returned::new(),
             rights: Rights::new(),
             body: SpinLock::new(Body {
                 name: abi::note::name("kernel"),

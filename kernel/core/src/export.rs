@@ -9,8 +9,10 @@ use abi::status::ServiceError;
 use abi::target::{Target, TargetCell};
 use abi::thread::{CrossStatus, CrossTable, DomainSlot};
 
+use crate::domain::{self, Domain};
 use crate::sync::SpinLock;
-use crate::{domain, exchange, heap, limits, statistics, wait};
+use crate::thread::{self, Spawn};
+use crate::{exchange, heap, limits, statistics, wait};
 
 mod references;
 
@@ -167,7 +169,14 @@ pub unsafe fn release(proxy: *mut ProxyObject) {
         }
     };
     if let Some(export) = last {
-        finish(export);
+        finish_or_retry(export);
+    }
+}
+
+/// As [`finish`]; the kernel's thread for it tries again what failed.
+fn finish_or_retry(export: Box<Export>) {
+    if !finish(export) {
+        crate::death::noticed();
     }
 }
 
@@ -333,7 +342,7 @@ pub unsafe fn redirect_held(holder: u64, to: *const ProxyObject) -> u64 {
     while let Some(old) = unsafe { redirect_one(holder, to) } {
         moved += 1;
         if let Some(export) = old {
-            finish(export);
+            finish_or_retry(export);
         }
     }
     notify_waiters();
@@ -532,22 +541,113 @@ pub fn has_forlorn() -> bool {
     FORLORN.lock().is_some()
 }
 
-/// Gives exports back that [`forsake`] left; called by a kernel thread that
-/// may be held up by the owners.
+/// Gives an export back that [`forsake`] left, or that no thread could be made for;
+/// false: there is none, or no thread still.
 pub fn finish_forlorn() -> bool {
-    let export = {
-        let mut forlorn = FORLORN.lock();
-        let first = forlorn.take();
-        first.map(|mut first| {
-            *forlorn = first.next.take();
-            first
-        })
+    let first = take_first(&mut FORLORN.lock());
+    first.is_some_and(finish)
+}
+
+fn take_first(list: &mut Option<Box<Export>>) -> Option<Box<Export>> {
+    let mut first = list.take()?;
+    *list = first.next.take();
+    Some(first)
+}
+
+/// Exports of a domain that nobody has a proxy for any more.
+///
+/// To drop an object runs its domain's code, which may never come to an end. So that
+/// happens on a thread of that domain, one for all of them, which comes and goes with
+/// them; not on that of whoever dropped the last proxy, nor on one of the kernel's.
+pub(crate) struct Returned(SpinLock<ReturnedState>);
+
+struct ReturnedState {
+    first: Option<Box<Export>>,
+    has_thread: bool,
+}
+
+impl Returned {
+    pub(crate) const fn new() -> Self {
+        Self(SpinLock::new(ReturnedState {
+            first: None,
+            has_thread: false,
+        }))
+    }
+
+    /// Whether one of the domain's threads is the kernel's, for what is here.
+    pub(crate) fn has_thread(&self) -> bool {
+        self.0.lock().has_thread
+    }
+
+    /// Adds one; whether a thread is to be made.
+    fn add(&self, mut export: Box<Export>) -> bool {
+        let mut state = self.0.lock();
+        export.next = state.first.take();
+        state.first = Some(export);
+        !core::mem::replace(&mut state.has_thread, true)
+    }
+
+    /// The next one; without one the thread ends.
+    fn next(&self) -> Option<Box<Export>> {
+        let mut state = self.0.lock();
+        let next = take_first(&mut state.first);
+        state.has_thread = next.is_some();
+        next
+    }
+}
+
+/// Gives an object back to its domain; false: later, there is no memory.
+fn finish(export: Box<Export>) -> bool {
+    // SAFETY: slots come from the table of domains.
+    let owner = unsafe { domain::of_slot(export.slot) };
+    if export.slot.live.load(Ordering::Acquire) != export.generation {
+        // With its domain the object has gone.
+        COUNT.fetch_sub(1, Ordering::Relaxed);
+        return true;
+    }
+    if core::ptr::eq(owner, domain::current()) {
+        if let Some(export) = drop_object(export) {
+            return leave_to_thread(owner, export);
+        }
+        return true;
+    }
+    leave_to_thread(owner, export)
+}
+
+fn leave_to_thread(owner: &'static Domain, export: Box<Export>) -> bool {
+    if !owner.returned.add(export) {
+        return true;
+    }
+    let kernel = domain::kernel();
+    let spawn = Spawn {
+        name: abi::note::name("drop"),
+        priority: thread::PRIORITY_NORMAL,
+        slot: kernel.slot(),
+        generation: kernel.generation(),
+        home: owner.id(),
+        function: drop_returned,
+        argument: core::ptr::from_ref(owner).cast_mut().cast(),
+        stack_bytes: 0,
     };
-    let Some(export) = export else {
-        return false;
-    };
-    finish(export);
-    true
+    // SAFETY: the function takes a domain of the table.
+    let is_spawned = unsafe { thread::spawn(&spawn) }.is_ok();
+    if !is_spawned {
+        while let Some(export) = owner.returned.next() {
+            leave_forlorn(export);
+        }
+    }
+    is_spawned
+}
+
+/// The life of a thread that drops what a domain is given back.
+unsafe extern "sysv64" fn drop_returned(owner: *mut ()) {
+    // SAFETY: `leave_to_thread` passes a domain of the table.
+    let owner = unsafe { &*owner.cast::<Domain>() };
+    while let Some(export) = owner.returned.next() {
+        if let Some(export) = drop_object(export) {
+            return leave_forlorn(export);
+        }
+    }
 }
 
 struct DropFrame {
@@ -556,7 +656,7 @@ struct DropFrame {
 }
 
 unsafe extern "sysv64" fn call_drop(frame: *mut ()) {
-    // SAFETY: `finish` passes its own frame; the export was made with a
+    // SAFETY: `drop_object` passes its own frame; the export was made with a
     // function that accepts this object.
     unsafe {
         let frame = &*frame.cast::<DropFrame>();
@@ -564,7 +664,8 @@ unsafe extern "sysv64" fn call_drop(frame: *mut ()) {
     }
 }
 
-fn finish(export: Box<Export>) {
+/// Drops an object, in its domain; the export is back if the stack is too short for it.
+fn drop_object(export: Box<Export>) -> Option<Box<Export>> {
     let mut frame = DropFrame {
         drop_export: export.drop_export,
         data: export.data,
@@ -579,9 +680,8 @@ fn finish(export: Box<Export>) {
         )
     };
     if status == CrossStatus::NoStack {
-        leave_forlorn(export);
-        crate::death::noticed();
-        return;
+        return Some(export);
     }
     COUNT.fetch_sub(1, Ordering::Relaxed);
+    None
 }

@@ -416,6 +416,8 @@ pub(crate) fn may_spawn(domain: &'static Domain, stack_bytes: usize) -> bool {
     if domain.is_kernel() {
         return true;
     }
+    // The one that drops its objects is not one of those it may make.
+    let spare = u32::from(domain.returned.has_thread());
     let (mut threads, mut bytes) = (1, stack_bytes);
     let id = domain.id();
     thread::for_each(|thread: &Thread| {
@@ -425,6 +427,7 @@ pub(crate) fn may_spawn(domain: &'static Domain, stack_bytes: usize) -> bool {
         }
     });
     let limit = domain.usage.threads.load(Ordering::Relaxed);
+    let limit = limit.saturating_add(spare);
     let may = threads <= limit && bytes <= limit as usize * thread::STACK_BYTES;
     if !may {
         domain.usage.condemn(DeathCause::ThreadLimit);

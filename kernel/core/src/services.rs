@@ -59,9 +59,9 @@ fn service<R>(body: impl FnOnce() -> R) -> R {
 /// below 10 ms, also on an emulated processor.
 const PIECE: usize = 16 << 10;
 
-/// Runs a service on one piece of a domain's bytes, `most` at a time, after the other,
-/// until `body` has done less than it was given, or fails: how many bytes. Each piece is a service of
-/// its own, so whoever is killed, or runs out of time, ends between two of them.
+/// Runs a service on a domain's bytes, `most` at a time, until `body` has done less than
+/// it was given, or fails: how many bytes. Each piece is a service of its own, so whoever
+/// is killed, or runs out of time, ends between two of them.
 ///
 /// # Errors
 /// Those of `body`.

@@ -163,6 +163,8 @@ const LAYERS: &[Layer] = &[
     layer(
         "tests/attacks",
         &[
+            "interfaces",
+            "trusted/exchange",
             "trusted/hardware",
             "trusted/runtime",
             // Services without a right, as code calls them that broke the wall.
