@@ -113,6 +113,10 @@ pub struct Setup {
     /// Guard memory by protection keys, too; the machine pc only.
     #[arg(long)]
     pub harden: bool,
+    /// Give the machine pc an IOMMU (VT-d): devices reach only what their drivers own
+    /// or were lent.
+    #[arg(long)]
+    pub iommu: bool,
 }
 
 impl Default for Setup {
@@ -124,6 +128,7 @@ impl Default for Setup {
             cpus: 1,
             memory: 512 << 20,
             harden: false,
+            iommu: false,
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::record::name_text;
 use crate::sync::SpinLock;
 use crate::thread::{self, PRIORITY_KERNEL, PRIORITY_NORMAL, PRIORITY_SYSTEM, Spawn};
 use crate::{
-    context, cpu, death, domain, frames, harden, image, memory, panic, pci, scheduler, start,
+    context, cpu, death, domain, frames, harden, image, iommu, memory, panic, pci, scheduler, start,
 };
 
 /// Path of the supervisor's image in the boot archive.
@@ -69,6 +69,7 @@ pub fn start(machine: &'static dyn Machine, info: BootInfo) -> ! {
     );
     start_others(machine);
     pci::init(machine, !info.has_option("pci=nomsi"));
+    iommu::init(machine);
     spawn_kernel_thread("reaper", PRIORITY_KERNEL, death::reap);
     spawn_kernel_thread("log", PRIORITY_SYSTEM, crate::log::show);
     spawn_kernel_thread("janitor", PRIORITY_NORMAL, start_supervisor);

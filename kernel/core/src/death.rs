@@ -19,7 +19,7 @@ use crate::interrupt::Interrupted;
 use crate::record;
 use crate::sync::{PreemptOff, SpinLock};
 use crate::thread::{self, Thread, control};
-use crate::{device, exchange, export, limits, machine, scan, scheduler, wait};
+use crate::{device, exchange, export, iommu, limits, machine, scan, scheduler, wait};
 
 /// Addresses kept of a backtrace.
 pub const BACKTRACE: usize = 24;
@@ -241,7 +241,8 @@ pub fn begin(domain: &'static Domain, cause: DeathCause, crash: Option<(&RawCras
     let is_crash = !matches!(cause, DeathCause::Exit | DeathCause::StartFailed);
     // Who was inside is noted before they leave, and written down afterwards:
     // that takes long.
-    let inside = if is_crash && crash.is_none() {
+    let is_its_own = crash.is_some_and(|(raw, _)| raw.depth != 0);
+    let inside = if is_crash && !is_its_own {
         record::threads_inside(domain)
     } else {
         [const { None }; record::THREADS_SHOWN]
@@ -351,6 +352,7 @@ pub(crate) extern "sysv64" fn reap(_: *mut ()) {
     loop {
         let seen = NOTICED.load(Ordering::SeqCst);
         free_threads();
+        iommu::end_faulty();
         limits::take_census();
         let began_ns = machine::get().now_ns();
         let lingering = reclaim_dying();

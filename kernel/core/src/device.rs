@@ -20,7 +20,7 @@ use crate::pci::function::whole_pages;
 use crate::pci::registers::{MSIX_ENTRY_BYTES, MSIX_VECTOR_CONTROL};
 use crate::pci::{self, ClaimError, InterruptSource};
 use crate::sync::SpinLock;
-use crate::{frames, inject, scheduler, stop, wait};
+use crate::{death, frames, inject, iommu, memory, scheduler, stop, wait};
 
 /// Device registers mapped for a driver.
 struct Registers {
@@ -115,6 +115,10 @@ pub fn interrupts() -> u64 {
 pub(crate) fn interrupt_arrived(vector: usize) {
     if vector >= MAX_VECTORS {
         return;
+    }
+    if iommu::fault_vector() == Some(vector) {
+        // The reaper ends whose device it was.
+        return death::noticed();
     }
     let mut held = HELD.lock();
     let owner = held
@@ -286,7 +290,9 @@ fn reserve_vector(function: u32, owner: u64, index: u32) -> Result<(usize, bool)
         return Ok((vector, true));
     }
     let vectors = machine::get().device_vectors().min(MAX_VECTORS);
+    let fault_vector = iommu::fault_vector();
     let vector = (0..vectors)
+        .filter(|vector| Some(*vector) != fault_vector)
         .find(|vector| !held.bindings.contains_key(vector))
         .ok_or(ServiceError::NoMemory)?;
     let binding = Binding {
@@ -387,6 +393,8 @@ pub fn allocate_dma(driver: &'static Domain, pages: usize, is_inbound: bool) -> 
     let (frames, room) = Frames::zeroed(pages).zip(SetAside::new())?;
     let frames = frames.give(abi::protection::key_of(driver.slot().index));
     let start = frames.direct();
+    // Freed, they leave the device's table again.
+    iommu::open_own(driver, memory::physical(start), pages).ok()?;
     let memory = DmaMemory {
         owner: driver.id(),
         frames,
@@ -447,7 +455,8 @@ pub fn count_of(owner: u64) -> u64 {
     let memory = held.dma.values().filter(|one| one.owner == owner);
     let registers = held.registers.iter().filter(|(holder, _)| *holder == owner);
     let stops = held.stops.iter().filter(|stop| stop.owner == owner);
-    (bindings.count() + memory.count() + registers.count() + stops.count()) as u64
+    u64::from(iommu::has_table(owner))
+        + (bindings.count() + memory.count() + registers.count() + stops.count()) as u64
 }
 
 /// Silences the devices of a dying domain: no write to memory, no interrupt.
@@ -464,6 +473,7 @@ pub fn quiesce(owner: u64) {
     }
     drop(held);
     pci::release_all(owner, &mut |function| stop_function(owner, function));
+    iommu::detach(owner);
 }
 
 /// Stops a function by its own registers; false: it does not say how, or goes on.
@@ -559,6 +569,7 @@ pub fn set_stop(function: u32, owner: u64, recipe: StopRecipe) -> Result<(), Ser
 
 /// Frees what a dead domain's drivers held. Its devices are quiet.
 pub fn release(owner: u64) {
+    iommu::release(owner);
     let mut held = HELD.lock();
     held.dma.retain(|_, memory| memory.owner != owner);
     held.bindings.retain(|_, binding| binding.owner != owner);

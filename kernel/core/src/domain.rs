@@ -54,6 +54,8 @@ pub struct Domain {
     pub(crate) returned: Returned,
     /// What it was granted.
     pub(crate) rights: Rights,
+    /// Frame of the table that its devices go by; 0: they are not guarded.
+    device_table: AtomicU64,
     body: SpinLock<Body>,
 }
 
@@ -121,6 +123,7 @@ impl Domain {
             account: Account::new(),
             returned: Returned::new(),
             rights: Rights::new(),
+            device_table: AtomicU64::new(0),
             body: SpinLock::new(Body {
                 name: abi::note::name("kernel"),
                 parent: 0,
@@ -145,6 +148,17 @@ impl Domain {
     #[must_use]
     pub fn id(&self) -> u64 {
         self.life.id()
+    }
+
+    /// Frame of the table that its devices go by; 0: they are not guarded.
+    #[inline]
+    pub(crate) fn device_table(&self) -> u64 {
+        self.device_table.load(Ordering::Acquire)
+    }
+
+    /// Sets what its devices go by.
+    pub(crate) fn set_device_table(&self, frame: u64) {
+        self.device_table.store(frame, Ordering::Release);
     }
 
     /// Generation of the domain now in the slot.

@@ -32,6 +32,7 @@ pub mod heap;
 pub mod image;
 pub mod inject;
 pub mod interrupt;
+pub mod iommu;
 mod life;
 mod limits;
 pub mod log;

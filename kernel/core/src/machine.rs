@@ -74,6 +74,64 @@ pub enum HostFileRequest<'a> {
     Sync,
 }
 
+/// An access to memory that an IOMMU did not allow.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DeviceFault {
+    /// Packed [`abi::device::PciAddress`] of the function.
+    pub function: u32,
+    /// The page that it addressed.
+    pub address: u64,
+    /// Whether it read.
+    pub is_read: bool,
+}
+
+/// Why an IOMMU cannot be used.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum IommuError {
+    /// It lacks what is needed, or there are too many.
+    Unsupported,
+    /// No memory for its tables.
+    NoMemory,
+    /// It does not do what it is told.
+    Broken,
+}
+
+/// The machine's IOMMUs as one. Devices go by tables of pages in the format of
+/// [`crate::iommu`]; one that was not attached to any reaches no memory.
+pub trait Iommu: Sync {
+    /// Begins to guard devices on these buses, by `message` (address, data) when one
+    /// is refused; the levels of a table, and how many tables there may be.
+    ///
+    /// # Errors
+    /// [`IommuError`]; what devices do is then not known.
+    fn start(&self, buses: &[u8], message: (u64, u32)) -> Result<(u32, u32), IommuError>;
+    /// Makes a function go by the table in frame `pages`, whose number is not 0.
+    ///
+    /// # Errors
+    /// [`IommuError`]; it then reaches no memory.
+    fn attach(
+        &self,
+        function: abi::device::PciAddress,
+        number: u16,
+        pages: u64,
+    ) -> Result<(), IommuError>;
+    /// Keeps a function, which went by table `number`, away from all memory; on
+    /// return it does not read or write any more.
+    ///
+    /// # Errors
+    /// [`IommuError::Broken`]
+    fn detach(&self, function: abi::device::PciAddress, number: u16) -> Result<(), IommuError>;
+    /// Makes devices forget table `number`; on return none goes by what was in it.
+    ///
+    /// # Errors
+    /// [`IommuError::Broken`]
+    fn forget(&self, number: u16) -> Result<(), IommuError>;
+    /// Writes an entry of a table so that devices see it.
+    fn write(&self, entry: &core::sync::atomic::AtomicU64, value: u64);
+    /// Takes an access that was refused.
+    fn take_fault(&self) -> Option<DeviceFault>;
+}
+
 /// Everything that differs between bare hardware and a Linux process.
 ///
 /// All methods may be called from any CPU. Those marked *this CPU* are called
@@ -178,6 +236,11 @@ pub trait Machine: Sync {
     fn route_line(&self, line: u8, vector: usize) -> bool;
     /// Masks or unmasks a legacy line.
     fn mask_line(&self, line: u8, masked: bool);
+
+    /// The IOMMUs, if there are any.
+    fn iommu(&self) -> Option<&dyn Iommu> {
+        None
+    }
 
     /// Operates on a host file; `None` where there are none or on an error.
     fn host_file(&self, file: u64, request: HostFileRequest<'_>) -> Option<u64>;

@@ -104,6 +104,14 @@ pub fn physical(address: *const u8) -> u64 {
     (address as usize).wrapping_sub(DIRECT_MAP.load(Ordering::Relaxed)) as u64
 }
 
+/// Whether an address is one of the direct map, by which private and exchange heaps are
+/// reached.
+#[must_use]
+pub fn is_direct(address: usize) -> bool {
+    let offset = address.wrapping_sub(DIRECT_MAP.load(Ordering::Relaxed)) as u64;
+    offset < PHYSICAL_END.load(Ordering::Relaxed)
+}
+
 /// Physical address of any mapped byte of RAM; `None` when it is not mapped.
 #[must_use]
 pub fn translate(address: usize) -> Option<u64> {

@@ -144,7 +144,7 @@ fn describe(
         thread.number,
         name_text(&thread.name)
     )?;
-    if let Some((raw, _)) = crash {
+    if let Some((raw, _)) = crash.filter(|(raw, _)| raw.depth != 0) {
         write_backtrace(out, raw)?;
         write_callers(out)?;
     } else {
@@ -162,7 +162,10 @@ fn describe(
 const fn has_address(cause: DeathCause) -> bool {
     matches!(
         cause,
-        DeathCause::PageFault | DeathCause::StackOverflow | DeathCause::ProtectionKey
+        DeathCause::PageFault
+            | DeathCause::StackOverflow
+            | DeathCause::ProtectionKey
+            | DeathCause::DeviceFault
     )
 }
 

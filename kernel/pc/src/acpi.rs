@@ -18,6 +18,8 @@ const MAX_ENTRIES: usize = 16;
 const HEADER_SIZE: usize = 36;
 /// Largest table that is believed.
 const MAX_TABLE_SIZE: usize = 16 << 20;
+/// Registers of an IOMMU begin on a page.
+const PAGE_SIZE: u64 = 4096;
 /// Where a BIOS keeps the root pointer; section 5.2.5.1.
 const BIOS_AREA: core::ops::Range<u64> = 0xe_0000..0x10_0000;
 
@@ -88,6 +90,15 @@ pub struct ConfigurationSpace {
     pub last_bus: u8,
 }
 
+/// An IOMMU: a DMAR remapping unit (VT-d specification 4.1, section 8.3).
+#[derive(Clone, Copy, Default, Debug)]
+pub struct RemappingUnit {
+    /// Physical address of its registers.
+    pub address: u64,
+    /// PCI segment of the functions behind it.
+    pub segment: u16,
+}
+
 /// A register in memory or I/O space.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Register {
@@ -131,6 +142,8 @@ pub struct Platform {
     pub configuration_spaces: List<ConfigurationSpace>,
     /// Where PCI functions may be placed that the firmware left unplaced.
     pub pci_window: Option<PhysicalRange>,
+    /// IOMMUs.
+    pub remapping_units: List<RemappingUnit>,
     /// Power and clocks.
     pub power: Power,
     /// A configuration space that the DSDT describes.
@@ -154,6 +167,7 @@ impl Platform {
             let _ = match &table[..4] {
                 b"APIC" => platform.read_madt(table),
                 b"MCFG" => platform.read_mcfg(table),
+                b"DMAR" => platform.read_dmar(table),
                 b"FACP" => platform.read_fadt(table, memory),
                 _ => None,
             };
@@ -213,6 +227,27 @@ impl Platform {
                 first_bus: u8_at(entry, 10)?,
                 last_bus: u8_at(entry, 11)?,
             });
+        }
+        Some(())
+    }
+
+    /// VT-d specification 4.1, section 8.1. Which functions are behind which unit
+    /// does not matter: all units are given the same tables.
+    fn read_dmar(&mut self, table: &[u8]) -> Option<()> {
+        const UNIT: u16 = 0;
+        let mut at = HEADER_SIZE + 12;
+        while let (Some(kind), Some(length)) = (u16_at(table, at), u16_at(table, at + 2)) {
+            let entry = table.get(at..at + usize::from(length))?;
+            if kind == UNIT {
+                let address = u64_at(entry, 8)?;
+                let is_usable = address != 0 && address.is_multiple_of(PAGE_SIZE);
+                self.remapping_units
+                    .push(is_usable.then_some(RemappingUnit {
+                        address,
+                        segment: u16_at(entry, 6)?,
+                    })?);
+            }
+            at += usize::from(length.max(4));
         }
         Some(())
     }

@@ -29,6 +29,11 @@ fn firmware() -> Vec<u8> {
     let mut mcfg = vec![0; 8];
     mcfg.extend(0xb000_0000u64.to_le_bytes());
     mcfg.extend([0, 0, 0, 255, 0, 0, 0, 0]);
+    let mut dmar = vec![38, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    dmar.extend([1, 0, 24, 0, 0, 0, 0, 0]);
+    dmar.extend([0xff; 16]);
+    dmar.extend([0, 0, 16, 0, 1, 0, 0, 0]);
+    dmar.extend(0xfed9_0000u64.to_le_bytes());
     let dsdt = b"\x10\x20_S5_\x08_S5_\x12\x07\x04\x0a\x05\x00\x00\x00";
 
     let mut bytes = vec![0; 64];
@@ -53,6 +58,7 @@ fn firmware() -> Vec<u8> {
         table(b"APIC", &madt),
         table(b"MCFG", &mcfg),
         table(b"FACP", &fadt),
+        table(b"DMAR", &dmar),
     ];
     let entries: Vec<u8> = tables
         .into_iter()
@@ -84,6 +90,9 @@ fn tables_are_read() {
         assert_eq!(platform.io_apics.as_slice()[0].address, 0xfec0_0000);
         assert_eq!(platform.overrides.as_slice()[0].flags, 0x0d);
         assert_eq!(platform.configuration_spaces.as_slice()[0].last_bus, 255);
+        let units = platform.remapping_units.as_slice();
+        let units: Vec<_> = units.iter().map(|one| (one.address, one.segment)).collect();
+        assert_eq!(units, [(0xfed9_0000, 0)]);
         let power = platform.power;
         assert_eq!(power.control_ports, [0x604, 0]);
         assert_eq!(power.soft_off, Some([5, 0]));
@@ -113,6 +122,37 @@ fn unsealed_nonsense_is_survived() {
         let table = [fill; 300];
         let _ = platform.read_madt(&table);
         let _ = platform.read_fadt(&table, &|_, _| None);
+        let _ = platform.read_dmar(&table);
         let _ = aml::find_soft_off(&[b"\x08_S5_\x12".as_slice(), &[fill; 3]].concat());
+    }
+}
+
+#[test]
+fn iommus_that_cannot_be_are_left_out() {
+    let unit = |length: u16, address: u64| {
+        let mut entry = [0; 16];
+        entry[2..4].copy_from_slice(&length.to_le_bytes());
+        entry[8..].copy_from_slice(&address.to_le_bytes());
+        entry
+    };
+    let good = unit(16, 0xfed9_0000);
+    let cases = [
+        (vec![good, unit(16, 0xfed9_1000)], 2),
+        // Registers nowhere, and registers that begin inside of a page.
+        (vec![unit(16, 0)], 0),
+        (vec![unit(16, 0xfed9_0010)], 0),
+        // An entry that ends before its fields or after the table: the units before
+        // it are kept.
+        (vec![good, unit(0, 0xfed9_1000)], 1),
+        (vec![good, unit(12, 0xfed9_1000)], 1),
+        (vec![good, unit(17, 0xfed9_1000)], 1),
+    ];
+    for (entries, units) in cases {
+        let mut platform = Platform::default();
+        let mut table = vec![0; HEADER_SIZE + 12];
+        table.extend(entries.concat());
+        let _ = platform.read_dmar(&table);
+        let found = platform.remapping_units.as_slice().len();
+        assert_eq!(found, units, "{entries:x?}");
     }
 }

@@ -8,14 +8,16 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 use abi::device::PciAddress;
 use abi::thread::ThreadControl;
 use kernel_core::machine::{
-    BootInfo, HostFileRequest, Machine, MapError, Permission, PhysicalRange, SealedMemory,
+    BootInfo, HostFileRequest, Iommu, Machine, MapError, Permission, PhysicalRange, SealedMemory,
 };
 
 use crate::acpi::Platform;
 use crate::boot::LoaderInfo;
 use crate::cpu::Features;
 use crate::memory::Ranges;
-use crate::{apic, clock, cpu, io_apic, paging, pci, power, random, secondary, serial, traps};
+use crate::{
+    apic, clock, cpu, io_apic, iommu, paging, pci, power, random, secondary, serial, traps,
+};
 
 /// The line of COM1.
 const CONSOLE_LINE: u8 = 4;
@@ -274,6 +276,11 @@ impl Machine for Pc {
 
     fn mask_line(&self, line: u8, masked: bool) {
         io_apic::mask(&self.platform, line, masked);
+    }
+
+    fn iommu(&self) -> Option<&dyn Iommu> {
+        let units = self.platform.remapping_units.as_slice();
+        (!units.is_empty()).then_some(&iommu::UNITS)
     }
 
     fn host_file(&self, _file: u64, _request: HostFileRequest<'_>) -> Option<u64> {

@@ -21,6 +21,7 @@ mod clock;
 mod cpu;
 mod descriptors;
 mod io_apic;
+mod iommu;
 mod machine;
 mod memory;
 mod paging;

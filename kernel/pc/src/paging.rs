@@ -31,6 +31,8 @@ pub const MAPPING_AREA: Range<usize> = 0xffff_8000_0000_0000..0xffff_c000_0000_0
 const BOOT_MAPPED: u64 = 4 << 30;
 /// Bytes of a local APIC's and an I/O APIC's registers.
 const APIC_SIZE: u64 = PAGE;
+/// Bytes of an IOMMU's registers.
+pub const IOMMU_SIZE: u64 = PAGE;
 
 static TABLES: SpinLock<Option<PageTable<Frames>>> = SpinLock::new(None);
 
@@ -377,6 +379,9 @@ fn map_devices(tables: &mut PageTable<Frames>, platform: &Platform) -> Result<()
     map_device(tables, platform.local_apic, APIC_SIZE)?;
     for io_apic in platform.io_apics.as_slice() {
         map_device(tables, io_apic.address, APIC_SIZE)?;
+    }
+    for unit in platform.remapping_units.as_slice() {
+        map_device(tables, unit.address, IOMMU_SIZE)?;
     }
     for space in platform.configuration_spaces.as_slice() {
         map_device(tables, space.address, pci::memory_size(space))?;

@@ -25,6 +25,8 @@ pub struct Boot {
     pub memory_bytes: u64,
     /// Whether the kernel guards memory by protection keys.
     pub harden: bool,
+    /// Whether a pc has an IOMMU.
+    pub has_iommu: bool,
     /// Whether to stop at the first instruction for gdb.
     pub waits_for_gdb: bool,
     /// Arguments that make QEMU another machine than the usual one.
@@ -66,7 +68,8 @@ impl Boot {
     fn qemu(&self) -> Command {
         let mut command = Command::new("qemu-system-x86_64");
         command
-            .args(["-machine", "q35", "-cpu", "max", "-accel", accelerator()])
+            .args(["-machine", self.chipset()])
+            .args(["-cpu", "max", "-accel", accelerator()])
             .args(["-smp", &self.cpus.to_string()])
             .args(["-m", &format!("{}M", self.memory_bytes >> 20)])
             .arg("-kernel")
@@ -80,6 +83,8 @@ impl Boot {
                 "none",
                 "-no-reboot",
             ])
+            // Before the devices that it guards.
+            .args(self.iommu())
             .args(["-device", "isa-debug-exit,iobase=0x501,iosize=2"])
             // First serial line: the console. Second: the kernel's log.
             .args([
@@ -125,6 +130,23 @@ impl Boot {
 
     fn mark_option(&self) -> Option<String> {
         self.mark.as_ref().map(|mark| format!("log_mark={mark}"))
+    }
+
+    /// With an IOMMU, interrupts must come through QEMU, which remaps them.
+    const fn chipset(&self) -> &'static str {
+        if self.has_iommu {
+            "q35,kernel-irqchip=split"
+        } else {
+            "q35"
+        }
+    }
+
+    const fn iommu(&self) -> &'static [&'static str] {
+        if self.has_iommu {
+            &["-device", "intel-iommu,intremap=on,caching-mode=off"]
+        } else {
+            &[]
+        }
     }
 
     fn hosted(&self) -> Command {
@@ -197,6 +219,7 @@ mod tests {
             cpus: 1,
             memory_bytes: 0,
             harden,
+            has_iommu: false,
             waits_for_gdb: false,
             qemu_arguments: qemu.iter().map(|text| (*text).to_owned()).collect(),
             mark: mark.map(str::to_owned),

@@ -126,6 +126,7 @@ pub fn prepare(
         cpus: options.setup.cpus,
         memory_bytes: options.setup.memory,
         harden: options.setup.harden,
+        has_iommu: options.setup.iommu,
         waits_for_gdb: options.gdb,
         qemu_arguments: Vec::new(),
         mark: None,

@@ -101,6 +101,8 @@ pub struct Scenario {
     #[serde(default = "default_memory")]
     memory: String,
     #[serde(default)]
+    iommu: bool,
+    #[serde(default)]
     qemu: Vec<String>,
     #[serde(default = "default_disk_size")]
     disk_size: String,
@@ -281,6 +283,7 @@ impl Scenario {
                 cpus: place.cpus,
                 memory: parse_size(&self.memory).unwrap_or(512 << 20),
                 harden: self.harden,
+                iommu: self.iommu,
             },
             disk: None,
             disk_size: parse_size(&self.disk_size).unwrap_or(256 << 20),

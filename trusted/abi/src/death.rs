@@ -40,6 +40,8 @@ pub enum DeathCause {
     ProcessLimit = 16,
     /// It touched memory whose protection key it may not use that way.
     ProtectionKey = 17,
+    /// Its device accessed memory that it was not given; an IOMMU refused.
+    DeviceFault = 18,
 }
 
 impl DeathCause {
@@ -65,6 +67,7 @@ impl DeathCause {
             15 => Self::CpuShare,
             16 => Self::ProcessLimit,
             17 => Self::ProtectionKey,
+            18 => Self::DeviceFault,
             _ => return None,
         })
     }
@@ -91,6 +94,7 @@ impl DeathCause {
             Self::CpuShare => "CPU share exceeded",
             Self::ProcessLimit => "process limit exceeded",
             Self::ProtectionKey => "protection key",
+            Self::DeviceFault => "device fault",
         }
     }
 }

@@ -433,10 +433,14 @@ pub struct Services {
     /// Waits until the interrupt's count differs from `seen`; the new count.
     /// Blocks.
     pub interrupt_wait: extern "sysv64" fn(handle: u64, seen: u64, deadline_ns: u64) -> Answer,
-    /// Physical address of a mapped byte, for a device; 0 when not mapped.
+    /// Physical address of a mapped byte, for a device; 0 when not mapped, or not
+    /// within reach of the device ([`Self::dma_open`]).
     /// Valid for exchange objects and `dma_allocate`d memory as a whole, for
     /// other memory to the end of its page.
     pub physical_address: extern "sysv64" fn(address: *const u8) -> u64,
+    /// Lets the domain's devices read (`written` 0), or read and write bytes of a heap,
+    /// where the machine has an IOMMU. `Invalid` for other memory.
+    pub dma_open: extern "sysv64" fn(start: *const u8, bytes: usize, written: u32) -> Answer,
     /// Allocates physically contiguous, zeroed pages for a device; they are
     /// freed with the domain after its devices are quiesced. Null: no memory.
     /// `inbound` 1: only the device writes to them.

@@ -155,6 +155,7 @@ fn devices(table: &Services) -> Vec<Attempt> {
         interrupt_bind,
         interrupt_wait,
         physical_address,
+        dma_open,
         dma_allocate,
         host_file_size,
         host_file_read,
@@ -230,6 +231,7 @@ fn devices(table: &Services) -> Vec<Attempt> {
         pci_set_stop(0x18, &raw const recipe),
         interrupt_bind(0x18, 0),
         interrupt_wait(0, 0, 1),
+        dma_open(bytes.as_ptr(), bytes.len(), 1),
         host_file_size(0),
         host_file_read(0, 0, bytes.as_mut_ptr(), bytes.len()),
         host_file_write(0, 0, bytes.as_ptr(), bytes.len()),
@@ -242,6 +244,56 @@ fn devices(table: &Services) -> Vec<Attempt> {
     ]);
     attempts
 }
+
+/// Sum of the words of memory at a physical address of a machine that maps all RAM
+/// there (pc), to see whether somebody wrote to it.
+#[must_use]
+pub fn sum(address: u64, words: usize) -> u64 {
+    let word = |index| word(address + 8 * index as u64);
+    (0..words).fold(0, |sum: u64, index| sum.rotate_left(1) ^ word(index))
+}
+
+/// A word of memory.
+fn word(address: u64) -> u64 {
+    // SAFETY: callers pass addresses of RAM, which is mapped for ever; one volatile
+    // load of a word is fine whatever is there.
+    unsafe { (address as *const u64).read_volatile() }
+}
+
+/// A page of the kernel's code.
+#[must_use]
+pub fn kernel_text() -> u64 {
+    // SAFETY: the table is not called but looked at.
+    let service = unsafe { services() }.clock_ns as *const () as u64;
+    service & PAGE_MASK
+}
+
+/// The page table by which the first GiB of RAM is mapped, found by what is in it, below
+/// `end`: its entries map large pages in ascending order.
+#[must_use]
+pub fn page_table(end: u64) -> Option<u64> {
+    const LARGE: u64 = 1 << 7 | 1;
+    const SHIFT: u32 = 21;
+    // RAM that is certainly no table's neighbour to a device's registers.
+    let pages = (1 << 20..end).step_by(!PAGE_MASK as usize + 1);
+    let maps_itself = |page: u64, index: u64| {
+        let entry = word(page + 8 * index);
+        entry & LARGE == LARGE && entry & !(1 << 63) & PAGE_MASK == index << SHIFT
+    };
+    pages
+        .into_iter()
+        .find(|page| (64..96).all(|index| maps_itself(*page, index)))
+}
+
+/// Where two words lie one after the other, below `end`.
+#[must_use]
+pub fn find(first: u64, second: u64, end: u64) -> Option<u64> {
+    let mut addresses = (1 << 20..end).step_by(8);
+    addresses.find(|at| word(*at) == first && word(*at + 8) == second)
+}
+
+/// Bits of an address that say which page.
+const PAGE_MASK: u64 = !0xfff;
 
 /// Owner id of the first domain that the kernel starts.
 const SUPERVISOR: u64 = 0x1_0001;

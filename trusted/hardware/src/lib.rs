@@ -13,8 +13,8 @@
 //! **What this crate cannot promise:** a device writes where its driver tells
 //! it to. Types keep a buffer out of everybody's hands while the device has it,
 //! but that the driver passes *these* addresses and no others, and calls
-//! `finish` only when the device is done, is the driver's word until an IOMMU
-//! enforces it; see `docs/threat-model.md`.
+//! `finish` only when the device is done, is the driver's word unless an IOMMU keeps
+//! the device to what was lent; see `docs/threat-model.md`.
 #![no_std]
 
 #[cfg(all(redleaf_image, feature = "host"))]
@@ -57,15 +57,18 @@ pub trait Platform {
     }
 
     /// Physical address of a byte. It holds to the end of the byte's page; for
-    /// exchange objects, to the end of the object. `None`: not mapped.
+    /// exchange objects, to the end of the object. `None`: not mapped, or an IOMMU
+    /// keeps the device away from it.
     fn physical_address(&self, byte: *const u8) -> Option<u64>;
 
-    /// A device is about to use these bytes; an IOMMU would map them.
+    /// A device is about to use these bytes; an IOMMU lets it from now on, if they lie
+    /// in a heap.
     fn open(&self, start: *const u8, bytes: usize, direction: Direction) {
         let _ = (start, bytes, direction);
     }
 
-    /// The device is done with these bytes; an IOMMU would unmap them.
+    /// The device is done with these bytes. It may still reach them, until they are
+    /// freed.
     fn close(&self, start: *const u8, bytes: usize, direction: Direction) {
         let _ = (start, bytes, direction);
     }

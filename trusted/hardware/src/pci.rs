@@ -11,7 +11,7 @@ use exchange::thread::services;
 use runtime::StartError;
 use runtime::entry::FromGrant;
 
-use crate::{DmaRegion, Interrupt, Mmio, Platform};
+use crate::{Direction, DmaRegion, Interrupt, Mmio, Platform};
 
 /// A PCI function that this domain, and no other, drives.
 ///
@@ -20,6 +20,8 @@ use crate::{DmaRegion, Interrupt, Mmio, Platform};
 #[derive(Debug)]
 pub struct PciFunction {
     info: PciInfo,
+    /// Behind an IOMMU: it reaches only what it is given.
+    is_guarded: bool,
 }
 
 impl PciFunction {
@@ -32,8 +34,8 @@ impl PciFunction {
         let info = find(address)?;
         // SAFETY: the caller decoded a grant for this function.
         let services = unsafe { services() };
-        check((services.pci_claim)(address))?;
-        Ok(Self { info })
+        let is_guarded = check((services.pci_claim)(address))? != 0;
+        Ok(Self { info, is_guarded })
     }
 
     /// What the function is, and its base address registers.
@@ -159,6 +161,18 @@ impl Platform for PciFunction {
             0 => None,
             address => Some(address),
         }
+    }
+
+    #[inline]
+    fn open(&self, start: *const u8, bytes: usize, direction: Direction) {
+        if !self.is_guarded {
+            return;
+        }
+        // SAFETY: holding a function is the right to lend memory to it.
+        let services = unsafe { services() };
+        let is_written = direction == Direction::FromDevice;
+        // What cannot be lent has no physical address, and so is not used.
+        let _ = (services.dma_open)(start, bytes, is_written.into());
     }
 
     fn now_ns(&self) -> u64 {

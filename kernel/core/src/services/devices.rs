@@ -8,8 +8,9 @@ use abi::grant::GrantKind;
 use abi::status::{Answer, ServiceError};
 
 use super::{answer, buffer, bytes, done, in_pieces, service};
+use crate::iommu::table::Access;
 use crate::machine::HostFileRequest;
-use crate::{device, domain, inject, machine, memory};
+use crate::{device, domain, inject, iommu, machine};
 
 pub(super) unsafe fn pci_list(index: usize, info: *mut PciInfo) -> Answer {
     done(service(|| {
@@ -21,11 +22,12 @@ pub(super) unsafe fn pci_list(index: usize, info: *mut PciInfo) -> Answer {
 }
 
 pub(super) fn pci_claim(address: u32) -> Answer {
-    done(service(|| {
+    answer(service(|| {
         let driver = domain::current();
         let function = GrantKind::PciFunction;
         driver.rights.check_object(function, address.into())?;
-        device::claim(address, driver.id())
+        device::claim(address, driver.id())?;
+        iommu::attach(driver, address).map(u64::from)
     }))
 }
 
@@ -61,7 +63,20 @@ pub(super) fn interrupt_wait(handle: u64, seen: u64, deadline_ns: u64) -> Answer
 }
 
 pub(super) fn physical_address(address: *const u8) -> u64 {
-    service(|| memory::translate(address as usize).unwrap_or(0))
+    service(|| iommu::physical_address(domain::current(), address as usize).unwrap_or(0))
+}
+
+pub(super) fn dma_open(start: *const u8, bytes: usize, written: u32) -> Answer {
+    done(service(|| {
+        let end = (start as usize).checked_add(bytes);
+        let bytes = start as usize..end.ok_or(ServiceError::Invalid)?;
+        let access = if written == 0 {
+            Access::Read
+        } else {
+            Access::ReadWrite
+        };
+        iommu::open(domain::current(), bytes, access)
+    }))
 }
 
 pub(super) fn dma_allocate(pages: usize, inbound: u32) -> *mut u8 {

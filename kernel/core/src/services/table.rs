@@ -142,6 +142,7 @@ services! {
         safe fn interrupt_bind(address: u32, index: u32) -> Answer = devices::interrupt_bind;
         safe fn interrupt_wait(handle: u64, seen: u64, deadline_ns: u64) -> Answer = devices::interrupt_wait;
         safe fn physical_address(address: *const u8) -> u64 = devices::physical_address;
+        safe fn dma_open(start: *const u8, bytes: usize, written: u32) -> Answer = devices::dma_open;
         safe fn dma_allocate(pages: usize, inbound: u32) -> *mut u8 = devices::dma_allocate;
         unsafe fn dma_free(start: *mut u8, pages: usize) -> () = devices::dma_free;
     }

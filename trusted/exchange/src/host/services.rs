@@ -249,6 +249,9 @@ unsafe extern "sysv64" fn pci_set_stop(_: u32, _: *const abi::device::StopRecipe
 extern "sysv64" fn interrupt_wait(_: u64, _: u64, _: u64) -> Answer {
     UNSUPPORTED
 }
+extern "sysv64" fn dma_open(_: *const u8, _: usize, _: u32) -> Answer {
+    0
+}
 extern "sysv64" fn physical_address(address: *const u8) -> u64 {
     address as u64
 }
@@ -326,6 +329,7 @@ pub fn table() -> &'static Services {
         interrupt_bind: pci_two,
         interrupt_wait,
         physical_address,
+        dma_open,
         dma_allocate,
         dma_free: pages_unmap,
         host_file_size: one_argument,
