@@ -106,6 +106,19 @@ pub struct DescriptorMap {
     pub child: u32,
 }
 
+/// Whether a process that is started may administer the system: end domains, replace
+/// them, trace, power off. The first process may; nobody inherits it unasked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Exchangeable)]
+#[repr(u32)]
+pub enum Authority {
+    /// It observes only.
+    Observe = 0,
+    /// It may, as the caller may; else `EPERM`.
+    HandOn = 1,
+    /// It may if the caller may.
+    HandOnIfAny = 2,
+}
+
 /// The two ends of a pipe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Exchangeable)]
 #[repr(C)]
@@ -300,7 +313,7 @@ pub trait Process {
     /// Starts a program. `arguments` and `environment` are strings, each ended
     /// by a zero byte. The new process gets the descriptors listed (none else)
     /// and the caller's working directory; its process number. `E2BIG` for more than
-    /// [`ARG_MAX`] bytes.
+    /// [`ARG_MAX`] bytes, `EPERM` if authority is handed on that the caller lacks.
     fn spawn(
         &self,
         lane: Lane,
@@ -308,6 +321,7 @@ pub trait Process {
         arguments: &[u8],
         environment: &[u8],
         descriptors: &[DescriptorMap],
+        authority: Authority,
     ) -> RpcResult<Result<u32, Errno>>;
     /// Waits for a child to end: `pid`, or any if 0. Blocks unless `no_hang`
     /// is not 0; then a result with pid 0 says none has ended.
@@ -329,7 +343,7 @@ pub trait Process {
     /// Nanoseconds since 1970 UTC.
     fn wall_clock_ns(&self) -> RpcResult<u64>;
 
-    /// The supervisor, for programs that administer the system.
+    /// The supervisor: for who may administer the system, or for observers.
     fn supervisor(
         &self,
     ) -> RpcResult<Result<exchange::Proxy<dyn crate::supervisor::Supervisor>, Errno>>;

@@ -1,6 +1,9 @@
-//! The supervisor, as administering programs see it.
+//! The supervisor, as programs see it that observe the system or administer it.
+//!
+//! Both have the same methods. An object for observers ([`Supervisor::observer`]) answers
+//! those that change something with [`SupervisorError::NotAllowed`].
 
-use exchange::RpcResult;
+use exchange::{Proxy, RpcResult};
 use macros::{Exchangeable, interface};
 
 /// A domain of the running system.
@@ -190,7 +193,8 @@ pub struct InjectionReport {
 pub enum SupervisorError {
     /// No domain of that name.
     NotFound = 1,
-    /// The supervisor itself cannot be ended.
+    /// The object is an observer's, or nobody may do that: the supervisor and the kernel
+    /// cannot be ended.
     NotAllowed = 2,
     /// The kernel refused; its log says why.
     Failed = 3,
@@ -225,13 +229,15 @@ pub struct UpgradeReport {
     pub is_cut_off: u32,
 }
 
-/// What an administrator can ask of the supervisor.
+/// What can be asked of the supervisor.
 #[interface]
 pub trait Supervisor {
+    /// The supervisor, for who observes only.
+    fn observer(&self) -> RpcResult<Result<Proxy<dyn Supervisor>, SupervisorError>>;
     /// Fills `list`; how many domains there are.
     fn domains(&self, list: &mut [DomainStatus]) -> RpcResult<u64>;
-    /// Makes a domain crash, by name, and waits until its end is complete
-    /// (an endless loop is ended after being seen to loop).
+    /// Makes a domain crash, by name, and waits until its end is complete (an endless
+    /// loop is ended after being seen to loop).
     fn crash(&self, name: &str, cause: CrashCause) -> RpcResult<Result<(), SupervisorError>>;
     /// Makes something go wrong in a domain, by name, and waits until it is over:
     /// the domain has died, everything it had is reclaimed and its successor
@@ -278,5 +284,5 @@ pub trait Supervisor {
     /// Resources in use now.
     fn audit(&self) -> RpcResult<AuditReport>;
     /// Syncs the disks, ends every domain and powers off with an exit status.
-    fn power_off(&self, status: u32) -> RpcResult<()>;
+    fn power_off(&self, status: u32) -> RpcResult<Result<(), SupervisorError>>;
 }

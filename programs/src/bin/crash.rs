@@ -52,7 +52,7 @@ fn main() -> ExitCode {
     let reason = match result {
         Ok(Ok(())) => return ExitCode::SUCCESS,
         Ok(Err(SupervisorError::NotFound)) => "no such domain",
-        Ok(Err(SupervisorError::NotAllowed)) => "not allowed",
+        Ok(Err(SupervisorError::NotAllowed)) => "Operation not permitted",
         Ok(Err(SupervisorError::NoSuchDevice)) => "it has no device that could fail so",
         Ok(Err(SupervisorError::TimedOut)) => "it did not happen in time",
         Ok(Err(_)) => "the kernel refused; see dmesg",

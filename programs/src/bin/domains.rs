@@ -64,6 +64,10 @@ fn set_sampling(system: &Administration, one_in: u64) -> io::Result<ExitCode> {
         Ok(one_in) => system.set_sampling(one_in)?,
         Err(_) => Err(SupervisorError::Failed),
     };
+    if answer == Err(SupervisorError::NotAllowed) {
+        complain!("Operation not permitted");
+        return Ok(ExitCode::FAILURE);
+    }
     if answer.is_err() {
         complain!("cannot time one call in {one_in}: expected 0 or a power of two below 2^32");
         return Ok(ExitCode::from(2));

@@ -27,7 +27,11 @@ fn main() -> ExitCode {
         complain!("{error}");
     }
     match posix::supervisor() {
-        Ok(supervisor) => drop(supervisor.power_off(u32::from(status))),
+        Ok(supervisor) => {
+            if let Ok(Err(_)) = supervisor.power_off(u32::from(status)) {
+                complain!("Operation not permitted");
+            }
+        }
         Err(error) => complain!("no supervisor: {error}"),
     }
     ExitCode::FAILURE

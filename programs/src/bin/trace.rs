@@ -38,6 +38,10 @@ fn main() -> io::Result<ExitCode> {
     let system = Administration::new()?;
     match system.supervisor().start_trace(name) {
         Ok(Ok(())) => {}
+        Ok(Err(SupervisorError::NotAllowed)) => {
+            complain!("Operation not permitted");
+            return Ok(ExitCode::FAILURE);
+        }
         Ok(Err(SupervisorError::NotFound)) => {
             complain!("no domain is named {name}; `domains` lists them");
             return Ok(ExitCode::FAILURE);

@@ -54,6 +54,7 @@ fn main() -> ExitCode {
             complain!("{name}: {image} does not work; the old image runs again (see dmesg)");
             return ExitCode::FAILURE;
         }
+        Ok(Err(SupervisorError::NotAllowed)) => "Operation not permitted",
         Ok(Err(SupervisorError::NotFound)) => "no such supervised domain",
         Ok(Err(SupervisorError::BadImage)) => "no such image, or it was refused; see dmesg",
         Ok(Err(SupervisorError::Busy)) => "it does not run, or is being replaced already",

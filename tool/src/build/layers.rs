@@ -151,10 +151,14 @@ const LAYERS: &[Layer] = &[
             "domains/services/shadow-block",
         ],
     ),
-    // A program, so it has what programs have.
+    // Programs, so they have what programs have.
     layer(
         "tests/attacks/greedy",
         &["domains/posix/client", "interfaces", "trusted/runtime"],
+    ),
+    layer(
+        "tests/attacks/usurper",
+        &["domains/posix/client", "trusted/runtime"],
     ),
     layer(
         "tests/attacks/wild",

@@ -11,7 +11,7 @@
 use exchange::{Proxy, RpcResult};
 use interfaces::files::{Attributes, DirectoryEntry, FileSystemStatus};
 use interfaces::process::{
-    DescriptorMap, Errno, ExitStatus, FinishedCall, Lane, OpenFlags, PipeEnds, Process,
+    Authority, DescriptorMap, Errno, ExitStatus, FinishedCall, Lane, OpenFlags, PipeEnds, Process,
     ProcessInfo, TerminalMode, Whence,
 };
 use interfaces::supervisor::Supervisor;
@@ -385,9 +385,10 @@ impl<P: Process + Successor> Calls<P> {
         arguments: &[u8],
         environment: &[u8],
         descriptors: &[DescriptorMap],
+        authority: Authority,
     ) -> Answer<u32> {
         self.number_once(|process, lane, _| {
-            process.spawn(lane, path, arguments, environment, descriptors)
+            process.spawn(lane, path, arguments, environment, descriptors, authority)
         })
     }
 

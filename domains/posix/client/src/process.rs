@@ -4,8 +4,8 @@ use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 
+pub use interfaces::process::{Authority, Errno, ExitStatus as RawStatus, Process, TerminalMode};
 use interfaces::process::{DescriptorMap, ProcessInfo as RawInfo};
-pub use interfaces::process::{Errno, ExitStatus as RawStatus, Process, TerminalMode};
 
 use crate::fs::File;
 use crate::system::{check, system};
@@ -251,6 +251,7 @@ pub struct Command {
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
     descriptors: Vec<DescriptorMap>,
+    authority: Authority,
 }
 
 impl Command {
@@ -267,7 +268,15 @@ impl Command {
             arguments: vec![program.into()],
             environment: env::vars().collect(),
             descriptors: descriptors.collect(),
+            authority: Authority::Observe,
         }
+    }
+
+    /// Says whether it may administer the system, which it may not otherwise.
+    #[must_use]
+    pub const fn authority(mut self, authority: Authority) -> Self {
+        self.authority = authority;
+        self
     }
 
     /// Adds an argument.
@@ -351,7 +360,9 @@ impl Command {
             push_string(&mut environment, &[name, "=", value])?;
         }
         let path = path.as_bytes();
-        let pid = check(system().spawn(path, &arguments, &environment, &self.descriptors))?;
+        let (descriptors, authority) = (&self.descriptors, self.authority);
+        let started = system().spawn(path, &arguments, &environment, descriptors, authority);
+        let pid = check(started)?;
         Ok(Child { pid })
     }
 

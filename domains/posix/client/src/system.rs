@@ -38,7 +38,8 @@ pub(crate) fn check<T>(answer: RpcResult<Result<T, Errno>>) -> io::Result<T> {
     }
 }
 
-/// The supervisor, for programs that administer the system.
+/// The supervisor. It lets programs observe the system, and change it if this one may
+/// ([`crate::process::Command::authority`]).
 ///
 /// # Errors
 /// If Rv6 was not given it.

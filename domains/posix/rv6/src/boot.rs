@@ -11,6 +11,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 
+use interfaces::process::Authority;
 use interfaces::supervisor::Supervisor;
 use runtime::{BootArchive, Options};
 use rv6::rv6::Rv6;
@@ -106,9 +107,9 @@ pub fn run(rv6: &Arc<Rv6>, kernel: &Kernel, boot: &BootText) {
     if rv6.shut_down().is_err() {
         log::error!("the file system could not be synced");
     }
-    if let Some(supervisor) = rv6.supervisor() {
+    if let Some(supervisor) = rv6.supervisor(true) {
         // The supervisor ends this domain, too.
-        if supervisor.power_off(status.unsigned_abs()).is_ok() {
+        if matches!(supervisor.power_off(status.unsigned_abs()), Ok(Ok(()))) {
             return;
         }
     }
@@ -120,6 +121,7 @@ fn first_process(rv6: &Arc<Rv6>, arguments: &[u8], environment: &[u8]) -> i32 {
         path: SHELL,
         arguments,
         environment,
+        authority: Authority::HandOn,
     };
     // A predecessor may have started it.
     let started = match rv6.table().exists(FIRST_PID) {

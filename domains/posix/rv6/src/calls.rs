@@ -5,8 +5,8 @@ use alloc::sync::Arc;
 use exchange::{Proxy, RpcResult};
 use interfaces::files::{Attributes, DirectoryEntry, FileSystemStatus};
 use interfaces::process::{
-    DescriptorMap, Errno, ExitStatus, FinishedCall, Lane, OpenFlags, PATH_MAX, PipeEnds, Process,
-    ProcessInfo, TerminalMode, Whence,
+    Authority, DescriptorMap, Errno, ExitStatus, FinishedCall, Lane, OpenFlags, PATH_MAX, PipeEnds,
+    Process, ProcessInfo, TerminalMode, Whence,
 };
 use interfaces::supervisor::Supervisor;
 
@@ -221,11 +221,13 @@ impl Process for ProcessState {
         arguments: &[u8],
         environment: &[u8],
         descriptors: &[DescriptorMap],
+        authority: Authority,
     ) -> RpcResult<Outcome<u32>> {
         let request = SpawnRequest {
             path,
             arguments,
             environment,
+            authority,
         };
         Ok(Call::new(self, lane).and_then(|call| self.rv6().spawn(&call, &request, descriptors)))
     }
@@ -267,7 +269,8 @@ impl Process for ProcessState {
     }
 
     fn supervisor(&self) -> RpcResult<Outcome<Proxy<dyn Supervisor>>> {
-        let supervisor = self.rv6().supervisor().ok_or(Errno::ENODEV);
+        let supervisor = self.rv6().supervisor(self.may_administer());
+        let supervisor = supervisor.ok_or(Errno::ENODEV);
         Ok(supervisor.and_then(|proxy| proxy.try_clone().map_err(|_| Errno::ENOMEM)))
     }
 }

@@ -16,7 +16,7 @@ use interfaces::keep::Keeper;
 use interfaces::supervisor::Supervisor;
 use runtime::thread::{self, Priority};
 use runtime::{BootArchive, Console, DomainControl, Options, Proxy, StartError, domain};
-use rv6::rv6::Rv6;
+use rv6::rv6::{Rv6, Supervision};
 
 use crate::boot::BootText;
 use crate::kernel::Kernel;
@@ -33,15 +33,16 @@ fn rv6(
 ) -> Result<(), StartError> {
     let boot = BootText::read(&archive, &options.unwrap_or_default());
     let system = Arc::new(Kernel::new(control, console));
+    let supervision = supervisor.map(supervision).transpose()?;
     let is_interactive = boot.is_interactive();
     let files = Box::new(files);
     let rv6 = match keeper {
         Some(keeper) => {
             let keeper = Box::new(keeper);
-            Rv6::resume(system.clone(), files, supervisor, keeper, is_interactive)
+            Rv6::resume(system.clone(), files, supervision, keeper, is_interactive)
                 .map_err(StartError::new)?
         }
-        None => Arc::new(Rv6::new(system.clone(), files, supervisor, is_interactive)),
+        None => Arc::new(Rv6::new(system.clone(), files, supervision, is_interactive)),
     };
     if boot.has_input() {
         let fed = Arc::clone(&rv6);
@@ -61,4 +62,17 @@ fn rv6(
     })
     .map_err(kernel::service_error)?;
     Ok(())
+}
+
+/// The supervisor for administrators, and the one for all others.
+fn supervision(administrator: Proxy<dyn Supervisor>) -> Result<Supervision, StartError> {
+    match administrator.observer()? {
+        Ok(observer) => Ok(Supervision {
+            administrator,
+            observer,
+        }),
+        Err(error) => Err(StartError::new(format_args!(
+            "the supervisor gives no observer: {error:?}"
+        ))),
+    }
 }

@@ -32,6 +32,8 @@ pub struct ProcessState {
     domain_name: String,
     /// Its domain; 0 while it is being started.
     domain: AtomicU64,
+    /// Whether it may administer the system.
+    may_administer: bool,
     /// Why it is ended; 0: it is not.
     kill: AtomicU32,
     is_interrupted: AtomicBool,
@@ -88,6 +90,7 @@ impl ProcessState {
         descriptors: Descriptors<OpenFile>,
         directory: WorkingDirectory,
         arguments: &[u8],
+        may_administer: bool,
     ) -> Self {
         let (command, command_length) = command_line(arguments);
         Self {
@@ -100,6 +103,7 @@ impl ProcessState {
             bed: Arc::default(),
             domain_name,
             domain: AtomicU64::new(0),
+            may_administer,
             kill: AtomicU32::new(0),
             is_interrupted: AtomicBool::new(false),
             has_finished: AtomicBool::new(false),
@@ -129,6 +133,7 @@ impl ProcessState {
             bed: Arc::default(),
             domain_name: record.name.clone(),
             domain: AtomicU64::new(record.domain),
+            may_administer: record.may_administer,
             kill: AtomicU32::new(record.kill),
             is_interrupted: AtomicBool::new(record.is_interrupted),
             has_finished: AtomicBool::new(record.ended.is_some()),
@@ -148,6 +153,7 @@ impl ProcessState {
             lane: 0,
             job: 0,
             is_adopted: false,
+            may_administer: self.may_administer,
             kill: self.kill_cause(),
             is_interrupted: self.is_interrupted(),
             ended: None,
@@ -199,6 +205,12 @@ impl ProcessState {
     /// Its calls that may not be made twice.
     pub(crate) const fn lanes(&self) -> &Lanes {
         &self.lanes
+    }
+
+    /// Whether it may administer the system.
+    #[must_use]
+    pub const fn may_administer(&self) -> bool {
+        self.may_administer
     }
 
     /// Its domain; 0 while it is being started.

@@ -11,10 +11,8 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
-use exchange::Proxy;
 use interfaces::files::{FileSystem, Inode};
 use interfaces::keep::Keeper;
-use interfaces::supervisor::Supervisor;
 
 use crate::descriptors::Descriptors;
 use crate::disk::Disk;
@@ -29,7 +27,7 @@ use crate::record::{
     self, Action, Intent, Kind, LastCall, OpenObject, OpenRecord, PipeRecord, ProcessRecord,
     SystemRecord, TerminalRecord,
 };
-use crate::rv6::Rv6;
+use crate::rv6::{Rv6, Supervision};
 use crate::system::System;
 
 /// Why a successor does not go on.
@@ -73,7 +71,7 @@ impl Rv6 {
     pub fn resume(
         system: Arc<dyn System>,
         files: Box<dyn FileSystem + Send + Sync>,
-        supervisor: Option<Proxy<dyn Supervisor>>,
+        supervision: Option<Supervision>,
         keeper: Box<dyn Keeper + Send + Sync>,
         is_interactive: bool,
     ) -> Result<Arc<Self>, Refused> {
@@ -95,7 +93,7 @@ impl Rv6 {
         let rv6 = Arc::new(Self::with_journal(
             system,
             files,
-            supervisor,
+            supervision,
             is_interactive,
             journal,
             started_s,

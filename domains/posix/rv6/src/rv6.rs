@@ -21,11 +21,19 @@ use crate::system::System;
 use crate::table::{FIRST_PID, ProcessTable};
 use crate::terminal::{Terminal, Typed};
 
+/// The supervisor, once for each kind of process.
+pub struct Supervision {
+    /// For those that may administer the system.
+    pub administrator: Proxy<dyn Supervisor>,
+    /// For all others.
+    pub observer: Proxy<dyn Supervisor>,
+}
+
 /// Everything the processes share.
 pub struct Rv6 {
     system: Arc<dyn System>,
     disk: Arc<Disk>,
-    supervisor: Option<Proxy<dyn Supervisor>>,
+    supervision: Option<Supervision>,
     terminal: Arc<Terminal>,
     table: Arc<ProcessTable>,
     images: ImageCache,
@@ -46,7 +54,7 @@ impl Rv6 {
     pub fn new(
         system: Arc<dyn System>,
         files: Box<dyn FileSystem + Send + Sync>,
-        supervisor: Option<Proxy<dyn Supervisor>>,
+        supervision: Option<Supervision>,
         is_interactive: bool,
     ) -> Self {
         let journal = Arc::new(Journal::none(Arc::clone(&system)));
@@ -54,7 +62,7 @@ impl Rv6 {
         Self::with_journal(
             system,
             files,
-            supervisor,
+            supervision,
             is_interactive,
             journal,
             started_s,
@@ -64,7 +72,7 @@ impl Rv6 {
     pub(crate) fn with_journal(
         system: Arc<dyn System>,
         files: Box<dyn FileSystem + Send + Sync>,
-        supervisor: Option<Proxy<dyn Supervisor>>,
+        supervision: Option<Supervision>,
         is_interactive: bool,
         journal: Arc<Journal>,
         started_s: u64,
@@ -75,7 +83,7 @@ impl Rv6 {
             started_s,
             system,
             disk: Arc::new(Disk::new(files, Arc::clone(&journal))),
-            supervisor,
+            supervision,
             table: Arc::new(ProcessTable::new(Arc::clone(&journal))),
             images: ImageCache::default(),
             budget: Budget::default(),
@@ -124,10 +132,15 @@ impl Rv6 {
         &self.disk
     }
 
-    /// The supervisor, if Rv6 was given it.
+    /// The supervisor, if Rv6 was given it, for a process that `may_administer` the
+    /// system or may not.
     #[must_use]
-    pub const fn supervisor(&self) -> Option<&Proxy<dyn Supervisor>> {
-        self.supervisor.as_ref()
+    pub fn supervisor(&self, may_administer: bool) -> Option<&Proxy<dyn Supervisor>> {
+        let supervision = self.supervision.as_ref();
+        supervision.map(|both| match may_administer {
+            true => &both.administrator,
+            false => &both.observer,
+        })
     }
 
     /// The terminal.

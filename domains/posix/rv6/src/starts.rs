@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use interfaces::process::{ARG_MAX, DESCRIPTOR_MAX, DescriptorMap};
+use interfaces::process::{ARG_MAX, Authority, DESCRIPTOR_MAX, DescriptorMap};
 
 use crate::descriptors::Descriptors;
 use crate::ends::{NO_DOMAIN, cause};
@@ -26,6 +26,8 @@ pub struct SpawnRequest<'a> {
     pub arguments: &'a [u8],
     /// Environment, each string ended by a zero byte.
     pub environment: &'a [u8],
+    /// Whether it may administer the system.
+    pub authority: Authority,
 }
 
 impl SpawnRequest<'_> {
@@ -102,6 +104,13 @@ impl Rv6 {
         request: &SpawnRequest<'_>,
     ) -> Result<u32, Refusal> {
         let parent = call.map_or(0, |call| call.number());
+        // The first process is the administrator's own.
+        let parent_may = call.is_none_or(|call| call.may_administer());
+        let may_administer = match request.authority {
+            Authority::Observe => false,
+            Authority::HandOn if !parent_may => return Err(Errno::EPERM.into()),
+            Authority::HandOn | Authority::HandOnIfAny => parent_may,
+        };
         if let Some(job) = self.table().end_full_job(parent) {
             self.end_job(parent, job);
             return Err(Errno::EINTR.into());
@@ -121,6 +130,7 @@ impl Rv6 {
                 descriptors,
                 directory,
                 start.arguments(),
+                may_administer,
             ))
         })?;
         let pid = process.number();

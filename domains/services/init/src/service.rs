@@ -1,9 +1,9 @@
-//! The supervisor as administering programs see it.
+//! The supervisor as programs see it.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use exchange::RpcResult;
+use exchange::{Proxy, RpcResult};
 use interfaces::supervisor::{
     AuditReport, CrashCause, DomainStatus, EdgeStatus, Injection, InjectionReport, STATE_WAITING,
     Supervisor, SupervisorError, TracedCall, UpgradeReport,
@@ -14,7 +14,7 @@ use runtime::time::{Duration, Instant};
 use runtime::{DeathCause, DeathNotice, DomainInfo, DomainState, InjectedFault, ServiceError};
 
 use crate::intention::Intention;
-use crate::system::System;
+use crate::system::{OWN, System};
 use crate::tracing::Tracing;
 
 /// How long a domain may take to die of an injected fault.
@@ -33,8 +33,10 @@ pub(crate) const LOOP_TIME: Duration = Duration::from_millis(20);
 /// How long a device may take to come to an occasion for its fault.
 const DEVICE_TIME: Duration = Duration::from_secs(1);
 
-/// The object administering programs call.
+/// The object that programs call.
 pub struct Service {
+    /// Whether who has it may change something.
+    may_administer: bool,
     pub(crate) system: Arc<System>,
     tracing: Tracing,
     /// Held by whoever has a list of all there is, which may be long: many callers
@@ -43,17 +45,48 @@ pub struct Service {
 }
 
 impl Service {
-    /// A service of this system.
+    /// A service of this system, for administrators.
     pub const fn new(system: Arc<System>) -> Self {
+        Self::with_authority(system, true)
+    }
+
+    const fn with_authority(system: Arc<System>, may_administer: bool) -> Self {
         Self {
+            may_administer,
             system,
             tracing: Tracing::new(),
             listing: Mutex::new(()),
         }
     }
 
+    /// Does what only administrators may.
+    fn administer<T>(
+        &self,
+        act: impl FnOnce() -> Result<T, SupervisorError>,
+    ) -> RpcResult<Result<T, SupervisorError>> {
+        Ok(match self.may_administer {
+            true => act(),
+            false => Err(SupervisorError::NotAllowed),
+        })
+    }
+
+    /// Ends a domain by id, but not what everything else stands on.
+    fn kill_by_id(&self, id: u64) -> Result<(), SupervisorError> {
+        let control = self.system.control();
+        let all = control.list().map_err(|_| SupervisorError::Failed)?;
+        let found = all.iter().find(|info| info.id == id);
+        let found = found.ok_or(SupervisorError::NotFound)?;
+        let name = runtime::name_text(&found.name);
+        if OWN.contains(&name) {
+            log::warn!("kill refused: nobody may end {name}");
+            return Err(SupervisorError::NotAllowed);
+        }
+        control.kill(id, DeathCause::Killed).map_err(refusal)
+    }
+
     pub(crate) fn find(&self, name: &str) -> Result<u64, SupervisorError> {
-        if name == "init" {
+        if OWN.contains(&name) {
+            log::warn!("nobody may crash {name}");
             return Err(SupervisorError::NotAllowed);
         }
         let running = self.system.running(name);
@@ -176,6 +209,12 @@ pub const fn refusal(error: ServiceError) -> SupervisorError {
 }
 
 impl Supervisor for Service {
+    fn observer(&self) -> RpcResult<Result<Proxy<dyn Supervisor>, SupervisorError>> {
+        let observer = Self::with_authority(Arc::clone(&self.system), false);
+        let observer: Arc<dyn Supervisor> = Arc::new(observer);
+        Ok(Proxy::try_export(observer).map_err(|_| SupervisorError::Failed))
+    }
+
     fn domains(&self, list: &mut [DomainStatus]) -> RpcResult<u64> {
         let _turn = self.listing.lock();
         let Ok(all) = self.system.control().list() else {
@@ -196,7 +235,7 @@ impl Supervisor for Service {
     }
 
     fn crash(&self, name: &str, cause: CrashCause) -> RpcResult<Result<(), SupervisorError>> {
-        Ok(self.crash(name, cause))
+        self.administer(|| self.crash(name, cause))
     }
 
     fn inject(
@@ -204,15 +243,11 @@ impl Supervisor for Service {
         name: &str,
         injection: Injection,
     ) -> RpcResult<Result<InjectionReport, SupervisorError>> {
-        Ok(self.strike(name, injection))
+        self.administer(|| self.strike(name, injection))
     }
 
     fn kill(&self, id: u64) -> RpcResult<Result<(), SupervisorError>> {
-        Ok(self
-            .system
-            .control()
-            .kill(id, DeathCause::Killed)
-            .map_err(refusal))
+        self.administer(|| self.kill_by_id(id))
     }
 
     fn wait_running(&self, name: &str, timeout_ns: u64) -> RpcResult<Result<(), SupervisorError>> {
@@ -231,7 +266,7 @@ impl Supervisor for Service {
         name: &str,
         image: &[u8],
     ) -> RpcResult<Result<UpgradeReport, SupervisorError>> {
-        Ok(self.system.upgrade(name, image))
+        self.administer(|| self.system.upgrade(name, image))
     }
 
     fn upgrade_from_archive(
@@ -239,7 +274,7 @@ impl Supervisor for Service {
         name: &str,
         image: &str,
     ) -> RpcResult<Result<UpgradeReport, SupervisorError>> {
-        Ok(self.system.upgrade_from_archive(name, image))
+        self.administer(|| self.system.upgrade_from_archive(name, image))
     }
 
     fn log(&self, from: u64, into: &mut [u8]) -> RpcResult<u64> {
@@ -276,16 +311,18 @@ impl Supervisor for Service {
     }
 
     fn set_sampling(&self, one_in: u32) -> RpcResult<Result<(), SupervisorError>> {
-        Ok(self.system.control().set_sampling(one_in).map_err(refusal))
+        self.administer(|| self.system.control().set_sampling(one_in).map_err(refusal))
     }
 
     fn start_trace(&self, name: &str) -> RpcResult<Result<(), SupervisorError>> {
-        Ok(self.tracing.start(self.system.control(), || {
-            if name.is_empty() {
-                return Ok(None);
-            }
-            self.find(name).map(Some)
-        }))
+        self.administer(|| {
+            self.tracing.start(self.system.control(), || {
+                if name.is_empty() {
+                    return Ok(None);
+                }
+                self.find(name).map(Some)
+            })
+        })
     }
 
     fn finish_trace(&self) -> RpcResult<u64> {
@@ -310,10 +347,12 @@ impl Supervisor for Service {
         })
     }
 
-    fn power_off(&self, status: u32) -> RpcResult<()> {
-        self.system
-            .power_off(i32::try_from(status).unwrap_or(i32::MAX));
-        Ok(())
+    fn power_off(&self, status: u32) -> RpcResult<Result<(), SupervisorError>> {
+        let status = i32::try_from(status).unwrap_or(i32::MAX);
+        self.administer(|| {
+            self.system.power_off(status);
+            Ok(())
+        })
     }
 }
 

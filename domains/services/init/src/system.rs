@@ -25,7 +25,7 @@ use crate::policy::Row;
 use crate::service::Service;
 
 /// What runs when the system has ended: the kernel and this domain.
-const OWN: [&str; 2] = ["kernel", "init"];
+pub const OWN: [&str; 2] = ["kernel", "init"];
 
 /// How long a domain may take to end when the system is powered off.
 const END_TIME: Duration = Duration::from_secs(5);

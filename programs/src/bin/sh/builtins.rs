@@ -9,10 +9,10 @@ use crate::shell::{Flow, Shell};
 use crate::subshell::quoted;
 
 /// Names of all builtins.
-pub const NAMES: [&str; 29] = [
-    ".", ":", "[", "break", "cd", "command", "continue", "echo", "eval", "exec", "exit", "export",
-    "false", "fg", "history", "jobs", "kill", "pwd", "read", "readonly", "return", "set", "shift",
-    "test", "true", "type", "umask", "unset", "wait",
+pub const NAMES: [&str; 30] = [
+    ".", ":", "[", "admin", "break", "cd", "command", "continue", "echo", "eval", "exec", "exit",
+    "export", "false", "fg", "history", "jobs", "kill", "pwd", "read", "readonly", "return", "set",
+    "shift", "test", "true", "type", "umask", "unset", "wait",
 ];
 
 /// Whether the shell runs commands of this name itself.
@@ -29,6 +29,7 @@ impl Shell {
             "return" | "exit" => return self.leave(&words[0], arguments),
             "eval" => return self.run_text(&arguments.join(" ")),
             "." => return self.source(arguments),
+            "admin" => return self.run_admin(arguments),
             "command" => return self.run_command_builtin(arguments),
             _ => Flow::Next,
         };
@@ -125,6 +126,25 @@ impl Shell {
                 Flow::Next
             }
         }
+    }
+
+    /// Runs a program that may administer the system, if this shell may.
+    fn run_admin(&mut self, arguments: &[String]) -> Flow {
+        let Some(name) = arguments.first() else {
+            self.complain("admin: which program may administer the system?");
+            self.status = 2;
+            return Flow::Next;
+        };
+        if is_builtin(name) {
+            return self.run_builtin(arguments);
+        }
+        let plan = crate::redirect::Plan::default();
+        let authority = Some(process::Authority::HandOn);
+        self.status = match self.start_program_as(authority, arguments, &[], &plan) {
+            Ok(pid) => self.wait_foreground(&[pid]),
+            Err(status) => status,
+        };
+        Flow::Next
     }
 
     fn run_command_builtin(&mut self, arguments: &[String]) -> Flow {

@@ -1,7 +1,7 @@
 //! Programs: found along `PATH`, started with redirections and variables.
 
 use posix::prelude::*;
-use posix::process::{Command, Errno};
+use posix::process::{Authority, Command, Errno};
 use posix::{env, fs, io};
 
 use crate::redirect::Plan;
@@ -13,6 +13,9 @@ const STATUS_NOT_FOUND: i32 = 127;
 /// Status for a program that was found but cannot be started.
 const STATUS_NOT_STARTED: i32 = 126;
 
+/// Programs that do nothing but administer the system, or do that too.
+const ADMINISTERING: [&str; 6] = ["campaign", "crash", "domains", "halt", "trace", "upgrade"];
+
 /// Bytes of a file that tell a script from something else.
 const PROBE_BYTES: usize = 4096;
 
@@ -20,6 +23,17 @@ impl Shell {
     /// Starts a program; its process number, or the status if there is none.
     pub fn start_program(
         &mut self,
+        words: &[String],
+        assignments: &[(String, String)],
+        plan: &Plan,
+    ) -> Result<u32, i32> {
+        self.start_program_as(None, words, assignments, plan)
+    }
+
+    /// As [`Self::start_program`], with authority that the command line names.
+    pub fn start_program_as(
+        &mut self,
+        authority: Option<Authority>,
         words: &[String],
         assignments: &[(String, String)],
         plan: &Plan,
@@ -33,7 +47,9 @@ impl Shell {
             self.complain(&format!("{name}: command not found"));
             return Err(STATUS_NOT_FOUND);
         };
+        let authority = authority.unwrap_or_else(|| authority_of(&path));
         let mut command = Command::new(&path).args(&words[1..]).called(name);
+        command = command.authority(authority);
         for (variable, value) in assignments {
             command = command.env(variable, value);
         }
@@ -79,6 +95,16 @@ impl Shell {
             env::set_var("PATH", self.value("PATH").unwrap_or(""));
         }
         posix::process::find_program(name)
+    }
+}
+
+/// The authority that a program gets from its name: who types one of those that
+/// administer the system means that it should. All others observe, unless `admin` says so.
+fn authority_of(path: &str) -> Authority {
+    let name = path.strip_prefix("/bin/");
+    match name.is_some_and(|name| ADMINISTERING.contains(&name)) {
+        true => Authority::HandOnIfAny,
+        false => Authority::Observe,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Another shell with this one's state, in place of `fork`.
 
 use posix::prelude::*;
-use posix::process::Command;
+use posix::process::{Authority, Command};
 use posix::{env, io};
 
 use crate::shell::Shell;
@@ -17,6 +17,8 @@ impl Shell {
     /// As `spawn`.
     pub fn start_subshell(&self, text: &str, descriptors: &[(u32, u32)]) -> io::Result<u32> {
         let mut command = Command::new(PROGRAM).env_clear();
+        // It is the same script.
+        command = command.authority(Authority::HandOnIfAny);
         for (name, value) in env::vars() {
             command = command.env(&name, &value);
         }

@@ -5,7 +5,7 @@
 #![cfg_attr(redleaf_image, no_main)]
 #![forbid(unsafe_code)]
 
-use interfaces::process::{ARG_MAX, DescriptorMap};
+use interfaces::process::{ARG_MAX, Authority, DescriptorMap};
 use posix::fs::{self, File};
 use posix::prelude::*;
 use posix::process::{self, Command, Errno};
@@ -56,7 +56,13 @@ fn flat<T, E>(answer: Result<Result<T, Errno>, E>) -> Result<T, Errno> {
 }
 
 fn start(arguments: &[u8], environment: &[u8]) -> Result<(), Errno> {
-    let pid = flat(system().spawn(b"/bin/true", arguments, environment, &[]))?;
+    let pid = flat(system().spawn(
+        b"/bin/true",
+        arguments,
+        environment,
+        &[],
+        Authority::Observe,
+    ))?;
     process::wait(pid).map(drop).map_err(|_| Errno::ECHILD)
 }
 
@@ -101,7 +107,10 @@ fn paths() {
     say("open", File::open(&text));
     say("create", File::create(&text));
     say("stat", fs::metadata(&text));
-    say("start", flat(system().spawn(&huge, &[], &[], &[])));
+    say(
+        "start",
+        flat(system().spawn(&huge, &[], &[], &[], Authority::Observe)),
+    );
     say("rename", fs::rename("/tmp", &text));
     say("symlink", fs::symlink(&text, "/tmp/link"));
     say(
@@ -131,7 +140,7 @@ fn descriptors() {
         };
         MIB
     ];
-    let started = system().spawn(b"/bin/true", b"true\0", &[], &maps);
+    let started = system().spawn(b"/bin/true", b"true\0", &[], &maps, Authority::Observe);
     say("a million descriptors to inherit", flat(started));
 }
 

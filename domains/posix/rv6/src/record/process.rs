@@ -19,6 +19,8 @@ pub struct ProcessRecord {
     pub job: u32,
     /// Its parent ended first.
     pub is_adopted: bool,
+    /// It may administer the system.
+    pub may_administer: bool,
     /// Cause for which another process, the interrupt key or a limit ends it; 0: none
     /// does.
     pub kill: u32,
@@ -49,6 +51,7 @@ impl ProcessRecord {
             .lane(self.lane)
             .u32(self.job)
             .flag(self.is_adopted)
+            .flag(self.may_administer)
             .u32(self.kill)
             .flag(self.is_interrupted)
             .flag(self.ended.is_some())
@@ -69,6 +72,7 @@ impl ProcessRecord {
         let lane = reader.lane()?;
         let job = reader.u32()?;
         let is_adopted = reader.flag()?;
+        let may_administer = reader.flag()?;
         let kill = reader.u32()?;
         let is_interrupted = reader.flag()?;
         let has_ended = reader.flag()?;
@@ -78,6 +82,7 @@ impl ProcessRecord {
             lane,
             job,
             is_adopted,
+            may_administer,
             kill,
             is_interrupted,
             ended: has_ended.then_some(ended),

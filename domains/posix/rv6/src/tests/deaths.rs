@@ -208,6 +208,7 @@ pub fn first(rv6: &Arc<Rv6>) -> Arc<ProcessState> {
             descriptors,
             directory,
             b"test\0",
+            true,
         ))
     };
     let process = rv6.table().add(None, make).unwrap();
@@ -324,7 +325,9 @@ impl World {
             Step::Rename(from, to) => format!("{:?}", process.rename(name(from), name(to))),
             Step::ChangeDirectory(index) => format!("{:?}", process.chdir(name(index))),
             Step::Run => {
-                let pid = process.spawn(b"/seven", b"seven\0", b"", &[]).unwrap();
+                let pid = process
+                    .spawn(b"/seven", b"seven\0", b"", &[], Authority::Observe)
+                    .unwrap();
                 let ended = process.wait(pid.unwrap(), 0).unwrap().unwrap();
                 assert_eq!(Ok(ended.pid), pid);
                 format!("{} {}", ended.status, ended.cause)

@@ -282,6 +282,7 @@ impl Fixture {
                 descriptors,
                 directory,
                 b"test\0",
+                true,
             ))
         };
         let process = rv6.table().add(None, make).unwrap();
@@ -336,6 +337,7 @@ impl Fixture {
             path: path.as_bytes(),
             arguments: b"x\0",
             environment: b"",
+            authority: Authority::Observe,
         };
         self.rv6
             .spawn(&Call::new(&self.process, LANE)?, &request, &maps)

@@ -6,7 +6,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use interfaces::process::{
-    ARG_MAX, DESCRIPTOR_MAX, DescriptorMap, Errno, OpenFlags, Process, ProcessInfo, TerminalMode,
+    ARG_MAX, Authority, DESCRIPTOR_MAX, DescriptorMap, Errno, OpenFlags, Process, ProcessInfo,
+    TerminalMode,
 };
 
 use super::host::{Fixture, LANE, eventually};
@@ -201,7 +202,7 @@ fn orphans_are_adopted_and_forgotten() {
     });
     fixture.install("/parent", |process| {
         process
-            .spawn(LANE, b"/nap", b"nap\0", b"", &[])
+            .spawn(LANE, b"/nap", b"nap\0", b"", &[], Authority::Observe)
             .unwrap()
             .unwrap();
         0
@@ -253,7 +254,7 @@ fn the_interrupt_key_ends_the_foreground() {
     fixture.install("/sleep", forever);
     fixture.install("/shell", |process| {
         let child = process
-            .spawn(LANE, b"/sleep", b"sleep\0", b"", &[])
+            .spawn(LANE, b"/sleep", b"sleep\0", b"", &[], Authority::Observe)
             .unwrap()
             .unwrap();
         let _ = process.wait(LANE, child, 0).unwrap();
@@ -339,9 +340,10 @@ fn what_is_too_large_to_be_started_is_refused_before_it_is_read() {
     let expected = "rv6: /large: refused: it has 9437184 bytes, expected at most 8388608\n";
     assert_eq!(String::from_utf8(errors).unwrap(), expected);
     let start = |path: &[u8], arguments: &[u8], environment: &[u8], maps: &[DescriptorMap]| {
-        let answer = fixture
-            .process
-            .spawn(LANE, path, arguments, environment, maps);
+        let answer =
+            fixture
+                .process
+                .spawn(LANE, path, arguments, environment, maps, Authority::Observe);
         answer.unwrap()
     };
     let half = vec![0; ARG_MAX / 2];

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use interfaces::process::{Errno, Process};
+use interfaces::process::{Authority, Errno, Process};
 use keeper::Store;
 
 use super::deaths::{LIMIT, first, immortal};
@@ -109,7 +109,7 @@ fn who_was_to_end_ends() {
         0
     });
     super::host::write_file(&process, "/sleep", b"\x7fELFsleep", 0o755);
-    let spawn = || process.spawn(LANE, b"/sleep", b"sleep\0", b"", &[]);
+    let spawn = || process.spawn(LANE, b"/sleep", b"sleep\0", b"", &[], Authority::Observe);
     let (one, other) = (spawn().unwrap().unwrap(), spawn().unwrap().unwrap());
     let domain = |pid| rv6.table().running(pid).unwrap().domain();
     let doomed = rv6.table().running(one).unwrap();

@@ -5,7 +5,7 @@
 use std::thread;
 
 use exchange::host::Domain;
-use interfaces::process::{Errno, OpenFlags, Whence};
+use interfaces::process::{Authority, Errno, OpenFlags, Whence};
 
 use super::deaths::{Death, World};
 use super::host::eventually;
@@ -98,7 +98,9 @@ impl<'a> Shared<'a> {
 
     fn run(&self) {
         let process = &self.world.process;
-        let pid = process.spawn(b"/seven", b"seven\0", b"", &[]).unwrap();
+        let pid = process
+            .spawn(b"/seven", b"seven\0", b"", &[], Authority::Observe)
+            .unwrap();
         let ended = process.wait(pid.unwrap(), 0).unwrap().unwrap();
         assert_eq!((Ok(ended.pid), ended.status), (pid, 7));
     }
