@@ -151,6 +151,17 @@ const LAYERS: &[Layer] = &[
             "domains/services/shadow-block",
         ],
     ),
+    // A file system but for some names.
+    layer(
+        "tests/attacks/deadly-files",
+        &[
+            "domains/services/ext2fs",
+            "interfaces",
+            "lib/ext2",
+            "trusted/exchange",
+            "trusted/runtime",
+        ],
+    ),
     // Programs, so they have what programs have.
     layer(
         "tests/attacks/greedy",

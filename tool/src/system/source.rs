@@ -15,7 +15,7 @@
 //! settle_ms = 20                 # a life this long ends a row
 //! budget = 200                   # restarts in 10 s, in a row or not
 //! essential = true               # the system ends when it stays dead
-//! attempts = 5                   # deaths one call survives, if "transparent"
+//! attempts = 1                   # deaths one call survives, if "transparent"
 //! memory = "4MiB"                # most private memory (default 64 MiB)
 //! exchange = "4MiB"              # most bytes of exchange objects (64 MiB)
 //! watchdog_ms = 1000             # most CPU time of its own in one call

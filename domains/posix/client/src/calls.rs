@@ -19,11 +19,20 @@ use runtime::time::{Duration, Instant};
 
 use crate::lanes::{Lanes, Taken};
 
-/// Deaths in a row that one call survives: it may be what kills Rv6.
-const ATTEMPTS: u32 = 8;
+/// Deaths that one call survives: at the second one it is what kills Rv6, as far as can
+/// be told, and not made a third time.
+const ATTEMPTS: u32 = 1;
 
-/// A call that was under way for so long before a death is not what killed Rv6.
+/// Deaths in a row that a call survives which may wait for others to do something: it
+/// is there whatever Rv6 dies of. They are fewer than the supervisor gives Rv6 up after.
+const ATTEMPTS_WAITING: u32 = 8;
+
+/// One of those that was under way for so long before a death did wait.
 const HARMLESS: Duration = Duration::from_millis(20);
+
+/// Deaths that such a call survives at all. The supervisor gives Rv6 up sooner than that, unless
+/// it dies now and then only.
+const ATTEMPTS_AT_ALL: u32 = 1_000;
 
 /// Longest wait for a successor.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -45,16 +54,27 @@ impl Successor for Proxy<dyn Process> {
     }
 }
 
+/// Whether a call waits for others to do something.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Prompt,
+    Waiting,
+}
+
 /// Deaths that one call meets.
 struct Deaths {
+    kind: Kind,
     in_a_row: u32,
+    at_all: u32,
     began: Instant,
 }
 
 impl Deaths {
-    fn new() -> Self {
+    fn new(kind: Kind) -> Self {
         Self {
+            kind,
             in_a_row: 0,
+            at_all: 0,
             began: Instant::now(),
         }
     }
@@ -62,11 +82,18 @@ impl Deaths {
     /// Waits for a successor to make the call on; false: there is none, or the call
     /// has met too many deaths.
     fn outlive(&mut self, process: &impl Successor) -> bool {
-        if self.in_a_row > 0 && self.began.elapsed() >= HARMLESS {
+        let has_waited = self.in_a_row > 0 && self.began.elapsed() >= HARMLESS;
+        if self.kind == Kind::Waiting && has_waited {
             self.in_a_row = 0;
         }
         self.in_a_row += 1;
-        let goes_on = self.in_a_row <= ATTEMPTS && process.wait_for_successor();
+        self.at_all += 1;
+        let most = match self.kind {
+            Kind::Prompt => ATTEMPTS,
+            Kind::Waiting => ATTEMPTS_WAITING,
+        };
+        let is_blamed = self.in_a_row > most || self.at_all > ATTEMPTS_AT_ALL;
+        let goes_on = !is_blamed && process.wait_for_successor();
         self.began = Instant::now();
         goes_on
     }
@@ -91,10 +118,15 @@ impl<P: Process + Successor> Calls<P> {
 
     /// Makes a call that may be made twice.
     #[inline]
-    fn repeat<T>(&self, mut call: impl FnMut(&P) -> RpcResult<T>) -> RpcResult<T> {
+    fn repeat<T>(&self, call: impl FnMut(&P) -> RpcResult<T>) -> RpcResult<T> {
+        self.repeat_as(Kind::Prompt, call)
+    }
+
+    #[inline]
+    fn repeat_as<T>(&self, kind: Kind, mut call: impl FnMut(&P) -> RpcResult<T>) -> RpcResult<T> {
         let answer = call(&self.process);
         match &answer {
-            Err(error) if error.is_domain_dead() => self.call_again(answer, call),
+            Err(error) if error.is_domain_dead() => self.call_again(kind, answer, call),
             _ => answer,
         }
     }
@@ -102,10 +134,11 @@ impl<P: Process + Successor> Calls<P> {
     #[cold]
     fn call_again<T>(
         &self,
+        kind: Kind,
         mut answer: RpcResult<T>,
         mut call: impl FnMut(&P) -> RpcResult<T>,
     ) -> RpcResult<T> {
-        let mut deaths = Deaths::new();
+        let mut deaths = Deaths::new(kind);
         while matches!(&answer, Err(error) if error.is_domain_dead())
             && deaths.outlive(&self.process)
         {
@@ -120,6 +153,7 @@ impl<P: Process + Successor> Calls<P> {
     #[inline]
     fn once<T>(
         &self,
+        kind: Kind,
         counts: impl Fn(&T) -> bool,
         remembered: impl Fn(&FinishedCall) -> T,
         mut call: impl FnMut(&P, Lane, u64) -> Answer<T>,
@@ -127,7 +161,7 @@ impl<P: Process + Successor> Calls<P> {
         let taken = self.lanes.take();
         let mut answer = call(&self.process, taken.lane(), 0);
         if matches!(&answer, Err(error) if error.is_domain_dead()) {
-            answer = self.make_sure(&taken, answer, remembered, call);
+            answer = self.make_sure(kind, &taken, answer, remembered, call);
         }
         if let Ok(Ok(value)) = &answer
             && counts(value)
@@ -140,13 +174,14 @@ impl<P: Process + Successor> Calls<P> {
     #[cold]
     fn make_sure<T>(
         &self,
+        kind: Kind,
         taken: &Taken<'_>,
         mut answer: Answer<T>,
         remembered: impl Fn(&FinishedCall) -> T,
         mut call: impl FnMut(&P, Lane, u64) -> Answer<T>,
     ) -> Answer<T> {
         let lane = taken.lane();
-        let mut deaths = Deaths::new();
+        let mut deaths = Deaths::new(kind);
         while matches!(&answer, Err(error) if error.is_domain_dead())
             && deaths.outlive(&self.process)
         {
@@ -164,19 +199,24 @@ impl<P: Process + Successor> Calls<P> {
     /// As [`Self::once`], for a call without a value.
     #[inline]
     fn do_once(&self, call: impl Fn(&P, Lane) -> Answer<()>) -> Answer<()> {
-        self.once(|()| true, |_| (), |process, lane, _| call(process, lane))
+        self.once(
+            Kind::Prompt,
+            |()| true,
+            |_| (),
+            |process, lane, _| call(process, lane),
+        )
     }
 
     /// As [`Self::once`], for a call whose value is a number of what was moved.
     #[inline]
-    fn move_once(&self, call: impl FnMut(&P, Lane, u64) -> Answer<u64>) -> Answer<u64> {
-        self.once(|count| *count > 0, |last| last.value[0], call)
+    fn move_once(&self, kind: Kind, call: impl FnMut(&P, Lane, u64) -> Answer<u64>) -> Answer<u64> {
+        self.once(kind, |count| *count > 0, |last| last.value[0], call)
     }
 
     /// As [`Self::once`], for a call whose value is a small number.
     #[inline]
     fn number_once(&self, call: impl FnMut(&P, Lane, u64) -> Answer<u32>) -> Answer<u32> {
-        self.once(|_| true, |last| low(last.value[0]), call)
+        self.once(Kind::Prompt, |_| true, |last| low(last.value[0]), call)
     }
 }
 
@@ -216,12 +256,14 @@ impl<P: Process + Successor> Calls<P> {
 
     /// [`Process::read`].
     pub fn read(&self, descriptor: u32, into: &mut [u8]) -> Answer<u64> {
-        self.move_once(|process, lane, _| process.read(lane, descriptor, into))
+        self.move_once(Kind::Waiting, |process, lane, _| {
+            process.read(lane, descriptor, into)
+        })
     }
 
     /// [`Process::write`].
     pub fn write(&self, descriptor: u32, from: &[u8]) -> Answer<u64> {
-        self.move_once(|process, lane, done| match done {
+        self.move_once(Kind::Waiting, |process, lane, done| match done {
             0 => process.write(lane, descriptor, from),
             done => process.go_on_writing(lane, descriptor, from, done),
         })
@@ -240,6 +282,7 @@ impl<P: Process + Successor> Calls<P> {
     /// [`Process::lseek`].
     pub fn lseek(&self, descriptor: u32, offset: i64, whence: Whence) -> Answer<u64> {
         self.once(
+            Kind::Prompt,
             |_| true,
             |last| last.value[0],
             |process, lane, _| process.lseek(lane, descriptor, offset, whence),
@@ -259,6 +302,7 @@ impl<P: Process + Successor> Calls<P> {
     /// [`Process::pipe`].
     pub fn pipe(&self) -> Answer<PipeEnds> {
         self.once(
+            Kind::Prompt,
             |_| true,
             |last| PipeEnds {
                 read: low(last.value[0]),
@@ -305,7 +349,9 @@ impl<P: Process + Successor> Calls<P> {
 
     /// [`Process::read_directory`].
     pub fn read_directory(&self, descriptor: u32, entries: &mut [DirectoryEntry]) -> Answer<u64> {
-        self.move_once(|process, lane, _| process.read_directory(lane, descriptor, entries))
+        self.move_once(Kind::Prompt, |process, lane, _| {
+            process.read_directory(lane, descriptor, entries)
+        })
     }
 
     /// [`Process::isatty`].
@@ -395,6 +441,7 @@ impl<P: Process + Successor> Calls<P> {
     /// [`Process::wait`].
     pub fn wait(&self, pid: u32, no_hang: u32) -> Answer<ExitStatus> {
         self.once(
+            Kind::Waiting,
             |ended: &ExitStatus| ended.pid != 0,
             |last| ExitStatus {
                 pid: low(last.value[0]),
@@ -418,6 +465,7 @@ impl<P: Process + Successor> Calls<P> {
     /// [`Process::take_interrupt`].
     pub fn take_interrupt(&self) -> Answer<u32> {
         self.once(
+            Kind::Prompt,
             |was_pressed| *was_pressed != 0,
             |last| low(last.value[0]),
             |process, lane, _| process.take_interrupt(lane),
@@ -433,7 +481,7 @@ impl<P: Process + Successor> Calls<P> {
     pub fn sleep_ns(&self, duration_ns: u64) -> Answer<()> {
         let until_ns = Instant::now().nanoseconds().saturating_add(duration_ns);
         let mut left_ns = duration_ns;
-        self.repeat(|process| {
+        self.repeat_as(Kind::Waiting, |process| {
             let answer = process.sleep_ns(left_ns);
             left_ns = until_ns.saturating_sub(Instant::now().nanoseconds());
             answer

@@ -15,8 +15,9 @@ use crate::journal::Journal;
 use crate::record::{self, Action, Kind};
 use crate::sync::Mutex;
 
-/// Deaths of the file system's shadow that one change survives.
-const ATTEMPTS: u32 = 8;
+/// How often a change is made whose answer dies with the file system's shadow. A third
+/// time would only be a third death.
+const ATTEMPTS: u32 = 2;
 
 /// What the file system answers.
 pub type Answer<T> = RpcResult<Result<T, FileError>>;

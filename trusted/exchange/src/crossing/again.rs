@@ -4,14 +4,18 @@
 
 use core::mem::MaybeUninit;
 
-use super::{Arguments, Back, Frame, call_stub, look_at};
+use super::{Arguments, Back, CrossStatus, Frame, call_stub, look_at};
 use crate::error::{RpcError, RpcResult};
 use crate::layout::{Exchangeable, Plain};
 use crate::proxy::{Interface, Proxy};
 use crate::thread;
 
-/// Deaths that one call of a method survives that may be called twice.
-const DEATHS_MAX: u32 = 8;
+/// Deaths that one call of a method survives that may be called twice. The second one is
+/// the call's own doing, for all that the caller can know: it is not made a third time.
+const DEATHS_MAX: u32 = 1;
+
+/// Successors that one call finds dead, as others have killed them.
+const FOUND_DEAD_MAX: u32 = 8;
 
 /// An argument of a method that may be called twice.
 #[diagnostic::on_unimplemented(
@@ -19,7 +23,8 @@ const DEATHS_MAX: u32 = 8;
     label = "moved to the callee, and gone with it",
     note = "a `#[repeatable]` method is called again when its domain dies and comes back: lend plain data or pass plain values, or leave `#[repeatable]` out"
 )]
-pub trait Repeatable {}
+// `Plain` keeps anybody from implementing it for a type that is moved.
+pub trait Repeatable: Plain {}
 #[diagnostic::do_not_recommend]
 impl<T: Plain> Repeatable for T {}
 
@@ -84,18 +89,22 @@ where
     A: Arguments,
     R: Exchangeable,
 {
-    let mut deaths = 0;
+    let (mut deaths, mut found_dead) = (0, 0);
     loop {
+        match CrossStatus::of_outcome(outcome) {
+            CrossStatus::Died => deaths += 1,
+            _ => found_dead += 1,
+        }
         // SAFETY: the caller's contract. It drops the arguments of a call that did
         // not start, which does nothing: they are plain data.
         let answer = unsafe {
             look_at::<METHOD, I, A, R>(proxy, frame, word, outcome, first, second, third)
         };
         let is_dead = matches!(answer, Err(RpcError::DomainDead));
-        if !is_dead || deaths == DEATHS_MAX || !proxy.wait_out() {
+        let is_lost = deaths > DEATHS_MAX || found_dead > FOUND_DEAD_MAX;
+        if !is_dead || is_lost || !proxy.wait_out() {
             return answer;
         }
-        deaths += 1;
         // SAFETY: the caller's contract. A callee that died has read arguments from
         // the frame, or been passed these words, and written to neither.
         let (news, back) =
