@@ -37,6 +37,15 @@ impl<'a> Symbols<'a> {
         Ok(Self { table })
     }
 
+    /// Start and size of every function.
+    pub fn functions(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        let table = self.table.iter().flat_map(|(symbols, _)| symbols.iter());
+        table
+            .filter(|symbol| symbol.st_symtype() == abi::STT_FUNC)
+            .filter(|symbol| !symbol.is_undefined())
+            .map(|symbol| (symbol.st_value, symbol.st_size))
+    }
+
     /// The function that `address`, counted from the start of the image, lies in.
     ///
     /// Looks at every symbol: it is called for a handful of addresses when a

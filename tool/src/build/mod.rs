@@ -3,13 +3,16 @@
 //! Domains and programs are ordinary packages whose binaries are linked as
 //! position-independent images without the standard library ([`mod@cargo`]). The
 //! build refuses what it does not trust ([`gate`], [`wrapper`]), runs cargo where it
-//! cannot read the key ([`confine`]), then signs every image ([`sign`]) with a key
-//! made for this checkout ([`keys`]), whose public half is compiled into the kernels.
+//! cannot read the key ([`confine`]), looks at the machine code that came of it
+//! ([`mod@code`]), then signs every image ([`sign`]) with a key made for this checkout
+//! ([`keys`]), whose public half is compiled into the kernels.
 
 mod cargo;
+mod code;
 pub mod confine;
 mod gate;
 pub mod holes;
+mod interfaces;
 mod keys;
 pub mod layers;
 mod manifests;
@@ -37,6 +40,7 @@ pub use cargo::{
 };
 pub use gate::Gate;
 pub use keys::Keys;
+pub use sign::sign_changed;
 pub use sources::COMPILE_TRUSTED_FILES;
 
 /// Everything a machine is booted with, but the disk.
@@ -85,6 +89,17 @@ pub enum BuildError {
         path: PathBuf,
         /// What is wrong with it.
         error: domain_image::ImageError,
+    },
+    /// An image names an interface that it may not.
+    #[error(transparent)]
+    Interface(#[from] interfaces::InterfaceError),
+    /// An image has machine code that is refused.
+    #[error("image {image:?} is refused: {error}")]
+    Code {
+        /// The image.
+        image: String,
+        /// What is refused.
+        error: code::CodeError,
     },
     /// A boot archive cannot be signed.
     #[error("{}: the boot archive {error}", path.display())]
@@ -187,6 +202,7 @@ fn build_changed(
         tree,
         keys: &key,
         workspace: gate.workspace(),
+        interfaces: interfaces::Interfaces::read(tree)?.into(),
     };
     let images = signer.sign_domains(&executables, &names)?;
     let programs = signer.sign_programs(&executables)?;

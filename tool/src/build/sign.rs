@@ -1,14 +1,16 @@
 //! Signs what cargo linked, after checking that it is an image.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use domain_image::{Identity, ImageError, Layout, Note, Version};
 
-use super::cargo::{Executable, Workspace};
+use super::cargo::{Executable, TARGET, Workspace};
+use super::interfaces::Interfaces;
 use super::keys::Keys;
-use super::{BuildError, role};
+use super::{BuildError, code, role};
 use crate::error::ToolError;
 use crate::tree::Tree;
 
@@ -20,6 +22,8 @@ pub struct Signer<'a> {
     pub keys: &'a Keys,
     /// Where their packages lie.
     pub workspace: &'a Workspace,
+    /// What they may name, and have named.
+    pub interfaces: RefCell<Interfaces>,
 }
 
 impl Signer<'_> {
@@ -86,6 +90,14 @@ impl Signer<'_> {
             .find(|package| package.manifest_path == executable.manifest)
             .ok_or_else(|| BuildError::NoPackage(executable.name.clone()))?;
         let role = role::of(self.workspace, package).map_err(BuildError::from)?;
+        code::check(&file).map_err(|error| BuildError::Code {
+            image: executable.name.clone(),
+            error,
+        })?;
+        let mut interfaces = self.interfaces.borrow_mut();
+        interfaces
+            .check(&executable.name, &note)
+            .map_err(BuildError::from)?;
         role::check_note(role, &executable.name, &note).map_err(BuildError::from)?;
         let identity = Identity {
             role: role as u32,
@@ -99,6 +111,50 @@ impl Signer<'_> {
         file.extend_from_slice(&trailer);
         write_changed(signed_path, &file)
     }
+}
+
+/// Tries to sign a program that was built, after a change of its ELF file; what is
+/// signed goes to a file of its own, into `folder`.
+///
+/// # Errors
+/// Any [`ToolError`] of signing.
+pub fn sign_changed(
+    tree: &Tree,
+    program: &str,
+    folder: &Path,
+    change: impl FnOnce(&mut Vec<u8>),
+) -> Result<(), ToolError> {
+    let built = tree.target(&format!("images/{TARGET}/image/{program}"));
+    let mut elf = fs::read(&built).map_err(ToolError::file("read", &built))?;
+    // What the build made of it is known, as of the images before.
+    let mut interfaces = Interfaces::read(tree)?;
+    if let Ok(note) = Note::parse(&elf) {
+        interfaces
+            .check("the build's", &note)
+            .map_err(BuildError::from)?;
+    }
+    change(&mut elf);
+    let path = folder.join(program);
+    fs::write(&path, &elf).map_err(ToolError::file("write", &path))?;
+    let workspace = Workspace::read(tree)?;
+    let package = workspace.program_packages().find(|package| {
+        let mut targets = package.targets.iter();
+        targets.any(|target| target.name == program && target.is("bin"))
+    });
+    let package = package.ok_or_else(|| BuildError::NoPackage(program.to_owned()))?;
+    let executable = Executable {
+        name: program.to_owned(),
+        path,
+        is_program: true,
+        manifest: package.manifest_path.clone(),
+    };
+    let signer = Signer {
+        tree,
+        keys: &Keys::load_or_make(tree)?,
+        workspace: &workspace,
+        interfaces: RefCell::new(interfaces),
+    };
+    signer.sign(&executable, &folder.join("signed"))
 }
 
 /// Writes a file, unless it is already right.

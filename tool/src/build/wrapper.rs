@@ -4,7 +4,7 @@
 //! kernel. A crate of an untrusted room gets `-Funsafe_code`, which no attribute in
 //! its source can lift; code that trusted macros generate keeps its own span and
 //! passes. Then the files that the compiler has read are looked at ([`sources`]), and
-//! the crate itself for holes of the compiler ([`holes`]): a crate that is refused has
+//! the crate itself for holes of the compiler and for interfaces ([`holes`]): a crate that is refused has
 //! not been compiled, as far as cargo knows.
 
 use std::ffi::{OsStr, OsString};
@@ -27,6 +27,9 @@ pub const UNTRUSTED_ROOMS: [&str; 5] = ["domains", "programs", "lib", "interface
 
 /// Rooms whose crates may.
 pub const TRUSTED_ROOMS: [&str; 2] = ["kernel", "trusted"];
+
+/// The one package that defines interfaces.
+pub const INTERFACES: &str = "interfaces";
 
 /// The host tool's; it is in no image.
 pub const TOOL_ROOM: &str = "tool";
@@ -89,7 +92,7 @@ fn look(root: &Path, folder: &Path, rustc: &OsString, arguments: &[OsString]) ->
     let reason = match check_arguments(arguments) {
         Err(reason) => refused(reason),
         Ok(dep_info) => match sources::check_crate(root, folder, &dep_info) {
-            Ok(()) => match holes::verdict(rustc, arguments) {
+            Ok(()) => match holes::verdict(rustc, arguments, package == Path::new(INTERFACES)) {
                 None => return ExitCode::SUCCESS,
                 Some(reason) => refused(reason),
             },

@@ -5,12 +5,14 @@
 //! (`tests/dialogs.toml`), [`scenario`] that of systems (`tests/scenarios.toml`),
 //! for which [`forge`] and [`tamper`] make images and archives that must be
 //! refused, [`build_attacks`] that of changes that the build must refuse
-//! (`tests/attacks/build.toml`), and [`campaigns`] short campaigns of faults.
+//! (`tests/attacks/build.toml`), [`code_attacks`] that of what is not
+//! signed (`tests/attacks/code.toml`), and [`campaigns`] short campaigns of faults.
 //! Systems run side by side ([`jobs`]). Every failure is shown when it happens;
 //! the last line is `N passed, N failed`.
 
 mod build_attacks;
 mod campaigns;
+mod code_attacks;
 mod commands;
 mod dialogs;
 mod forge;
@@ -36,6 +38,7 @@ pub fn attack_names(tree: &Tree) -> Result<Vec<String>, ToolError> {
     let scenarios = scenario::read(tree)?;
     let mut names: Vec<String> = scenarios.iter().map(|one| one.name().to_owned()).collect();
     names.extend(build_attacks::BuildAttacks::read(tree)?.names());
+    names.extend(code_attacks::names(tree)?);
     Ok(names)
 }
 
@@ -188,6 +191,7 @@ pub fn command(tree: &Tree, options: &TestOptions) -> Result<u8, ToolError> {
         }
     }
     counts.add(build_attacks.run(tree, is_wanted)?);
+    counts.add(code_attacks::run(tree, is_wanted)?);
     let systems = scenarios.iter().flat_map(|scenario| {
         let places = scenario.places().into_iter();
         places.map(move |place| (scenario, place))

@@ -478,8 +478,11 @@ pub struct Exports {
 
 impl Exports {
     /// For objects of type `T`. For generated code.
+    ///
+    /// # Safety
+    /// The table has an [`entry`] of `T` for each method of the interface, in order.
     #[must_use]
-    pub const fn new<T>(table: &'static [CrossTable]) -> Self {
+    pub const unsafe fn new<T>(table: &'static [CrossTable]) -> Self {
         Self {
             table: table.as_ptr(),
             drop_object: drop_object::<T>,

@@ -78,7 +78,9 @@ pub mod generated {
         label = "not plain data",
         note = "which reference is there must not depend on a tag: let the variants hold plain data, and keep references in a struct, as `Option<RRef<T>>` if need be"
     )]
-    pub trait InVariant {}
+    // `Plain` keeps anybody from implementing it for a type with references, which
+    // would cross unseen and dangle when their owner dies.
+    pub trait InVariant: crate::Plain {}
     #[diagnostic::do_not_recommend]
     impl<T: crate::Plain> InVariant for T {}
 

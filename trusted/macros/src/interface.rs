@@ -210,9 +210,7 @@ fn generate(item: &ItemTrait, methods: &[Method<'_>]) -> TokenStream {
     let exports = exports(item, methods);
     let exports_name = exports_name(item);
     let moved = methods.iter().flat_map(moved_types);
-    let elsewhere = refusal_elsewhere();
     quote! {
-        #elsewhere
         #[automatically_derived]
         const _: () = {
             static __RECORD: ::exchange::generated::InterfaceRecord =
@@ -253,19 +251,6 @@ fn moved_types<'a>(method: &'a Method<'_>) -> impl Iterator<Item = &'a Type> {
         .filter(|(_, _, passing)| matches!(passing, Passing::Value))
         .map(|(_, ty, _)| *ty)
         .chain([&method.output])
-}
-
-/// In an image, interfaces come from one package: two definitions under one
-/// name, each in its own domain, would not be told apart. Tests on the host
-/// may define their own.
-fn refusal_elsewhere() -> Option<TokenStream> {
-    let package = std::env::var("CARGO_PKG_NAME").unwrap_or_default();
-    (package != "interfaces").then(|| {
-        quote! {
-            #[cfg(redleaf_image)]
-            ::core::compile_error!("an image uses the interfaces of the package `interfaces`; define this one there");
-        }
-    })
 }
 
 /// A call of method number `index` through a proxy.
@@ -329,7 +314,10 @@ fn exports(item: &ItemTrait, methods: &[Method<'_>]) -> TokenStream {
         #[automatically_derived]
         impl<__Object: #name> #exports for __Object {
             fn __exports(&self) -> ::exchange::generated::Exports {
-                ::exchange::generated::Exports::new::<__Object>(const { &[#(#entries),*] })
+                // SAFETY: an entry of this type for each method, in order.
+                unsafe {
+                    ::exchange::generated::Exports::new::<__Object>(const { &[#(#entries),*] })
+                }
             }
         }
     }

@@ -13,6 +13,9 @@
 //! 4. [`shapes`]: its source, macros expanded, has none of the shapes that the
 //!    other known holes need.
 //!
+//! In the same text [`interfaces`] looks for interfaces that are defined where none
+//! may be: nothing that a macro or module is called hides them there.
+//!
 //! The compiler wrapper calls [`examine`] with the arguments of the compile
 //! itself, so a crate is seen with the very options and dependencies it has in
 //! the image, and cargo does it again whenever it compiles the crate again.
@@ -20,6 +23,7 @@
 
 mod casts;
 mod guards;
+mod interfaces;
 mod pass;
 mod shapes;
 
@@ -111,17 +115,26 @@ pub enum ExamineError {
 /// # Errors
 /// [`ExamineError`]: nothing is known of the crate, so it must not be linked.
 pub fn examine(rustc: &OsString, arguments: &[OsString]) -> Result<Vec<Refusal>, ExamineError> {
+    Ok(examine_and_expand(rustc, arguments)?.0)
+}
+
+/// The same, with the crate's expanded source.
+fn examine_and_expand(
+    rustc: &OsString,
+    arguments: &[OsString],
+) -> Result<(Vec<Refusal>, String), ExamineError> {
     let compile = Compile::new(rustc, arguments)?;
     let mut refusals = Vec::new();
     refusals.extend(pass::next_solver(&compile)?);
     let mir = pass::mir(&compile)?;
     refusals.extend(casts::find(&mir.text));
     refusals.extend(mir.built.iter().flat_map(|body| guards::find(body)));
-    refusals.extend(shapes::find(&pass::expanded(&compile)?)?);
+    let source = pass::expanded(&compile)?;
+    refusals.extend(shapes::find(&source)?);
     for refusal in &mut refusals {
         compile.place(refusal);
     }
-    Ok(refusals)
+    Ok((refusals, source))
 }
 
 /// A number that changes with the rules: what was examined by others is to be
@@ -131,6 +144,7 @@ pub fn rules() -> u64 {
     [
         include_str!("casts.rs"),
         include_str!("guards.rs"),
+        include_str!("interfaces.rs"),
         include_str!("mod.rs"),
         include_str!("pass.rs"),
         include_str!("shapes.rs"),
@@ -153,9 +167,17 @@ pub fn next_solver(
 }
 
 /// Why a crate that `rustc` has accepted must not be linked, in one line.
-pub fn verdict(rustc: &OsString, arguments: &[OsString]) -> Option<String> {
-    match examine(rustc, arguments) {
-        Ok(refusals) => refusals.first().map(ToString::to_string),
+pub fn verdict(rustc: &OsString, arguments: &[OsString], has_interfaces: bool) -> Option<String> {
+    match examine_and_expand(rustc, arguments) {
+        Ok((refusals, source)) => match refusals.first() {
+            Some(refusal) => Some(refusal.to_string()),
+            None if has_interfaces => None,
+            None => interfaces::defined(&source).map(|name| {
+                format!(
+                    "it defines the interface {name}: expected all of them in the package interfaces"
+                )
+            }),
+        },
         Err(error) => Some(error.to_string()),
     }
 }
