@@ -233,9 +233,10 @@ Examples:
   ./redleaf check clippy docs      what the compiler has to say
 
 Rules: tidy (sources), text (other files), readme (folder map), roots
-(forbid(unsafe_code)), layers (who imports whom), vetted (registry crates), fmt,
-clippy, docs. Each finding is one line, FILE:LINE: what is wrong [rule]; the last
-line is: N passed, N failed")]
+(forbid(unsafe_code)), layers (who imports whom), vetted (registry crates), surface
+(what safe code reaches in trusted/), holes (of the compiler), fmt, clippy, docs.
+Each finding is one line, FILE:LINE: what is wrong [rule]; the last line is:
+N passed, N failed")]
 pub struct CheckOptions {
     /// Only these rules; without any, all.
     #[arg(value_name = "RULE")]

@@ -11,6 +11,7 @@
 //! - [`layers`]: the table of who may import whom, against
 //!   cargo's graph;
 //! - [`vetted`]: `vetted.toml` against what cargo resolved;
+//! - [`surface`]: what safe code can reach in `trusted/`, against the reviewed list;
 //! - [`holes`]: that the build refuses what the compiler is known to miss;
 //! - [`lint`]: formatting, clippy and rustdoc, whose warnings are errors.
 
@@ -20,6 +21,7 @@ mod lint;
 mod readme;
 mod roots;
 mod source;
+mod surface;
 mod text;
 mod tidy;
 mod vetted;
@@ -75,7 +77,7 @@ struct Rule {
 }
 
 /// All rules in the order they are run.
-const RULES: [Rule; 11] = [
+const RULES: [Rule; 12] = [
     Rule {
         name: "tidy",
         title: "Rust sources",
@@ -110,6 +112,11 @@ const RULES: [Rule; 11] = [
         name: "vetted",
         title: "crates from the registry",
         run: |tree, _| vetted::check(tree),
+    },
+    Rule {
+        name: "surface",
+        title: "what safe code can reach in trusted/",
+        run: |tree, _| surface::check(tree),
     },
     Rule {
         name: "holes",
