@@ -22,8 +22,6 @@ pub mod command {
     pub const SET_ROOT: u32 = 1 << 30;
     pub const FLUSH_WRITES: u32 = 1 << 27;
     pub const QUEUE: u32 = 1 << 26;
-    /// Commands that happen once; of the others a written word says which stay on.
-    pub const ONCE: u32 = SET_ROOT | FLUSH_WRITES | 1 << 29 | 1 << 24;
 }
 
 /// Capabilities; sections 11.4.2 and 11.4.3.
