@@ -33,7 +33,8 @@ impl Service {
         let control = self.system.control();
         let is_loop = injection.cause == CrashCause::EndlessLoop && !self.is_watched(name);
         let end = is_loop
-            .then(|| self.end_loop_in(id, within + LOOP_TIME))
+            .then(|| self.system.end_in(id, within + LOOP_TIME))
+            .map(|end| end.ok_or(SupervisorError::Failed))
             .transpose()?;
         let was_at_work = match control.inject_within(id, fault, within, injection.seed) {
             // We were so slow that the loop's end came before the loop.

@@ -11,6 +11,7 @@
 
 extern crate alloc;
 
+mod answer;
 mod archive;
 mod grants;
 mod injection;

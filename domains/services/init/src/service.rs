@@ -9,7 +9,6 @@ use interfaces::supervisor::{
     Supervisor, SupervisorError, TracedCall, UpgradeReport,
 };
 use runtime::sync::Mutex;
-use runtime::thread::{Priority, sleep, spawn};
 use runtime::time::{Duration, Instant};
 use runtime::{DeathCause, DeathNotice, DomainInfo, DomainState, InjectedFault, ServiceError};
 
@@ -117,7 +116,8 @@ impl Service {
         }
         let is_loop = cause == CrashCause::EndlessLoop;
         let end = is_loop
-            .then(|| self.end_loop_in(id, LOOP_TIME))
+            .then(|| self.system.end_in(id, LOOP_TIME))
+            .map(|end| end.ok_or(SupervisorError::Failed))
             .transpose()?;
         match control.inject(id, fault_of(cause)) {
             // We were so slow that the loop's end came before the loop.
@@ -131,30 +131,6 @@ impl Service {
         ended?;
         log::info!("{name} ended {passed_ms} ms after the request");
         Ok(())
-    }
-
-    /// Ends a domain that is about to loop, after that time, unless what this returns
-    /// is dropped before. On a thread that is made before it loops, and of high
-    /// priority: what loops may leave others no CPU.
-    pub(crate) fn end_loop_in(
-        &self,
-        id: u64,
-        delay: Duration,
-    ) -> Result<Intention, SupervisorError> {
-        let system = Arc::clone(&self.system);
-        let intention = Intention::new();
-        let plan = intention.plan();
-        let end = move || {
-            sleep(delay);
-            plan.carry_out(|| {
-                // It may have ended otherwise.
-                let _ = system.control().kill(id, DeathCause::Watchdog);
-            });
-        };
-        let spawned = spawn("end of loop", Priority::High, end);
-        spawned
-            .map(|_| intention)
-            .map_err(|_| SupervisorError::Failed)
     }
 
     pub(crate) fn wait_death(&self, id: u64) -> Result<DeathNotice, SupervisorError> {

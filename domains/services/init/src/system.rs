@@ -29,6 +29,8 @@ pub const OWN: [&str; 2] = ["kernel", "init"];
 
 /// How long a domain may take to end when the system is powered off.
 const END_TIME: Duration = Duration::from_secs(5);
+/// How long a file system or block device may take to write back what it has.
+const WRITE_BACK_TIME: Duration = Duration::from_secs(30);
 
 /// Why a domain could not be started.
 #[derive(Debug)]
@@ -335,7 +337,7 @@ impl System {
 
     /// Waits until the system is to end, then ends every domain, last started
     /// first, and forgets all there is of them; the exit status.
-    fn end_all(&self) -> i32 {
+    fn end_all(self: &Arc<Self>) -> i32 {
         let mut stopping = self.stopping.lock();
         while stopping.is_none() {
             stopping = self.stop.wait(stopping);
@@ -372,7 +374,7 @@ impl System {
     }
 
     /// Ends a domain of the plan, if it runs; its name then.
-    fn end(&self, index: usize) -> Option<&str> {
+    fn end(self: &Arc<Self>, index: usize) -> Option<&str> {
         let name = &self.plan.domains[index].name;
         let id = self.running(name)?;
         let object = self.entries.lock()[index]
@@ -380,7 +382,7 @@ impl System {
             .as_ref()
             .map(AnyProxy::try_clone);
         if let Some(Ok(object)) = object {
-            write_back(name, object);
+            self.call_within((name, id), WRITE_BACK_TIME, || write_back(name, object));
         }
         // It may have died by itself meanwhile; either way it is waited for.
         let _ = self.control.kill(id, DeathCause::Exit);

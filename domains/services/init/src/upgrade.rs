@@ -26,6 +26,8 @@ const DRAIN_TIME: Duration = Duration::from_millis(200);
 const DRAIN_LOOK: Duration = Duration::from_micros(50);
 /// Longest time for the old domain to end.
 const END_TIME: Duration = Duration::from_secs(5);
+/// How long a domain may take to hand its state over, or to show that it is healthy.
+const ANSWER_TIME: Duration = Duration::from_secs(2);
 /// Largest sector of a healthy block device.
 const SECTOR_MAX: usize = 4096;
 /// Time a new image has to work for before it is trusted.
@@ -97,11 +99,14 @@ impl System {
         let name = &self.plan.domains[index].name;
         let began = Instant::now();
         let is_cut_off = !self.hold_and_drain(index, id);
-        self.take_state(index);
+        let has_answered = self.take_state(index, id);
         // It may have died by itself meanwhile; either way it is waited for.
         let _ = self.control().kill(id, DeathCause::Exit);
         let end = self.control().wait_death(Some(id), began + END_TIME);
         end.map_err(|_| SupervisorError::TimedOut)?;
+        if !has_answered {
+            return Err(SupervisorError::TimedOut);
+        }
         let mut is_rolled_back = false;
         if let Err(reason) = self.start_checked(index, new) {
             log::error!("upgrade of {name}: {reason}; going back to the old image");
@@ -144,11 +149,17 @@ impl System {
         true
     }
 
-    /// Asks the old domain for its state, and keeps it for the next.
-    fn take_state(&self, index: usize) {
-        let stateful = self.entries.lock()[index].stateful.take();
-        let state = stateful.and_then(|stateful| stateful.hand_over().ok().flatten());
-        self.entries.lock()[index].state = state;
+    /// Asks the old domain for its state, and keeps it for the next; whether it
+    /// answered.
+    fn take_state(self: &Arc<Self>, index: usize, id: u64) -> bool {
+        let name = self.plan.domains[index].name.as_str();
+        let Some(stateful) = self.entries.lock()[index].stateful.take() else {
+            return true;
+        };
+        let state = self.call_within((name, id), ANSWER_TIME, || stateful.hand_over());
+        let has_answered = state.is_some();
+        self.entries.lock()[index].state = state.and_then(|state| state.ok().flatten());
+        has_answered
     }
 
     /// Starts a successor, and lets callers through to it if it is healthy.
@@ -157,7 +168,10 @@ impl System {
             .launch(index, image)
             .map_err(|fault: StartFault| alloc::format!("it does not start: {fault}"))?;
         let id = started.id;
-        if !is_healthy(&started.outcome_object()) {
+        let name = self.plan.domains[index].name.as_str();
+        let object = started.outcome_object();
+        let is_healthy = self.call_within((name, id), ANSWER_TIME, || is_healthy(&object));
+        if is_healthy != Some(true) {
             // Dead or not: it must not keep the device.
             let _ = self.control().kill(id, DeathCause::Killed);
             let end = Instant::now() + END_TIME;

@@ -6,36 +6,38 @@
 #![cfg_attr(redleaf_image, no_main)]
 #![forbid(unsafe_code)]
 
-use posix::io;
+use posix::io::{self, Error};
 use posix::prelude::*;
+use posix::process::Errno;
+use posix::time::{self, Duration};
 
-/// Pages that are read above the kernel's record: the next that the kernel handed out,
-/// so there are heaps of others among them.
-const PAGES: usize = 4096;
+/// How long the victim is there.
+const VICTIM_TIME: Duration = Duration::from_secs(60);
 
-const PAGE: usize = 4096;
-
-const SWITCHES: Switches = Switches::new("", "wild kernel|heaps");
+const SWITCHES: Switches = Switches::new("", "wild kernel|victim|heap ADDRESS");
 
 #[posix::main]
 fn main() -> io::Result<()> {
     let options = Options::parse(&SWITCHES);
-    let [what] = options.operands() else {
-        options.usage()
-    };
-    let record = breach::kernel_record();
-    match what.as_str() {
-        "kernel" => breach::write_memory(record),
-        "heaps" => read_above(record),
+    let operands: Vec<&str> = options.operands().iter().map(String::as_str).collect();
+    match operands[..] {
+        ["kernel"] => breach::write_memory(breach::kernel_record()),
+        ["victim"] => return be_victim(),
+        ["heap", address] => {
+            let address = address.parse().map_err(|_| Error::from(Errno::EINVAL))?;
+            let _ = breach::read_memory(address);
+        }
         _ => options.usage(),
     }
     println!("wild: nothing stopped me");
     Ok(())
 }
 
-/// Reads a byte of each page, from near to far.
-fn read_above(place: usize) {
-    for distance in 0..PAGES {
-        let _ = breach::read_memory(place + distance * PAGE);
-    }
+/// Says where something of its own heap lies.
+fn be_victim() -> io::Result<()> {
+    let secret = Box::new(0x5ec2_e700_u64);
+    println!("{}", (&raw const *secret).addr());
+    io::stdout().flush()?;
+    time::sleep(VICTIM_TIME);
+    Ok(())
 }
