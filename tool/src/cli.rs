@@ -119,6 +119,28 @@ pub struct Setup {
     pub iommu: bool,
 }
 
+/// Why a machine cannot be as it was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SetupError {
+    /// Linux keeps what these guard.
+    #[error("{0}: expected --machine pc; a Linux process has no such thing of its own")]
+    OnPcOnly(&'static str),
+}
+
+impl Setup {
+    /// Whether there is such a machine.
+    ///
+    /// # Errors
+    /// [`SetupError`] says what it does not have.
+    pub const fn check(&self) -> Result<(), SetupError> {
+        match (self.machine, self.harden, self.iommu) {
+            (Machine::Hosted, true, _) => Err(SetupError::OnPcOnly("--harden")),
+            (Machine::Hosted, _, true) => Err(SetupError::OnPcOnly("--iommu")),
+            _ => Ok(()),
+        }
+    }
+}
+
 impl Default for Setup {
     /// As the command line without options has it.
     fn default() -> Self {

@@ -8,6 +8,7 @@ use crate::build::BuildError;
 use crate::build::holes::ExamineError;
 use crate::campaign::CampaignError;
 use crate::check::CheckError;
+use crate::cli::SetupError;
 use crate::disk::DiskError;
 use crate::iso::IsoError;
 use crate::new::NewError;
@@ -69,6 +70,9 @@ pub enum ToolError {
     /// No campaign can begin.
     #[error(transparent)]
     Campaign(#[from] CampaignError),
+    /// The machine has no such thing.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
     /// The system could not be run.
     #[error(transparent)]
     Run(#[from] RunError),
@@ -89,9 +93,12 @@ impl ToolError {
     /// 125 when a system failed while it ran.
     pub const fn exit_status(&self) -> u8 {
         match self {
-            Self::System(_) | Self::Disk(_) | Self::Check(_) | Self::New(_) | Self::Campaign(_) => {
-                2
-            }
+            Self::System(_)
+            | Self::Disk(_)
+            | Self::Check(_)
+            | Self::New(_)
+            | Self::Campaign(_)
+            | Self::Setup(_) => 2,
             Self::Run(_) => 125,
             _ => 1,
         }

@@ -56,6 +56,7 @@ pub enum CampaignError {
 /// # Errors
 /// Any [`ToolError`] of builds and runs, and [`CampaignError`].
 pub fn command(tree: &Tree, options: &CampaignOptions) -> Result<u8, ToolError> {
+    options.setup.check()?;
     let targets = Targets::choose(tree, options)?;
     for path in options.json.iter().chain(&options.svg) {
         // Now rather than after an hour of injecting.

@@ -36,9 +36,6 @@ pub enum RunError {
         "the system failed: it ended without an exit status; its last words are in the log above"
     )]
     NoStatus,
-    /// Only a kernel of its own can guard itself by protection keys.
-    #[error("--harden: expected --machine pc: what a Linux process may do is Linux's to say")]
-    Harden,
     /// The machine could not be watched.
     #[error("the system failed: {0}")]
     Watch(io::Error),
@@ -49,6 +46,7 @@ pub enum RunError {
 /// # Errors
 /// Any [`ToolError`] of building, of the disk and of the run.
 pub fn run(tree: &Tree, options: &RunOptions) -> Result<u8, ToolError> {
+    options.setup.check()?;
     if let Some(disk) = &options.disk {
         disk::check(disk)?;
     }
@@ -96,9 +94,6 @@ pub fn prepare(
     built: &Built,
     folder: &RunFolder,
 ) -> Result<Boot, ToolError> {
-    if options.setup.harden && options.setup.machine != Machine::Pc {
-        return Err(RunError::Harden.into());
-    }
     let size = terminal::size();
     let settings = BootSettings {
         exec: options.exec.clone(),

@@ -64,15 +64,22 @@ enum Kind {
 /// Deaths that one call meets.
 struct Deaths {
     kind: Kind,
+    /// Of those in a row, how many it may meet.
+    most: u32,
     in_a_row: u32,
     at_all: u32,
     began: Instant,
 }
 
 impl Deaths {
-    fn new(kind: Kind) -> Self {
+    fn new(kind: Kind, attempts: u32) -> Self {
+        let most = match kind {
+            Kind::Prompt => attempts,
+            Kind::Waiting => attempts.max(ATTEMPTS_WAITING),
+        };
         Self {
             kind,
+            most,
             in_a_row: 0,
             at_all: 0,
             began: Instant::now(),
@@ -88,11 +95,7 @@ impl Deaths {
         }
         self.in_a_row += 1;
         self.at_all += 1;
-        let most = match self.kind {
-            Kind::Prompt => ATTEMPTS,
-            Kind::Waiting => ATTEMPTS_WAITING,
-        };
-        let is_blamed = self.in_a_row > most || self.at_all > ATTEMPTS_AT_ALL;
+        let is_blamed = self.in_a_row > self.most || self.at_all > ATTEMPTS_AT_ALL;
         let goes_on = !is_blamed && process.wait_for_successor();
         self.began = Instant::now();
         goes_on
@@ -104,15 +107,25 @@ impl Deaths {
 pub struct Calls<P> {
     process: P,
     lanes: Lanes,
+    /// Deaths in a row that a prompt call may meet.
+    attempts: u32,
 }
 
 impl<P: Process + Successor> Calls<P> {
     /// Calls to `process`.
     #[must_use]
     pub const fn new(process: P) -> Self {
+        Self::with_attempts(process, ATTEMPTS)
+    }
+
+    /// Calls that may meet so many deaths in a row before they are blamed for them: for
+    /// who knows that others cause them.
+    #[must_use]
+    pub const fn with_attempts(process: P, attempts: u32) -> Self {
         Self {
             process,
             lanes: Lanes::new(),
+            attempts,
         }
     }
 
@@ -138,7 +151,7 @@ impl<P: Process + Successor> Calls<P> {
         mut answer: RpcResult<T>,
         mut call: impl FnMut(&P) -> RpcResult<T>,
     ) -> RpcResult<T> {
-        let mut deaths = Deaths::new(kind);
+        let mut deaths = Deaths::new(kind, self.attempts);
         while matches!(&answer, Err(error) if error.is_domain_dead())
             && deaths.outlive(&self.process)
         {
@@ -181,7 +194,7 @@ impl<P: Process + Successor> Calls<P> {
         mut call: impl FnMut(&P, Lane, u64) -> Answer<T>,
     ) -> Answer<T> {
         let lane = taken.lane();
-        let mut deaths = Deaths::new(kind);
+        let mut deaths = Deaths::new(kind, self.attempts);
         while matches!(&answer, Err(error) if error.is_domain_dead())
             && deaths.outlive(&self.process)
         {

@@ -218,6 +218,20 @@ pub fn first(rv6: &Arc<Rv6>) -> Arc<ProcessState> {
 
 impl World {
     pub fn new(deaths: &[Death]) -> Self {
+        Self::with(deaths, Calls::new)
+    }
+
+    /// A world in which no call is blamed for the deaths it meets: threads meet each
+    /// other's.
+    pub fn of_many(deaths: &[Death]) -> Self {
+        let attempts = u32::try_from(deaths.len()).unwrap();
+        Self::with(deaths, |process| Calls::with_attempts(process, attempts))
+    }
+
+    fn with(
+        deaths: &[Death],
+        calls: impl Fn(Proxy<dyn Process>) -> Calls<Proxy<dyn Process>>,
+    ) -> Self {
         let fate = Arc::new(Mutex::new(Fate::new(&[])));
         let (died, has_died) = channel();
         let files = Arc::new(MemoryFiles::new());
@@ -232,7 +246,7 @@ impl World {
         let (life, process) = supervisor.start();
         let anchor = process.try_clone().unwrap();
         thread::spawn(move || supervisor.watch(life, anchor, &has_died));
-        let process = Calls::new(process);
+        let process = calls(process);
         let world = Self {
             files,
             fate,

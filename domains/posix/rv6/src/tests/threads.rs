@@ -164,7 +164,7 @@ impl Drop for EndsWithTheTest {
 fn run(rounds: u8, deaths: &[Death]) -> (usize, usize) {
     // All of them are threads of one domain.
     let domain = Domain::new();
-    let world = domain.run(|| World::new(deaths));
+    let world = domain.run(|| World::of_many(deaths));
     let shared = domain.run(|| Shared::new(&world, rounds));
     thread::scope(|scope| {
         for own in 0..THREADS {
