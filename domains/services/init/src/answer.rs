@@ -1,4 +1,4 @@
-//! Answers that the supervisor waits for, which it does for nobody without an end.
+//! Answers that the supervisor waits for: for none without an end.
 //!
 //! What does not answer in time is ended: then the call into it comes back.
 
