@@ -37,6 +37,17 @@ pub struct DomainStatus {
 /// State of a domain that is dead and will be started again.
 pub const STATE_WAITING: u32 = 5;
 
+/// A part of the kernel's log that was copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Exchangeable)]
+#[repr(C)]
+pub struct LogPart {
+    /// Bytes; 0: there is no more.
+    pub length: u64,
+    /// The position behind them. It is not so many bytes further: not all that the log
+    /// keeps is shown.
+    pub next: u64,
+}
+
 /// Resources in use; each is the same before a domain starts and after its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Exchangeable)]
 #[repr(C)]
@@ -266,8 +277,8 @@ pub trait Supervisor {
         name: &str,
         image: &str,
     ) -> RpcResult<Result<UpgradeReport, SupervisorError>>;
-    /// Copies kernel log from position `from`; bytes copied. 0: no more.
-    fn log(&self, from: u64, into: &mut [u8]) -> RpcResult<u64>;
+    /// Copies kernel log from position `from` on; 0 is the oldest there is.
+    fn log(&self, from: u64, into: &mut [u8]) -> RpcResult<LogPart>;
     /// Copies crash record `sequence` (the first is 1); its length, 0: none.
     fn crash_record(&self, sequence: u64, into: &mut [u8]) -> RpcResult<u64>;
     /// Fills `list` with the edges of the domain graph; how many there are.

@@ -214,6 +214,17 @@ pub fn overflow() -> ! {
 
 /// Begins the end of a domain. Returns at once; later calls change nothing.
 pub fn begin(domain: &'static Domain, cause: DeathCause, crash: Option<(&RawCrash, &[u8])>) {
+    begin_of(domain, domain.id(), cause, crash);
+}
+
+/// Begins the end of the domain with this id, unless another is in its slot by now: who
+/// ends it by its id holds nothing that keeps the slot.
+pub fn begin_of(
+    domain: &'static Domain,
+    id: u64,
+    cause: DeathCause,
+    crash: Option<(&RawCrash, &[u8])>,
+) {
     if domain.is_kernel() {
         return;
     }
@@ -222,7 +233,7 @@ pub fn begin(domain: &'static Domain, cause: DeathCause, crash: Option<(&RawCras
     let preempt = PreemptOff::new();
     // Under the lock so that nobody sees it dying without a cause.
     let was_alive = domain.with(|body| {
-        let was_alive = domain.set_dying();
+        let was_alive = domain.set_dying(id);
         if was_alive {
             body.end = Some((cause, 0));
         }

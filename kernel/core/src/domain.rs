@@ -212,9 +212,10 @@ impl Domain {
         self.life.run();
     }
 
-    /// Marks it dying, so that new crossings fail; false if it was before.
-    pub fn set_dying(&self) -> bool {
-        let was_alive = self.life.end();
+    /// Marks the domain with this id dying, so that new crossings fail; false if it was
+    /// before, or another is in the slot by now.
+    pub fn set_dying(&self, id: u64) -> bool {
+        let was_alive = self.life.end(id);
         if was_alive {
             self.died_ns
                 .store(crate::machine::get().now_ns(), Ordering::Release);

@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 
 use abi::services::DomainState;
 
-use crate::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, const_fn};
+use crate::atomic::{AtomicBool, AtomicU64, Ordering, const_fn};
 use crate::sync::SpinLock;
 use crate::thread::DomainSlot;
 
@@ -24,7 +24,9 @@ pub const MAX_DOMAINS: usize = 16_384;
 #[repr(C)]
 pub struct Life {
     slot: DomainSlot,
-    state: AtomicU32,
+    /// Generation and state in one word, so that who means one domain cannot end the
+    /// next: see [`word`].
+    state: AtomicU64,
     generation: AtomicU64,
     /// The slot is taken, and not reused before its starter has read how it ended.
     is_kept: AtomicBool,
@@ -43,7 +45,7 @@ impl Life {
                     index,
                     rights: abi::protection::rights_of(index),
                 },
-                state: AtomicU32::new(state as u32),
+                state: AtomicU64::new(word(generation, state)),
                 generation: AtomicU64::new(generation),
                 is_kept: AtomicBool::new(false),
                 is_quiet: AtomicBool::new(true),
@@ -68,7 +70,7 @@ impl Life {
 
     /// Where in its life the domain is.
     pub fn state(&self) -> DomainState {
-        match self.state.load(Ordering::Acquire) {
+        match self.state.load(Ordering::Acquire) & STATE_MASK {
             1 => DomainState::Starting,
             2 => DomainState::Running,
             3 => DomainState::Dying,
@@ -81,26 +83,29 @@ impl Life {
     pub fn begin(&self) {
         self.slot.live.store(self.generation(), Ordering::Release);
         // Last: who finds it may end it at once, and that must not be undone.
-        self.state
-            .store(DomainState::Starting as u32, Ordering::Release);
+        self.set(DomainState::Starting);
     }
 
     /// Its entry is about to be called.
     pub fn run(&self) {
         // Fails when it is dying.
+        let generation = self.generation();
         let _ = self.state.compare_exchange(
-            DomainState::Starting as u32,
-            DomainState::Running as u32,
+            word(generation, DomainState::Starting),
+            word(generation, DomainState::Running),
             Ordering::AcqRel,
             Ordering::Acquire,
         );
     }
 
-    /// Marks it dying, so that new crossings fail; false if it was before.
-    pub fn end(&self) -> bool {
-        let lives =
-            |state| state == DomainState::Starting as u32 || state == DomainState::Running as u32;
-        let to_dying = |state| lives(state).then_some(DomainState::Dying as u32);
+    /// Marks the domain with this id dying, so that new crossings fail; false if it was
+    /// before, or the slot has another domain by now.
+    pub fn end(&self, id: u64) -> bool {
+        let generation = generation_of(id);
+        let starting = word(generation, DomainState::Starting);
+        let running = word(generation, DomainState::Running);
+        let dying = word(generation, DomainState::Dying);
+        let to_dying = |state| (state == starting || state == running).then_some(dying);
         let before = self
             .state
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, to_dying);
@@ -124,8 +129,12 @@ impl Life {
 
     /// Everything it had is freed.
     pub fn set_dead(&self) {
-        self.state
-            .store(DomainState::Dead as u32, Ordering::Release);
+        self.set(DomainState::Dead);
+    }
+
+    fn set(&self, state: DomainState) {
+        let word = word(self.generation(), state);
+        self.state.store(word, Ordering::Release);
     }
 
     /// Lets the slot be taken again once the domain is dead: its starter has learned
@@ -146,6 +155,18 @@ impl Life {
         let id = id_of(self.slot.index, generation);
         self.slot.id.store(id, Ordering::Release);
     }
+}
+
+const fn generation_of(id: u64) -> u64 {
+    id >> 16
+}
+
+/// The bits of a [`word`] that are the state.
+const STATE_MASK: u64 = 0xff;
+
+/// Generation and state of the domain in a slot.
+const fn word(generation: u64, state: DomainState) -> u64 {
+    generation << 8 | state as u64
 }
 
 const fn id_of(index: u32, generation: u64) -> u64 {

@@ -25,18 +25,22 @@ fn main() -> ExitCode {
     let mut position = if options.has('c') { 1 } else { 0 };
     loop {
         let answer = match options.has('c') {
-            true => supervisor.crash_record(position, &mut buffer),
-            false => supervisor.log(position, &mut buffer),
+            true => supervisor
+                .crash_record(position, &mut buffer)
+                .map(|length| (length, position + 1)),
+            false => supervisor
+                .log(position, &mut buffer)
+                .map(|part| (part.length, part.next)),
         };
-        let Ok(count) = answer else {
+        let Ok((length, next)) = answer else {
             complain!("the supervisor does not answer");
             return ExitCode::FAILURE;
         };
-        let length = usize::try_from(count).unwrap_or(0).min(buffer.len());
+        let length = usize::try_from(length).unwrap_or(0).min(buffer.len());
         if length == 0 {
             return ExitCode::SUCCESS;
         }
         posix::print_bytes(&buffer[..length]);
-        position += if options.has('c') { 1 } else { count };
+        position = next;
     }
 }

@@ -89,7 +89,10 @@ fn an_end_is_neither_missed_nor_undone() {
         let creator = spawn(&table, |table| create(table).life.run());
         // As the end of its parent, which looks for children.
         let ended = table.living().inspect(|domain| {
-            assert!(domain.life.end(), "it was alive and goes on");
+            assert!(
+                domain.life.end(domain.life.id()),
+                "it was alive and goes on"
+            );
         });
         let ended = ended.count();
         creator.join().unwrap();
@@ -105,8 +108,8 @@ fn an_end_is_neither_missed_nor_undone() {
 fn of_two_who_end_a_domain_one_does() {
     models::check(|| {
         let (table, domain) = with_one();
-        let other = spawn(&table, |_| domain.life.end());
-        assert_ne!(domain.life.end(), other.join().unwrap());
+        let other = spawn(&table, |_| domain.life.end(domain.life.id()));
+        assert_ne!(domain.life.end(domain.life.id()), other.join().unwrap());
     });
 }
 
@@ -119,7 +122,7 @@ fn a_dead_domain_is_not_taken_for_the_next_in_its_slot() {
         let successor = {
             let is_dead = Arc::clone(&is_dead);
             spawn(&table, move |table| {
-                first.life.end();
+                first.life.end(first.life.id());
                 first.reclaim();
                 is_dead.store(true, Ordering::Release);
                 create(table);
@@ -136,10 +139,31 @@ fn a_dead_domain_is_not_taken_for_the_next_in_its_slot() {
 }
 
 #[test]
+fn who_ends_a_domain_does_not_end_the_next_in_its_slot() {
+    models::check(|| {
+        let (table, first) = with_one();
+        let id = first.life.id();
+        let successor = spawn(&table, move |table| {
+            first.life.end(id).then(|| {
+                first.reclaim();
+                create(table).life.id()
+            })
+        });
+        let has_ended = first.life.end(id);
+        let next = successor.join().unwrap();
+        assert_eq!(has_ended, next.is_none());
+        assert!(
+            next.is_none_or(|next| table.is_live(next)),
+            "ended by mistake"
+        );
+    });
+}
+
+#[test]
 fn a_slot_is_taken_by_one() {
     models::check(|| {
         let (table, domain) = with_one();
-        domain.life.end();
+        domain.life.end(domain.life.id());
         domain.reclaim();
         let other = spawn(&table, |table| create(table).life.id());
         let id = create(&table).life.id();
@@ -152,7 +176,7 @@ fn a_slot_is_taken_when_it_is_reclaimed_and_let_go_of() {
     models::check(|| {
         let table = Table::new();
         let domain = create(&table);
-        domain.life.end();
+        domain.life.end(domain.life.id());
         let table = Arc::new(table);
         let reaper = spawn(&table, |_| domain.reclaim());
         let starter = spawn(&table, |_| {
@@ -172,7 +196,7 @@ fn who_leaves_a_dying_domain_waits_for_its_devices() {
     models::check(|| {
         let (table, domain) = with_one();
         let killer = spawn(&table, |_| {
-            domain.life.end();
+            domain.life.end(domain.life.id());
             domain.devices.with_mut(|_| ());
             domain.life.set_quiet();
         });

@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 
 use exchange::{Proxy, RpcResult};
 use interfaces::supervisor::{
-    AuditReport, CrashCause, DomainStatus, EdgeStatus, Injection, InjectionReport, STATE_WAITING,
-    Supervisor, SupervisorError, TracedCall, UpgradeReport,
+    AuditReport, CrashCause, DomainStatus, EdgeStatus, Injection, InjectionReport, LogPart,
+    STATE_WAITING, Supervisor, SupervisorError, TracedCall, UpgradeReport,
 };
 use runtime::sync::Mutex;
 use runtime::time::{Duration, Instant};
@@ -253,9 +253,11 @@ impl Supervisor for Service {
         self.administer(|| self.system.upgrade_from_archive(name, image))
     }
 
-    fn log(&self, from: u64, into: &mut [u8]) -> RpcResult<u64> {
+    fn log(&self, from: u64, into: &mut [u8]) -> RpcResult<LogPart> {
         let read = self.system.control().read_log(from, into);
-        Ok(read.map_or(0, |(count, _)| count as u64))
+        let (length, next) = read.unwrap_or((0, from));
+        let length = length as u64;
+        Ok(LogPart { length, next })
     }
 
     fn crash_record(&self, sequence: u64, into: &mut [u8]) -> RpcResult<u64> {

@@ -68,7 +68,7 @@ pub(super) fn domain_kill(id: u64, cause: u32) -> Answer {
         if domain::is_supervisor(domain) {
             return Err(ServiceError::Denied);
         }
-        death::begin(domain, cause, None);
+        death::begin_of(domain, id, cause, None);
         Ok(())
     }))
 }

@@ -68,7 +68,7 @@ impl Machine {
     /// As `death::begin`.
     pub fn kill(&self, which: usize) {
         let domain = &self.domains[which];
-        assert!(domain.life.end());
+        assert!(domain.life.end(domain.life.id()));
         let ticket = self.new_ticket();
         domain.death_ticket.store(ticket, Ordering::SeqCst);
         self.interrupt_cpu();
