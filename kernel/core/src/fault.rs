@@ -159,8 +159,20 @@ pub fn commit_pending() {
     } else if let Some(domain) = crate::domain::find(id) {
         // If that fails, the domain is dead or memory has run out: whoever
         // wanted it to crash sees that it did not.
-        let _ = strike_anybody(domain, number);
+        let _ = undisturbed(|| strike_anybody(domain, number));
     }
+}
+
+/// Does the kernel's work at the end of a service, where the thread could be brought out
+/// of a domain that dies: the stack of a thread that is just being made would be lost.
+fn undisturbed<R>(work: impl FnOnce() -> R) -> R {
+    let control = thread::control();
+    // SAFETY: the control block is the running thread's own.
+    unsafe { (*control).kernel_depth += 1 };
+    let result = work();
+    // SAFETY: as above.
+    unsafe { (*control).kernel_depth -= 1 };
+    result
 }
 
 fn commit(number: u32) {
