@@ -1,9 +1,7 @@
 //! Tests side by side: a few at a time, each in its turn.
 //!
 //! What a test shows must not depend on how busy the host is, so as many run as
-//! the host has processors. A test that measures time runs [alone].
-//!
-//! [alone]: super::scenario::Scenario::is_alone
+//! the host has processors.
 
 use std::sync::Mutex;
 use std::sync::PoisonError;

@@ -196,15 +196,13 @@ pub fn command(tree: &Tree, options: &TestOptions) -> Result<u8, ToolError> {
         let places = scenario.places().into_iter();
         places.map(move |place| (scenario, place))
     });
-    let (alone, beside): (Vec<_>, Vec<_>) = systems
+    let systems: Vec<_> = systems
         .filter(|(scenario, place)| is_wanted(scenario.speed(), &scenario.name_at(*place)))
-        .partition(|(scenario, _)| scenario.is_alone());
+        .collect();
     let number = options.jobs.map_or_else(jobs::default_number, usize::from);
-    for (systems, number) in [(&beside, number), (&alone, 1)] {
-        counts.add(jobs::run(systems, number, |(scenario, place)| {
-            scenario.run(tree, *place)
-        })?);
-    }
+    counts.add(jobs::run(&systems, number, |(scenario, place)| {
+        scenario.run(tree, *place)
+    })?);
     for campaign in &campaigns::CAMPAIGNS {
         if is_wanted(campaign.speed(), &campaign.full_name()) {
             counts.add(campaign.run(tree)?);

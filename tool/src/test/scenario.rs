@@ -96,8 +96,6 @@ pub struct Scenario {
     #[serde(default = "default_timeout")]
     timeout: u64,
     audit: Option<bool>,
-    #[serde(default)]
-    alone: bool,
     #[serde(default = "default_memory")]
     memory: String,
     #[serde(default)]
@@ -197,11 +195,6 @@ impl Scenario {
     /// How long it takes.
     pub const fn speed(&self) -> Speed {
         self.speed
-    }
-
-    /// Whether it measures time, so that nothing may run beside it.
-    pub const fn is_alone(&self) -> bool {
-        self.alone
     }
 
     /// Where it is run: on each machine, with each number of processors.
