@@ -8,8 +8,9 @@
 //! - [`archive`], [`disk`]: what a machine is booted with;
 //! - [`progress`], [`error`]: what the person at the terminal sees.
 //!
-//! The tool is also cargo's compiler wrapper while it builds images
-//! ([`build::wrapper`]): that is how `unsafe` is refused whatever a crate says.
+//! The tool is also cargo's compiler wrapper and the compiler's linker while it builds
+//! images ([`build::wrapper`], [`build::linker`]): that is how `unsafe` and foreign
+//! objects are refused whatever a crate says.
 
 #![forbid(unsafe_code)]
 
@@ -40,6 +41,9 @@ use tree::Tree;
 fn main() -> ExitCode {
     if build::confine::is_wanted() {
         return build::confine::run();
+    }
+    if build::linker::is_wanted() {
+        return build::linker::run();
     }
     if build::wrapper::is_wanted() {
         return build::wrapper::run();

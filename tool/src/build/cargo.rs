@@ -12,6 +12,7 @@ use super::BuildError;
 use super::gate::Gate;
 use super::keys::Keys;
 use super::sources;
+use super::surroundings;
 use super::trust::TrustError;
 use super::wrapper::{self, WRAPPER_ROOT};
 use crate::cli::Machine;
@@ -23,15 +24,19 @@ use crate::tree::Tree;
 pub const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// Flags that make an executable an image (see `domain_image::Layout`).
-const IMAGE_FLAGS: [&str; 8] = [
+const IMAGE_FLAGS: [&str; 4] = [
     "--cfg=redleaf_image",
     "-Cpanic=abort",
     "-Crelocation-model=pie",
     "-Cforce-frame-pointers=yes",
-    "-Clink-arg=-nostdlib",
-    "-Clink-arg=-nostartfiles",
-    "-Clink-arg=-static-pie",
-    "-Clink-arg=-Wl,--no-dynamic-linker,-z,text,--gc-sections,-e,redleaf_entry,-z,norelro,\
+];
+
+/// What they say to the linker.
+pub const IMAGE_LINK_ARGUMENTS: [&str; 4] = [
+    "-nostdlib",
+    "-nostartfiles",
+    "-static-pie",
+    "-Wl,--no-dynamic-linker,-z,text,--gc-sections,-e,redleaf_entry,-z,norelro,\
      --build-id=none,-z,max-page-size=4096,-z,separate-code,-z,noexecstack",
 ];
 
@@ -175,7 +180,9 @@ impl Workspace {
     /// Asks cargo about the workspace in `root`. Dependencies may depend on the
     /// compiler's flags, separated by `\x1f`.
     pub fn read_with(root: &Path, flags: &str) -> Result<Self, ToolError> {
-        let output = Command::new(cargo())
+        let mut command = Command::new(cargo());
+        surroundings::clear(&mut command);
+        let output = command
             .args(["metadata", "--format-version", "1", "--locked"])
             .args(["--filter-platform", TARGET])
             .current_dir(root)
@@ -330,9 +337,11 @@ pub fn build_images(
     step: &Step,
 ) -> Result<Vec<Executable>, ToolError> {
     let mut command = wrapped(tree, gate, "images")?;
+    let linked = IMAGE_LINK_ARGUMENTS.map(|argument| format!("-Clink-arg={argument}"));
+    let flags = [IMAGE_FLAGS.join("\x1f"), linked.join("\x1f")].join("\x1f");
     command
         .args(["--bins", "--profile", "image"])
-        .env("CARGO_ENCODED_RUSTFLAGS", IMAGE_FLAGS.join("\x1f"));
+        .env("CARGO_ENCODED_RUSTFLAGS", flags);
     for package in packages {
         command.args(["-p", &package.id]);
     }
@@ -468,9 +477,11 @@ fn run(
         .unwrap_or_default();
     let status = child.wait().map_err(start_error("cargo"))?;
     if !status.success() {
-        // The wrapper has said why in one line.
-        let refused = messages
-            .lines()
+        // The wrapper or the linker has said why in one line; rustc makes a note of
+        // what a linker says.
+        let lines = messages.lines().map(str::trim_start);
+        let refused = lines
+            .map(|line| line.strip_prefix("= note: ").unwrap_or(line))
             .find_map(|line| line.strip_prefix("redleaf: "));
         if let Some(reason) = refused {
             return Err(BuildError::Refused(reason.to_owned()).into());

@@ -3,7 +3,8 @@
 //! Whoever wants cargo to build asks [`Gate::pass`] first: [`Gate::cargo`] is the
 //! only way to such a command. The checks, in this order, are of
 //!
-//! 1. names in the tree ([`places`]): cargo must not be configured by it;
+//! 1. names in the tree ([`places`]) and what configures cargo from outside of it
+//!    ([`surroundings`]);
 //! 2. manifests ([`manifests`]), which cargo has not read yet;
 //! 3. tokens of untrusted sources ([`sources`]);
 //! 4. `Cargo.lock`: crates, versions, source and checksums ([`trust`]);
@@ -20,7 +21,7 @@ use tempfile::TempDir;
 
 use super::cargo::{Workspace, cargo, start_error};
 use super::trust::{self, TrustError};
-use super::{confine, layers, manifests, places, sources};
+use super::{confine, layers, manifests, places, sources, surroundings};
 use crate::error::ToolError;
 use crate::tree::Tree;
 
@@ -41,6 +42,7 @@ impl Gate {
     pub fn pass(tree: &Tree) -> Result<Self, ToolError> {
         let root = tree.root();
         places::check(root)?;
+        surroundings::check(root)?;
         let members = manifests::check(root)?;
         for member in members.iter().filter(|member| member.is_untrusted()) {
             sources::check_member(root, member)?;
@@ -81,10 +83,8 @@ impl Gate {
         }
         let mut command =
             confine::command(&cargo(), &self.keys, &writable).map_err(start_error("the tool"))?;
-        command
-            .env("TMPDIR", self.temporary.path())
-            // A compiler that believes to be unstable accepts `#![feature(…)]`.
-            .env_remove("RUSTC_BOOTSTRAP");
+        surroundings::clear(&mut command);
+        command.env("TMPDIR", self.temporary.path());
         Ok(command)
     }
 }

@@ -3,9 +3,9 @@
 //! Domains and programs are ordinary packages whose binaries are linked as
 //! position-independent images without the standard library ([`mod@cargo`]). The
 //! build refuses what it does not trust ([`gate`], [`wrapper`]), runs cargo where it
-//! cannot read the key ([`confine`]), looks at the machine code that came of it
-//! ([`mod@code`]), then signs every image ([`sign`]) with a key made for this checkout
-//! ([`keys`]), whose public half is compiled into the kernels.
+//! cannot read the key ([`confine`]), looks at what is linked ([`linker`]) and at the
+//! machine code that came of it ([`mod@code`]), then signs every image ([`sign`]) with a
+//! key made for this checkout ([`keys`]), whose public half is compiled into the kernels.
 
 mod cargo;
 mod code;
@@ -15,11 +15,13 @@ pub mod holes;
 mod interfaces;
 mod keys;
 pub mod layers;
+pub mod linker;
 mod manifests;
 pub mod places;
 mod role;
 mod sign;
 mod sources;
+mod surroundings;
 mod tokens;
 pub mod trust;
 pub mod wrapper;

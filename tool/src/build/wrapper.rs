@@ -4,18 +4,21 @@
 //! kernel. A crate of an untrusted room gets `-Funsafe_code`, which no attribute in
 //! its source can lift; code that trusted macros generate keeps its own span and
 //! passes. Then the files that the compiler has read are looked at ([`sources`]), and
-//! the crate itself for holes of the compiler and for interfaces ([`holes`]): a crate that is refused has
-//! not been compiled, as far as cargo knows.
+//! the crate itself for holes of the compiler and for interfaces ([`holes`]): a crate
+//! that is refused has not been compiled, as far as cargo knows. An image is linked by
+//! the tool as well ([`linker`]).
 
+use std::collections::hash_map::DefaultHasher;
 use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::hash::{BuildHasher, BuildHasherDefault};
+use std::io;
 use std::os::unix::fs::symlink;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use super::holes;
-use super::sources;
+use super::{holes, linker, sources};
 use crate::error::ToolError;
 use crate::tree::{self, Tree};
 
@@ -34,22 +37,30 @@ pub const INTERFACES: &str = "interfaces";
 /// The host tool's; it is in no image.
 pub const TOOL_ROOM: &str = "tool";
 
-/// The tool under a name that changes with the rules of [`holes`]. Cargo compiles a
-/// crate again for a wrapper of another name, so none stays that was examined by
-/// other rules.
+/// The tool under a name that changes with the rules of [`holes`] and [`linker`]. Cargo
+/// compiles a crate again for a wrapper of another name, so none stays that was
+/// examined by other rules. The linker's name lies beside it.
 ///
 /// # Errors
 /// [`ToolError::File`] if there can be no such name.
 pub fn link(tree: &Tree) -> Result<PathBuf, ToolError> {
     let tool = tree::own_path().map_err(ToolError::file("find", Path::new("the tool")))?;
-    let folder = tree.make_target(&format!("wrapper/{:016x}", holes::rules()))?;
-    let link = folder.join("redleaf-tool");
+    let rules = (holes::rules(), include_str!("linker.rs"));
+    let rules = BuildHasherDefault::<DefaultHasher>::default().hash_one(rules);
+    let folder = tree.make_target(&format!("wrapper/{rules:016x}"))?;
+    link_in(&folder, linker::NAME, &tool)?;
+    link_in(&folder, "redleaf-tool", &tool)
+}
+
+/// A name for the tool.
+fn link_in(folder: &Path, name: &str, tool: &Path) -> Result<PathBuf, ToolError> {
+    let link = folder.join(name);
     if fs::read_link(&link).is_ok_and(|old| old == tool) {
         return Ok(link);
     }
     // A new name first: another build may be using it.
     let new = folder.join(format!("new.{}", std::process::id()));
-    symlink(&tool, &new).map_err(ToolError::file("make", &new))?;
+    symlink(tool, &new).map_err(ToolError::file("make", &new))?;
     fs::rename(&new, &link).map_err(ToolError::file("make", &link))?;
     Ok(link)
 }
@@ -75,14 +86,29 @@ pub fn run() -> ExitCode {
     command.args(arguments);
     let error = match folder.filter(|folder| is_untrusted(&root, folder)) {
         None => command.exec(),
-        Some(folder) => match command.arg("-Funsafe_code").status() {
-            Ok(status) if status.success() => return look(&root, &folder, rustc, arguments),
-            Ok(_) => return ExitCode::FAILURE,
+        Some(folder) => match compile(&mut command, rustc) {
+            Ok(true) => return look(&root, &folder, rustc, arguments),
+            Ok(false) => return ExitCode::FAILURE,
             Err(error) => error,
         },
     };
     eprintln!("redleaf: cannot start {}: {error}", rustc.display());
     ExitCode::FAILURE
+}
+
+/// Runs rustc on an untrusted crate; whether it succeeded. Of an option that is given
+/// twice, the last one counts.
+fn compile(command: &mut Command, rustc: &OsString) -> io::Result<bool> {
+    let linker = std::env::args_os().next().unwrap_or_default();
+    let linker = Path::new(&linker).with_file_name(linker::NAME);
+    let sysroot = Command::new(rustc).args(["--print", "sysroot"]).output()?;
+    let sysroot = String::from_utf8_lossy(&sysroot.stdout);
+    let status = command
+        .arg("-Funsafe_code")
+        .arg(format!("-Clinker={}", linker.display()))
+        .env(linker::SYSROOT, sysroot.trim())
+        .status()?;
+    Ok(status.success())
 }
 
 /// Looks at a crate that was compiled from the package in `folder`.

@@ -64,6 +64,9 @@ struct Attack {
     /// Files, a text in each, and what takes its place.
     #[serde(default)]
     replace: BTreeMap<String, (String, String)>,
+    /// Variables of its environment.
+    #[serde(default)]
+    environment: BTreeMap<String, String>,
     /// Symbolic links and where they lead.
     #[serde(default)]
     link: BTreeMap<String, String>,
@@ -137,7 +140,14 @@ fn parse(text: &str) -> Result<Vec<Attack>, TestError> {
 }
 
 /// Runs the tool on the copy.
-fn redleaf(scratch: &Scratch, script: bool, arguments: &[String]) -> Result<Output, ToolError> {
+fn redleaf(
+    scratch: &Scratch,
+    script: bool,
+    environment: &BTreeMap<String, String>,
+    arguments: &[String],
+) -> Result<Output, ToolError> {
+    let environment = environment.iter();
+    let environment = environment.map(|(name, value)| (name, scratch.fill(value)));
     let program = if script {
         scratch.root().join("redleaf")
     } else {
@@ -148,6 +158,7 @@ fn redleaf(scratch: &Scratch, script: bool, arguments: &[String]) -> Result<Outp
         .current_dir(scratch.root())
         .env("REDLEAF_ROOT", scratch.root())
         .env("CARGO_TARGET_DIR", scratch.target())
+        .envs(environment)
         .stdin(Stdio::null())
         .output()
         .map_err(start_error(&program.display().to_string()))
@@ -164,7 +175,7 @@ impl Attack {
         let output = self.make(tree, scratch).and_then(|()| {
             let default = || COMMAND.map(str::to_owned).to_vec();
             let command = self.command.clone().unwrap_or_else(default);
-            redleaf(scratch, self.script, &command)
+            redleaf(scratch, self.script, &self.environment, &command)
         });
         let after = scratch.signed();
         let strays = scratch.restore()?;
