@@ -82,11 +82,11 @@ pub struct Attributes {
     /// Blocks of 512 bytes it takes.
     pub blocks: u64,
     /// Last access, seconds since 1970 UTC.
-    pub accessed_s: u64,
+    pub accessed_s: i64,
     /// Last change of the contents, seconds since 1970 UTC.
-    pub modified_s: u64,
+    pub modified_s: i64,
     /// Last change of the attributes, seconds since 1970 UTC.
-    pub changed_s: u64,
+    pub changed_s: i64,
 }
 
 /// Why an operation failed.
@@ -124,6 +124,16 @@ pub enum FileError {
     /// The file system died at each of several attempts, or did not come back.
     /// Whether the change was made is unknown.
     Lost = 15,
+}
+
+/// What [`FileSystem::append`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Exchangeable)]
+#[repr(C)]
+pub struct Appended {
+    /// How many bytes, fewer than given where space ran out.
+    pub bytes: u64,
+    /// The offset after them.
+    pub end: u64,
 }
 
 /// A file's name, as bytes.
@@ -188,11 +198,12 @@ pub trait FileSystem {
     #[repeatable]
     fn read(&self, inode: Inode, offset: u64, into: &mut [u8])
     -> RpcResult<Result<u64, FileError>>;
-    /// Writes at `offset`, growing the file; how many bytes.
+    /// Writes at `offset`, growing the file; how many bytes, fewer than given where
+    /// space ran out.
     #[repeatable]
     fn write(&self, inode: Inode, offset: u64, from: &[u8]) -> RpcResult<Result<u64, FileError>>;
-    /// Writes at the end of the file as one step; the offset after the bytes.
-    fn append(&self, inode: Inode, from: &[u8]) -> RpcResult<Result<u64, FileError>>;
+    /// Writes at the end of the file as one step.
+    fn append(&self, inode: Inode, from: &[u8]) -> RpcResult<Result<Appended, FileError>>;
     /// Sets the length.
     #[repeatable]
     fn truncate(&self, inode: Inode, size: u64) -> RpcResult<Result<(), FileError>>;
@@ -238,13 +249,13 @@ pub trait FileSystem {
     /// Sets permission bits.
     #[repeatable]
     fn set_mode(&self, inode: Inode, mode: u32) -> RpcResult<Result<(), FileError>>;
-    /// Sets access and modification time.
+    /// Sets access and modification time, each as near as the file system can keep it.
     #[repeatable]
     fn set_times(
         &self,
         inode: Inode,
-        accessed_s: u64,
-        modified_s: u64,
+        accessed_s: i64,
+        modified_s: i64,
     ) -> RpcResult<Result<(), FileError>>;
     /// Fills `entries` from position `cookie` (0: the start); how many.
     #[repeatable]

@@ -303,7 +303,7 @@ pub trait Process {
     /// Sets permission bits.
     fn chmod(&self, path: &[u8], mode: u32) -> RpcResult<Result<(), Errno>>;
     /// Sets access and modification time, seconds since 1970 UTC.
-    fn utimes(&self, path: &[u8], accessed_s: u64, modified_s: u64)
+    fn utimes(&self, path: &[u8], accessed_s: i64, modified_s: i64)
     -> RpcResult<Result<(), Errno>>;
     /// Changes the working directory.
     fn chdir(&self, lane: Lane, path: &[u8]) -> RpcResult<Result<(), Errno>>;

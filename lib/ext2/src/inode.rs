@@ -5,7 +5,7 @@ use crate::cache::Content;
 use crate::error::{Corruption, Error};
 use crate::outcome::{Outcome, lost};
 use crate::superblock::{Geometry, ROOT_INODE};
-use crate::{BlockStore, Clock, Ext2, FileKind, InodeNumber, Stat};
+use crate::{BlockStore, Clock, Ext2, FileKind, InodeNumber, Stat, stamp};
 
 /// Bytes of a target that fit where the block pointers would be.
 pub(crate) const FAST_SYMLINK_BYTES: usize = 60;
@@ -19,15 +19,12 @@ pub(crate) const FLAG_INDEX: u32 = 0x1000;
 /// Block map formats of ext4 that the feature bits should have announced.
 const FLAGS_FOREIGN: u32 = 0x0008_0000 | 0x1000_0000;
 /// The classic part of an inode, which every revision has.
-const CLASSIC_BYTES: usize = 128;
+pub(crate) const CLASSIC_BYTES: usize = 128;
 
 mod field {
     pub const MODE: usize = 0;
     pub const UID: usize = 2;
     pub const SIZE: usize = 4;
-    pub const ATIME: usize = 8;
-    pub const CTIME: usize = 12;
-    pub const MTIME: usize = 16;
     pub const DTIME: usize = 20;
     pub const GID: usize = 24;
     pub const LINKS: usize = 26;
@@ -39,9 +36,6 @@ mod field {
     pub const SIZE_HIGH: usize = 108;
     pub const UID_HIGH: usize = 120;
     pub const GID_HIGH: usize = 122;
-    pub const EXTRA_BYTES: usize = 128;
-    /// Sub-second parts: of ctime, mtime and atime.
-    pub const EXTRA_TIMES: [usize; 3] = [132, 136, 140];
 }
 
 /// An inode's fields in memory.
@@ -52,9 +46,9 @@ pub(crate) struct Inode {
     pub uid: u32,
     pub gid: u32,
     pub size: u64,
-    pub atime_s: u32,
-    pub ctime_s: u32,
-    pub mtime_s: u32,
+    pub atime_s: i64,
+    pub ctime_s: i64,
+    pub mtime_s: i64,
     /// When it was deleted; on the orphan list, the next inode of the list.
     pub dtime_s: u32,
     pub links: u16,
@@ -69,7 +63,7 @@ pub(crate) struct Inode {
 
 impl Inode {
     /// An inode that was just allocated.
-    pub fn new(number: InodeNumber, kind: FileKind, permissions: u16, now_s: u32) -> Self {
+    pub fn new(number: InodeNumber, kind: FileKind, permissions: u16, now_s: i64) -> Self {
         Self {
             number,
             mode: kind.mode_bits() | (permissions & 0o7777),
@@ -104,9 +98,9 @@ impl Inode {
             uid: half(field::UID, field::UID_HIGH),
             gid: half(field::GID, field::GID_HIGH),
             size: u64::from(u32_at(bytes, field::SIZE)) | u64::from(size_high) << 32,
-            atime_s: u32_at(bytes, field::ATIME),
-            ctime_s: u32_at(bytes, field::CTIME),
-            mtime_s: u32_at(bytes, field::MTIME),
+            atime_s: stamp::ACCESS.read(bytes),
+            ctime_s: stamp::CHANGE.read(bytes),
+            mtime_s: stamp::MODIFICATION.read(bytes),
             dtime_s: u32_at(bytes, field::DTIME),
             links: u16_at(bytes, field::LINKS),
             sectors: u32_at(bytes, field::SECTORS),
@@ -118,7 +112,6 @@ impl Inode {
     }
 
     fn emit(&self, bytes: &mut [u8]) {
-        self.emit_extra_times(bytes);
         put_u16(bytes, field::MODE, self.mode);
         put_u16(bytes, field::UID, self.uid as u16);
         put_u16(bytes, field::UID_HIGH, (self.uid >> 16) as u16);
@@ -128,9 +121,9 @@ impl Inode {
         if self.kind() == Some(FileKind::Regular) {
             put_u32(bytes, field::SIZE_HIGH, (self.size >> 32) as u32);
         }
-        put_u32(bytes, field::ATIME, self.atime_s);
-        put_u32(bytes, field::CTIME, self.ctime_s);
-        put_u32(bytes, field::MTIME, self.mtime_s);
+        stamp::ACCESS.write(bytes, self.atime_s);
+        stamp::CHANGE.write(bytes, self.ctime_s);
+        stamp::MODIFICATION.write(bytes, self.mtime_s);
         put_u32(bytes, field::DTIME, self.dtime_s);
         put_u16(bytes, field::LINKS, self.links);
         put_u32(bytes, field::SECTORS, self.sectors);
@@ -140,24 +133,6 @@ impl Inode {
         }
         put_u32(bytes, field::GENERATION, self.generation);
         put_u32(bytes, field::ATTRIBUTES, self.attributes);
-    }
-
-    /// Clears the sub-second part of each time that is about to change.
-    fn emit_extra_times(&self, bytes: &mut [u8]) {
-        if bytes.len() <= CLASSIC_BYTES {
-            return;
-        }
-        let extra_end = CLASSIC_BYTES + usize::from(u16_at(bytes, field::EXTRA_BYTES));
-        let times = [
-            (field::CTIME, self.ctime_s),
-            (field::MTIME, self.mtime_s),
-            (field::ATIME, self.atime_s),
-        ];
-        for ((offset, time_s), extra) in times.into_iter().zip(field::EXTRA_TIMES) {
-            if u32_at(bytes, offset) != time_s && extra + 4 <= extra_end.min(bytes.len()) {
-                put_u32(bytes, extra, 0);
-            }
-        }
     }
 
     pub fn kind(&self) -> Option<FileKind> {
@@ -247,7 +222,8 @@ impl<S: BlockStore, C: Clock> Ext2<S, C> {
     /// The inode as it stands in the table, in use or not; `number` is ordinary.
     pub(crate) fn load_inode(&mut self, number: InodeNumber) -> Outcome<Inode, S> {
         let (block, offset) = self.inode_location(number);
-        let bytes = &self.cache.get(block)?[offset..offset + CLASSIC_BYTES];
+        let end = offset + self.superblock.geometry.inode_bytes as usize;
+        let bytes = &self.cache.get(block)?[offset..end];
         Ok(Inode::parse(number, bytes))
     }
 
@@ -264,6 +240,7 @@ impl<S: BlockStore, C: Clock> Ext2<S, C> {
         let end = offset + self.superblock.geometry.inode_bytes as usize;
         let bytes = &mut self.cache.get_mut(block, Content::Metadata)?[offset..end];
         bytes.fill(0);
+        stamp::make_room(bytes);
         inode.emit(bytes);
         Ok(())
     }

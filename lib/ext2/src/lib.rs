@@ -52,6 +52,7 @@ mod orphan;
 mod outcome;
 mod record;
 mod rename;
+mod stamp;
 mod store;
 mod superblock;
 mod truncate;
@@ -142,11 +143,11 @@ pub struct Stat {
     /// Allocated space in units of 512 bytes.
     pub sectors_512: u32,
     /// Last access, seconds since 1970; only `set_times` changes it.
-    pub atime_s: u32,
+    pub atime_s: i64,
     /// Last change of the contents, seconds since 1970.
-    pub mtime_s: u32,
+    pub mtime_s: i64,
     /// Last change of the inode, seconds since 1970.
-    pub ctime_s: u32,
+    pub ctime_s: i64,
     /// Differs between successive users of the same inode number.
     pub generation: u32,
 }

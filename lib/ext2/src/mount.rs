@@ -65,7 +65,7 @@ impl<S: BlockStore, C: Clock> Ext2<S, C> {
         let unchecked = !superblock.is_clean();
         Ok(Self {
             cache,
-            next_generation: clock.now_s(),
+            next_generation: clock.now_s() as u32,
             clock,
             superblock,
             groups,

@@ -190,12 +190,13 @@ impl<S: BlockStore, C: Clock> Ext2<S, C> {
         })
     }
 
-    /// Sets the access and modification times, where given, in seconds.
+    /// Sets the access and modification times, where given, in seconds since
+    /// 1970, each as near as the inode can have it.
     pub fn set_times(
         &mut self,
         number: InodeNumber,
-        atime_s: Option<u32>,
-        mtime_s: Option<u32>,
+        atime_s: Option<i64>,
+        mtime_s: Option<i64>,
     ) -> Outcome<(), S> {
         self.change_inode(number, |inode| {
             inode.atime_s = atime_s.unwrap_or(inode.atime_s);

@@ -161,7 +161,7 @@ impl<S: BlockStore, C: Clock> Ext2<S, C> {
         let result = result.and_then(|()| self.release_attributes(&mut inode));
         inode.links = 0;
         inode.size = 0;
-        inode.dtime_s = self.clock.now_s();
+        inode.dtime_s = self.clock.now_s() as u32;
         self.store_inode(&inode)?;
         result?;
         self.free_inode(inode.number, is_directory)

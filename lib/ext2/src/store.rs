@@ -29,11 +29,11 @@ pub trait BlockStore {
 /// The source of time stamps.
 pub trait Clock {
     /// Seconds since 1970-01-01 00:00 UTC.
-    fn now_s(&self) -> u32;
+    fn now_s(&self) -> i64;
 }
 
-impl<F: Fn() -> u32> Clock for F {
-    fn now_s(&self) -> u32 {
+impl<F: Fn() -> i64> Clock for F {
+    fn now_s(&self) -> i64 {
         self()
     }
 }

@@ -137,14 +137,14 @@ impl Superblock {
         u16_at(&self.raw[..], field::STATE) & STATE_ERRORS != 0
     }
 
-    pub fn note_mount(&mut self, now_s: u32) {
+    pub fn note_mount(&mut self, now_s: i64) {
         let mounts = u16_at(&self.raw[..], field::MOUNT_COUNT).saturating_add(1);
         put_u16(&mut self.raw[..], field::MOUNT_COUNT, mounts);
-        put_u32(&mut self.raw[..], field::MOUNT_TIME, now_s);
+        put_u32(&mut self.raw[..], field::MOUNT_TIME, now_s as u32);
     }
 
-    pub fn note_write(&mut self, now_s: u32, free_blocks: u32, free_inodes: u32) {
-        put_u32(&mut self.raw[..], field::WRITE_TIME, now_s);
+    pub fn note_write(&mut self, now_s: i64, free_blocks: u32, free_inodes: u32) {
+        put_u32(&mut self.raw[..], field::WRITE_TIME, now_s as u32);
         put_u32(&mut self.raw[..], field::FREE_BLOCKS, free_blocks);
         put_u32(&mut self.raw[..], field::FREE_INODES, free_inodes);
     }

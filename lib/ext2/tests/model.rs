@@ -349,7 +349,7 @@ impl Pair {
         control.end_after.set(Some(after));
         attempt(&mut self.fs, &self.model, operation);
         control.end_after.set(None);
-        let clock: fn() -> u32 = || NOW_S;
+        let clock: fn() -> i64 = || NOW_S;
         let kept = self.kept.as_ref().expect("a keeper");
         let pieces = kept.values().map(|(piece, bytes)| (*piece, &bytes[..]));
         let resumed = Ext2::resume(self.store.clone(), clock, self.options, pieces);

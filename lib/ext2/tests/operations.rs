@@ -284,6 +284,49 @@ fn attributes_are_kept() {
 }
 
 #[test]
+fn times_are_what_other_tools_see() {
+    for (inode_bytes, late_s, late) in [
+        ("128", 2_147_483_647, "2038"),
+        ("256", 15_032_385_535, "2446"),
+    ] {
+        let store = MemoryStore::new(mke2fs(&["-b", "1024", "-I", inode_bytes], 8192));
+        let mut fs = mount(&store);
+        let root = fs.root();
+        let file = fs.create(root, b"f", PLAIN).expect("create");
+        fs.set_times(file, Some(-315_619_200), Some(15_032_385_535))
+            .expect("set times");
+        let stat = fs.stat(file).expect("stat");
+        assert_eq!((stat.atime_s, stat.mtime_s), (-315_619_200, late_s));
+        sync_and_check(&mut fs, &store);
+        let seen = debugfs(&store, "stat /f");
+        let seen = String::from_utf8_lossy(&seen);
+        for (name, year) in [("atime", "1960"), ("mtime", late), ("ctime", "2023")] {
+            let line = seen.lines().find(|line| line.contains(name));
+            assert!(line.is_some_and(|line| line.contains(year)), "{seen}");
+        }
+    }
+}
+
+#[test]
+fn nothing_is_made_in_a_directory_that_was_removed() {
+    let store = MemoryStore::new(empty_image(1024, 8192));
+    let mut fs = mount(&store);
+    let root = fs.root();
+    let gone = fs.mkdir(root, b"gone", PLAIN).expect("mkdir");
+    let file = fs.create(root, b"f", PLAIN).expect("create");
+    fs.retain(gone).expect("retain");
+    fs.rmdir(root, b"gone").expect("rmdir");
+    assert_eq!(fs.create(gone, b"x", PLAIN), Err(Error::NotFound));
+    assert_eq!(fs.mkdir(gone, b"x", PLAIN), Err(Error::NotFound));
+    assert_eq!(fs.symlink(gone, b"x", b"y", PLAIN), Err(Error::NotFound));
+    assert_eq!(fs.link(file, gone, b"x"), Err(Error::NotFound));
+    assert_eq!(fs.rename(root, b"f", gone, b"x"), Err(Error::NotFound));
+    assert_eq!(fs.lookup(gone, b".."), Err(Error::NotFound));
+    fs.release(gone).expect("release");
+    sync_and_check(&mut fs, &store);
+}
+
+#[test]
 fn listing_continues_while_entries_go() {
     let store = MemoryStore::new(empty_image(1024, 8192));
     let mut fs = mount(&store);

@@ -15,7 +15,7 @@ fn main() -> ExitCode {
         .value('d')
         .map(|text| text.trim_start_matches('@').parse())
     {
-        None => since_epoch().as_secs(),
+        None => since_epoch().as_secs().cast_signed(),
         Some(Ok(seconds)) => seconds,
         Some(Err(_)) => {
             complain!("-d needs @ and seconds since 1970");
@@ -31,7 +31,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn text(format: &str, seconds: u64) -> String {
+fn text(format: &str, seconds: i64) -> String {
     let date = DateTime::from_epoch_s(seconds);
     let mut text = String::new();
     let mut rest = format.chars();

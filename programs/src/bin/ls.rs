@@ -11,7 +11,7 @@ use posix::{io, path};
 const SWITCHES: Switches = Switches::new("laA1RhdirtSF", "ls [-1aAdFhilrRSt] [FILE...]");
 
 /// Entries older than this are shown with their year: half a year.
-const RECENT_S: u64 = 15_778_476;
+const RECENT_S: i64 = 15_778_476;
 
 struct Entry {
     name: String,
@@ -269,12 +269,12 @@ fn mode_text(kind: FileKind, mode: u32) -> String {
 }
 
 /// Day and time of day, or day and year if that is long ago.
-fn time_text(seconds: u64) -> String {
+fn time_text(seconds: i64) -> String {
     let date = DateTime::from_epoch_s(seconds);
     let month = &date.month_name()[..3];
-    let age_s = since_epoch().as_secs().checked_sub(seconds);
-    match age_s {
-        Some(age_s) if age_s < RECENT_S => {
+    let now_s = since_epoch().as_secs().cast_signed();
+    match now_s.saturating_sub(seconds) {
+        0..RECENT_S => {
             format!("{month} {:2} {:02}:{:02}", date.day, date.hour, date.minute)
         }
         _ => format!("{month} {:2} {:>5}", date.day, date.year),

@@ -16,9 +16,14 @@ fn main() -> ExitCode {
     if options.operands().is_empty() {
         options.usage();
     }
-    let time_s = options
-        .number('d')
-        .unwrap_or_else(|| since_epoch().as_secs());
+    let time_s = match options.value('d').map(str::parse) {
+        None => since_epoch().as_secs().cast_signed(),
+        Some(Ok(time_s)) => time_s,
+        Some(Err(_)) => {
+            complain!("-d needs seconds since 1970, negative before it");
+            return ExitCode::FAILURE;
+        }
+    };
     let mut all_went_well = true;
     for file in options.operands() {
         if let Err(error) = touch(file, time_s, !options.has('c')) {
@@ -29,7 +34,7 @@ fn main() -> ExitCode {
     ExitCode::from(all_went_well)
 }
 
-fn touch(file: &str, time_s: u64, creates: bool) -> io::Result<()> {
+fn touch(file: &str, time_s: i64, creates: bool) -> io::Result<()> {
     match fs::set_times(file, time_s, time_s) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             if !creates {

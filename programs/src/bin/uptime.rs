@@ -12,7 +12,7 @@ fn main() {
     if !options.operands().is_empty() {
         options.usage()
     }
-    let now = DateTime::from_epoch_s(since_epoch().as_secs());
+    let now = DateTime::from_epoch_s(since_epoch().as_secs().cast_signed());
     let up_s = Instant::now().since_boot().as_secs();
     let (days, hours, minutes) = (up_s / 86_400, up_s / 3_600 % 24, up_s / 60 % 60);
     let processes = posix::process::processes().map_or(0, |all| all.len());

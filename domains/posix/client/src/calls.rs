@@ -423,7 +423,7 @@ impl<P: Process + Successor> Calls<P> {
     }
 
     /// [`Process::utimes`].
-    pub fn utimes(&self, path: &[u8], accessed_s: u64, modified_s: u64) -> Answer<()> {
+    pub fn utimes(&self, path: &[u8], accessed_s: i64, modified_s: i64) -> Answer<()> {
         self.repeat(|process| process.utimes(path, accessed_s, modified_s))
     }
 

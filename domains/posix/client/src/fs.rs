@@ -433,7 +433,7 @@ pub fn set_permissions(path: &str, mode: u32) -> io::Result<()> {
 ///
 /// # Errors
 /// As `utimes`.
-pub fn set_times(path: &str, accessed_s: u64, modified_s: u64) -> io::Result<()> {
+pub fn set_times(path: &str, accessed_s: i64, modified_s: i64) -> io::Result<()> {
     check(system().utimes(path.as_bytes(), accessed_s, modified_s))
 }
 

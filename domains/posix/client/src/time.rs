@@ -94,15 +94,15 @@ impl DateTime {
         "Saturday",
     ];
 
-    /// The date `seconds` after 1970-01-01 00:00.
+    /// The date `seconds` after 1970-01-01 00:00, or before it.
     #[must_use]
-    pub fn from_epoch_s(seconds: u64) -> Self {
-        let days = seconds / 86_400;
-        let in_day = seconds % 86_400;
+    pub fn from_epoch_s(seconds: i64) -> Self {
+        let days = seconds.div_euclid(86_400);
+        let in_day = seconds.rem_euclid(86_400);
         // Years are counted from 1 March, so that the leap day ends them; 400
         // of them have 146,097 days.
         let shifted = days + 719_468;
-        let (era, in_era) = (shifted / 146_097, shifted % 146_097);
+        let (era, in_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
         let year_of_era = (in_era - in_era / 1_460 + in_era / 36_524 - in_era / 146_096) / 365;
         let from_march = in_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
         let month_from_march = (5 * from_march + 2) / 153;
@@ -112,22 +112,21 @@ impl DateTime {
         } else {
             month_from_march - 9
         };
-        let year = era * 400 + year_of_era + u64::from(month <= 2);
-        let is_leap =
-            year.is_multiple_of(4) && !year.is_multiple_of(100) || year.is_multiple_of(400);
+        let year = era * 400 + year_of_era + i64::from(month <= 2);
+        let is_leap = year % 4 == 0 && year % 100 != 0 || year % 400 == 0;
         let year_day = match month {
             1 | 2 => from_march - 305,
-            _ => from_march + 60 + u64::from(is_leap),
+            _ => from_march + 60 + i64::from(is_leap),
         };
-        let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+        let small = |number: i64| u32::try_from(number).unwrap_or(u32::MAX);
         Self {
-            year: i64::try_from(year).unwrap_or(i64::MAX),
+            year,
             month: small(month),
             day: small(day),
             hour: small(in_day / 3_600),
             minute: small(in_day / 60 % 60),
             second: small(in_day % 60),
-            weekday: small((days + 4) % 7),
+            weekday: small((days + 4).rem_euclid(7)),
             year_day: small(year_day),
         }
     }
@@ -157,6 +156,10 @@ mod tests {
                 d.year, d.month, d.day, d.hour, d.minute, d.second, d.weekday, d.year_day,
             )
         };
+        assert_eq!(date(-1), (1969, 12, 31, 23, 59, 59, 3, 365));
+        assert_eq!(date(-315_619_200), (1960, 1, 1, 0, 0, 0, 5, 1));
+        assert_eq!(date(-2_147_483_648), (1901, 12, 13, 20, 45, 52, 5, 347));
+        assert_eq!(date(15_032_385_535), (2446, 5, 10, 22, 38, 55, 4, 130));
         assert_eq!(date(0), (1970, 1, 1, 0, 0, 0, 4, 1));
         assert_eq!(date(951_827_696), (2000, 2, 29, 12, 34, 56, 2, 60));
         assert_eq!(date(1_704_067_199), (2023, 12, 31, 23, 59, 59, 0, 365));

@@ -5,14 +5,15 @@ use alloc::sync::Arc;
 use exchange::{Proxy, RpcResult};
 use interfaces::files::{Attributes, DirectoryEntry, FileSystemStatus};
 use interfaces::process::{
-    Authority, DescriptorMap, Errno, ExitStatus, FinishedCall, Lane, OpenFlags, PATH_MAX, PipeEnds,
-    Process, ProcessInfo, TerminalMode, Whence,
+    Authority, DescriptorMap, Errno, ExitStatus, FinishedCall, Lane, OpenFlags, PipeEnds, Process,
+    ProcessInfo, TerminalMode, Whence,
 };
 use interfaces::supervisor::Supervisor;
 
 use crate::errno::{Outcome, flatten};
 use crate::lanes::Call;
 use crate::open_file::{Access, Object, OpenFile};
+use crate::path::Resolver;
 use crate::pipe::Pipe;
 use crate::process::{ProcessState, WorkingDirectory};
 use crate::starts::SpawnRequest;
@@ -195,7 +196,7 @@ impl Process for ProcessState {
         Ok(inode.and_then(|inode| flatten(files.set_mode(inode, mode & 0o7777))))
     }
 
-    fn utimes(&self, path: &[u8], accessed_s: u64, modified_s: u64) -> RpcResult<Outcome<()>> {
+    fn utimes(&self, path: &[u8], accessed_s: i64, modified_s: i64) -> RpcResult<Outcome<()>> {
         let files = self.rv6().disk().files();
         let inode = self.inode_of(path);
         Ok(inode.and_then(|inode| flatten(files.set_times(inode, accessed_s, modified_s))))
@@ -206,12 +207,12 @@ impl Process for ProcessState {
     }
 
     fn getcwd(&self, into: &mut [u8]) -> RpcResult<Outcome<u64>> {
-        let path = self.place().path;
-        Ok(if path.len() > into.len() {
-            Err(Errno::ERANGE)
-        } else {
-            Ok(copy(&path, into))
-        })
+        let path =
+            Resolver::new(self.rv6().disk()).and_then(|resolver| resolver.path_of(&self.place()));
+        Ok(path.and_then(|path| match path.len() > into.len() {
+            true => Err(Errno::ERANGE),
+            false => Ok(copy(&path, into)),
+        }))
     }
 
     fn spawn(
@@ -364,10 +365,6 @@ impl Call<'_> {
     fn change_directory(&self, path: &[u8]) -> Outcome<()> {
         let (resolver, start) = self.resolver()?;
         let place = resolver.resolve(&start, path)?;
-        // Each process has one, and it would grow with every step down.
-        if place.path.len() >= PATH_MAX {
-            return Err(Errno::ENAMETOOLONG);
-        }
         self.set_directory(self, WorkingDirectory::hold(self.rv6().disk(), place)?);
         Ok(())
     }

@@ -9,7 +9,7 @@
 //! **Invariant:** from before an action is noted until its end is known, nobody else
 //! makes one: it is somebody's [`Turn`].
 
-use interfaces::files::{FileSystem, Inode};
+use interfaces::files::{Appended, FileSystem, Inode};
 
 use crate::disk::{Answer, Disk};
 use crate::errno::{Errno, Outcome};
@@ -113,9 +113,19 @@ impl Action {
                 size,
                 length,
                 ..
-            } => disk
-                .attributes(*inode)
-                .is_ok_and(|known| known.size >= size + length),
+            } => appended(disk, *inode, *size, *length).is_ok_and(|made| made.bytes > 0),
         })
     }
+}
+
+/// How much of `length` bytes was appended to a file that had `size` bytes before: all
+/// of it, or as much as there was space for.
+///
+/// # Errors
+/// As the file system.
+pub fn appended(disk: &Disk, inode: Inode, size: u64, length: u64) -> Outcome<Appended> {
+    let grown = disk.attributes(inode)?.size.saturating_sub(size);
+    let bytes = grown.min(length);
+    let end = size + bytes;
+    Ok(Appended { bytes, end })
 }

@@ -63,20 +63,20 @@ impl Device {
 
     /// What `stat` says of it; `time_s` is when the system was started.
     #[must_use]
-    pub fn attributes(self, time_s: u64) -> Attributes {
+    pub fn attributes(self, time_s: i64) -> Attributes {
         synthetic(self.inode(), FileKind::CharacterDevice, 0o666, 1, time_s)
     }
 }
 
 /// What `stat` says of `/dev`.
 #[must_use]
-pub fn directory_attributes(time_s: u64) -> Attributes {
+pub fn directory_attributes(time_s: i64) -> Attributes {
     synthetic(Inode(FIRST_INODE), FileKind::Directory, 0o755, 2, time_s)
 }
 
 /// Attributes of something that is on no disk.
 #[must_use]
-pub fn synthetic(inode: Inode, kind: FileKind, mode: u32, links: u32, time_s: u64) -> Attributes {
+pub fn synthetic(inode: Inode, kind: FileKind, mode: u32, links: u32, time_s: i64) -> Attributes {
     Attributes {
         inode,
         kind,

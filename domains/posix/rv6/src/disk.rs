@@ -7,7 +7,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use exchange::RpcResult;
-use interfaces::files::{Attributes, FileError, FileSystem, Inode};
+use interfaces::files::{Appended, Attributes, FileError, FileSystem, Inode};
 use interfaces::process::PATH_MAX;
 
 use crate::errno::{Errno, Outcome, flatten, flatten_open, of_open};
@@ -258,12 +258,12 @@ impl Held {
         flatten_open(self.disk.files.write(self.inode, offset, from))
     }
 
-    /// Writes at the end, as `action` says; the offset behind the bytes, unless that
-    /// answer died.
+    /// Writes at the end, as `action` says. `None`: it did, but the answer died with
+    /// who was asked.
     ///
     /// # Errors
     /// As the file system.
-    pub fn append(&self, action: &Action, from: &[u8]) -> Outcome<Option<u64>> {
+    pub fn append(&self, action: &Action, from: &[u8]) -> Outcome<Option<Appended>> {
         let inode = self.inode;
         let appended = self.disk.change(action, |files| files.append(inode, from));
         appended.map_err(of_open)

@@ -38,8 +38,8 @@ pub struct ImageCache {
 struct Cached {
     inode: Inode,
     size: u64,
-    modified_s: u64,
-    changed_s: u64,
+    modified_s: i64,
+    changed_s: i64,
     image: ImageHandle,
 }
 

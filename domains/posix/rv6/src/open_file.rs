@@ -3,10 +3,11 @@
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use interfaces::files::{Attributes, DirectoryEntry, FileKind, Inode};
+use interfaces::files::{Appended, Attributes, DirectoryEntry, FileKind, Inode};
 use interfaces::process::Whence;
 
 use crate::budget::Counted;
+use crate::change;
 use crate::device::{self, Device};
 use crate::disk::{Disk, Held};
 use crate::errno::{Errno, Outcome, flatten_open};
@@ -110,7 +111,7 @@ impl OpenFile {
     pub fn record(&self, journal: &Arc<Journal>, change: &mut Change) {
         let object = match &self.object {
             Object::File(held) => OpenObject::File(held.inode()),
-            Object::Directory(place, _) => OpenObject::Directory(place.clone()),
+            Object::Directory(place, _) => OpenObject::Directory(*place),
             Object::Device(device) => OpenObject::Device(*device),
             Object::PipeReader(pipe) => OpenObject::PipeReader(pipe.number()),
             Object::PipeWriter(pipe) => OpenObject::PipeWriter(pipe.number()),
@@ -175,8 +176,9 @@ impl OpenFile {
         };
         let mut offset = self.offset.lock();
         if self.access.appends {
-            *offset = self.append(call, held, from)?;
-            return Ok(from.len() as u64);
+            let appended = self.append(call, held, from)?;
+            *offset = appended.end;
+            return Ok(appended.bytes);
         }
         let count = held.write(*offset, from)?;
         *offset += count;
@@ -186,30 +188,33 @@ impl OpenFile {
         Ok(count)
     }
 
-    /// Appends; the offset behind the bytes.
-    fn append(&self, call: &Call<'_>, held: &Held, from: &[u8]) -> Outcome<u64> {
+    fn append(&self, call: &Call<'_>, held: &Held, from: &[u8]) -> Outcome<Appended> {
         let turn = call.rv6().take_turn();
+        let inode = held.inode();
         let size = held.attributes()?.size;
+        let length = from.len() as u64;
         let action = Action::Append {
             file: self.number,
-            inode: held.inode(),
+            inode,
             size,
-            length: from.len() as u64,
+            length,
         };
         if !from.is_empty() && call.rv6().journal().is_kept() {
             turn.intend(call, &action);
         }
-        let answer = held.append(&action, from);
-        let end = answer.map(|end| end.unwrap_or(size + from.len() as u64));
-        match &end {
-            Ok(end) if !from.is_empty() => call.commit([from.len() as u64, 0], |change| {
+        let answer = held.append(&action, from).and_then(|known| match known {
+            Some(appended) => Ok(appended),
+            None => change::appended(call.rv6().disk(), inode, size, length),
+        });
+        match answer {
+            Ok(Appended { bytes, end }) if bytes > 0 => call.commit([bytes, 0], |change| {
                 let key = record::key(Kind::Offset, self.number);
                 change.put(key, &end.to_le_bytes());
                 turn.settle(change);
             }),
             _ => turn.give_up(),
         }
-        end
+        answer
     }
 
     /// Writes at `offset`.

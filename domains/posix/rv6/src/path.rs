@@ -1,16 +1,17 @@
 //! Path resolution: from bytes with slashes to a place in the tree.
 //!
-//! The walk keeps the physical path as it goes, so the working directory's
-//! name is known without searching for it later.
+//! A place is an inode: names above it may change while somebody is there. What its
+//! path is now, [`Resolver::path_of`] finds by looking upwards.
 
+use alloc::vec;
 use alloc::vec::Vec;
 
-use interfaces::files::{FileKind, Inode, NAME_MAX};
+use interfaces::files::{DIRECTORY_BATCH, DirectoryEntry, FileKind, Inode, NAME_MAX};
 use interfaces::process::PATH_MAX;
 
 use crate::device::{self, Device};
 use crate::disk::Disk;
-use crate::errno::{Errno, Outcome};
+use crate::errno::{Errno, Outcome, flatten};
 
 /// Most symbolic links in one path.
 const LINK_MAX: u32 = 40;
@@ -27,14 +28,12 @@ pub enum Node {
 }
 
 /// Where a path led to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     /// What is there.
     pub node: Node,
     /// What kind of file it is.
     pub kind: FileKind,
-    /// Its absolute path, without symbolic links; `/` for the root.
-    pub path: Vec<u8>,
 }
 
 /// A name to be made, removed or renamed.
@@ -115,11 +114,10 @@ impl<'a> Resolver<'a> {
 
     /// The root directory.
     #[must_use]
-    pub fn root(&self) -> Place {
+    pub const fn root(&self) -> Place {
         Place {
             node: Node::Disk(self.root),
             kind: FileKind::Directory,
-            path: b"/".to_vec(),
         }
     }
 
@@ -177,8 +175,61 @@ impl<'a> Resolver<'a> {
         Ok(Place {
             node,
             kind: self.kind(node)?,
-            path: joined(&directory.path, name),
         })
+    }
+
+    /// The absolute path of a directory, without symbolic links.
+    ///
+    /// # Errors
+    /// `ENOENT` if it was removed, `ENAMETOOLONG`, or as the file system.
+    pub fn path_of(&self, place: &Place) -> Outcome<Vec<u8>> {
+        let Node::Disk(mut inode) = place.node else {
+            return Ok([b"/", device::DIRECTORY_NAME].concat());
+        };
+        // From its end.
+        let mut names: Vec<Vec<u8>> = Vec::new();
+        let mut length = 0;
+        while inode != self.root {
+            let parent = self.disk.lookup(inode, b"..")?;
+            let name = self.name_in(parent, inode)?;
+            length += 1 + name.len();
+            if length >= PATH_MAX {
+                return Err(Errno::ENAMETOOLONG);
+            }
+            names.push(name);
+            inode = parent;
+        }
+        if names.is_empty() {
+            return Ok(b"/".to_vec());
+        }
+        let parts = names.iter().rev().flat_map(|name| [b"/".as_slice(), name]);
+        Ok(parts.collect::<Vec<_>>().concat())
+    }
+
+    /// What a directory is called in its parent.
+    fn name_in(&self, parent: Inode, directory: Inode) -> Outcome<Vec<u8>> {
+        let mut entries =
+            vec![device::directory_entry(Inode(0), FileKind::Directory, b"", 0); DIRECTORY_BATCH];
+        let mut cookie = 0;
+        loop {
+            let answer = self
+                .disk
+                .files()
+                .read_directory(parent, cookie, &mut entries);
+            let count = usize::try_from(flatten(answer)?).unwrap_or(0);
+            let Some(last) = entries.iter().take(count).next_back() else {
+                return Err(Errno::ENOENT);
+            };
+            cookie = last.next;
+            let mut found = entries
+                .iter()
+                .take(count)
+                .filter(|entry| entry.inode == directory);
+            let is_name = |name: &&[u8]| !matches!(*name, b"." | b"..");
+            if let Some(name) = found.find_map(|entry| Some(name_of(entry)).filter(is_name)) {
+                return Ok(name.to_vec());
+            }
+        }
     }
 
     fn kind(&self, node: Node) -> Outcome<FileKind> {
@@ -217,11 +268,7 @@ impl<'a> Resolver<'a> {
 
     fn begin(&self, start: &Place, path: &[u8]) -> Outcome<Walk> {
         check(path)?;
-        let place = if path[0] == b'/' {
-            self.root()
-        } else {
-            start.clone()
-        };
+        let place = if path[0] == b'/' { self.root() } else { *start };
         Ok(Walk {
             place,
             rest: path.to_vec(),
@@ -257,6 +304,11 @@ impl<'a> Resolver<'a> {
     }
 }
 
+fn name_of(entry: &DirectoryEntry) -> &[u8] {
+    let length = usize::try_from(entry.name.length).unwrap_or(0);
+    &entry.name.bytes[..length.min(NAME_MAX)]
+}
+
 /// Takes the first component and the slashes behind it; whether there were any.
 fn take_component(rest: &mut Vec<u8>) -> Outcome<Option<Component>> {
     let start = rest
@@ -285,23 +337,4 @@ fn take_component(rest: &mut Vec<u8>) -> Outcome<Option<Component>> {
         name,
         has_slash: slashes > 0,
     }))
-}
-
-/// The path of `name` in the directory at `path`.
-fn joined(path: &[u8], name: &[u8]) -> Vec<u8> {
-    let mut joined = path.to_vec();
-    match name {
-        b"." => {}
-        b".." => {
-            let slash = joined.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
-            joined.truncate(slash.max(1));
-        }
-        _ => {
-            if joined.last() != Some(&b'/') {
-                joined.push(b'/');
-            }
-            joined.extend_from_slice(name);
-        }
-    }
-    joined
 }

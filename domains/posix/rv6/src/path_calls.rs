@@ -66,7 +66,7 @@ impl Call<'_> {
         let is_exclusive = flags & OpenFlags::EXCLUSIVE != 0;
         let follows = !is_exclusive && flags & OpenFlags::NO_FOLLOW == 0;
         path::check(path)?;
-        let mut start = start.clone();
+        let mut start = *start;
         let mut path = path.to_vec();
         for _ in 0..DANGLING_MAX {
             let name = match resolver.resolve_name(&start, &path) {
@@ -90,6 +90,9 @@ impl Call<'_> {
                 return Err(Errno::ELOOP);
             };
             path = self.rv6().disk().read_link(link)?;
+            if name.must_be_directory {
+                path.push(b'/');
+            }
             start = name.directory;
         }
         Err(Errno::ELOOP)
@@ -253,9 +256,6 @@ impl Call<'_> {
         if is_devices(&place) || replaced.as_ref().is_ok_and(is_devices) {
             return Err(Errno::EBUSY);
         }
-        if is_directory && is_inside(&place.path, &to.directory.path) {
-            return Err(Errno::EINVAL);
-        }
         let (from_directory, to_directory) = (disk_directory(&from)?, disk_directory(&to)?);
         turn.change(
             self,
@@ -376,11 +376,4 @@ const fn disk_directory(name: &Name) -> Outcome<Inode> {
         Node::Disk(inode) => Ok(inode),
         Node::Devices | Node::Device(_) => Err(Errno::EROFS),
     }
-}
-
-/// Whether the physical path `inner` is `outer` or lies below it.
-fn is_inside(outer: &[u8], inner: &[u8]) -> bool {
-    inner
-        .strip_prefix(outer)
-        .is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
 }

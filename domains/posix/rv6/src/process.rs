@@ -274,7 +274,7 @@ impl ProcessState {
     /// Its working directory.
     #[must_use]
     pub fn place(&self) -> Place {
-        self.directory.lock().place.clone()
+        self.directory.lock().place
     }
 
     /// Changes the working directory, which is what `call` was made for.

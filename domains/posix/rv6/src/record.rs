@@ -20,7 +20,7 @@ pub use process::{
 };
 
 /// Version of all of this. Another one's state is refused.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// What a piece is: the top byte of its key.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

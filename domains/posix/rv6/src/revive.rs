@@ -11,9 +11,10 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
-use interfaces::files::{FileSystem, Inode};
+use interfaces::files::{Appended, FileSystem, Inode};
 use interfaces::keep::Keeper;
 
+use crate::change;
 use crate::descriptors::Descriptors;
 use crate::disk::Disk;
 use crate::errno::Errno;
@@ -353,13 +354,17 @@ impl<'a> Revival<'a> {
                 self.change_calls(intent.pid);
             }
             Action::Append {
-                file, size, length, ..
+                file,
+                inode,
+                size,
+                length,
             } => {
-                let end = size + length;
+                let Appended { bytes, end } =
+                    change::appended(self.rv6.disk(), inode, size, length)?;
                 self.found.offsets.insert(file, end);
                 let key = record::key(Kind::Offset, file);
                 self.changed.insert(key, end.to_le_bytes().to_vec());
-                self.finish_call(intent.pid, intent.lane, [length, 0]);
+                self.finish_call(intent.pid, intent.lane, [bytes, 0]);
             }
             _ => self.finish_call(intent.pid, intent.lane, [0, 0]),
         }
@@ -478,7 +483,7 @@ impl<'a> Revival<'a> {
         }
         let disk = self.rv6.disk();
         let directory = match self.found.directories.get(&pid) {
-            Some(place) => WorkingDirectory::hold_again(disk, place.clone())?,
+            Some(place) => WorkingDirectory::hold_again(disk, *place)?,
             // It has ended, and needs none.
             None if record.ended.is_some() => {
                 WorkingDirectory::hold(disk, Resolver::new(disk)?.root())?
@@ -513,8 +518,8 @@ fn object(
     Ok(match &record.object {
         OpenObject::File(inode) => Object::File(disk.hold_again(*inode)?),
         OpenObject::Directory(place) => match place.node {
-            Node::Disk(inode) => Object::Directory(place.clone(), Some(disk.hold_again(inode)?)),
-            Node::Devices | Node::Device(_) => Object::Directory(place.clone(), None),
+            Node::Disk(inode) => Object::Directory(*place, Some(disk.hold_again(inode)?)),
+            Node::Devices | Node::Device(_) => Object::Directory(*place, None),
         },
         OpenObject::Device(device) => Object::Device(*device),
         OpenObject::PipeReader(number) => Object::PipeReader(pipe(number)?),

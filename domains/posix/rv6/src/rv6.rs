@@ -166,8 +166,8 @@ impl Rv6 {
 
     /// When the system was started, seconds since 1970 UTC.
     #[must_use]
-    pub const fn started_s(&self) -> u64 {
-        self.started_s
+    pub const fn started_s(&self) -> i64 {
+        self.started_s.cast_signed()
     }
 
     /// Makes `pid` the process that the interrupt key ends, also if the key was

@@ -5,8 +5,8 @@ use core::ops::ControlFlow;
 use exchange::RpcResult;
 use ext2::{BlockStore, Clock, Error, Ext2, InodeNumber};
 use interfaces::files::{
-    Attributes, DirectoryEntry, FileError, FileKind, FileName, FileSystem, FileSystemStatus, Inode,
-    NAME_MAX,
+    Appended, Attributes, DirectoryEntry, FileError, FileKind, FileName, FileSystem,
+    FileSystemStatus, Inode, NAME_MAX,
 };
 use runtime::log;
 use runtime::sync::Mutex;
@@ -140,11 +140,12 @@ impl<S: BlockStore<Error: core::fmt::Display> + Send, C: Clock + Send> FileSyste
         })
     }
 
-    fn append(&self, inode: Inode, from: &[u8]) -> Answer<u64> {
+    fn append(&self, inode: Inode, from: &[u8]) -> Answer<Appended> {
         self.run_on(inode, |mounted, inode| {
-            let end = mounted.stat(inode)?.size;
-            let bytes = mounted.write(inode, end, from)?;
-            Ok(end + bytes as u64)
+            let start = mounted.stat(inode)?.size;
+            let bytes = mounted.write(inode, start, from)? as u64;
+            let end = start + bytes;
+            Ok(Appended { bytes, end })
         })
     }
 
@@ -218,10 +219,9 @@ impl<S: BlockStore<Error: core::fmt::Display> + Send, C: Clock + Send> FileSyste
         })
     }
 
-    fn set_times(&self, inode: Inode, accessed_s: u64, modified_s: u64) -> Answer<()> {
-        let seconds = |time: u64| Some(u32::try_from(time).unwrap_or(u32::MAX));
+    fn set_times(&self, inode: Inode, accessed_s: i64, modified_s: i64) -> Answer<()> {
         self.run_on(inode, |mounted, inode| {
-            mounted.set_times(inode, seconds(accessed_s), seconds(modified_s))
+            mounted.set_times(inode, Some(accessed_s), Some(modified_s))
         })
     }
 
@@ -343,9 +343,9 @@ fn attributes(stat: &ext2::Stat, block_bytes: u32) -> Attributes {
         block_bytes,
         size: stat.size,
         blocks: stat.sectors_512.into(),
-        accessed_s: stat.atime_s.into(),
-        modified_s: stat.mtime_s.into(),
-        changed_s: stat.ctime_s.into(),
+        accessed_s: stat.atime_s,
+        modified_s: stat.mtime_s,
+        changed_s: stat.ctime_s,
     }
 }
 

@@ -18,7 +18,7 @@ use runtime::thread::Priority;
 use runtime::time::{Duration, wall_clock};
 use runtime::{Options, StartError, domain, thread};
 
-type SharedFiles = Arc<Files<Disk<Proxy<dyn BlockDevice>>, fn() -> u32>>;
+type SharedFiles = Arc<Files<Disk<Proxy<dyn BlockDevice>>, fn() -> i64>>;
 
 /// Mounts `device`, or goes on from what `keeper` has of a predecessor. Options:
 /// `cache` (bytes kept in memory), `read_only`, `write_back_ms` (time between
@@ -40,7 +40,7 @@ fn ext2fs(
         Some(keeper) => Some(keeper.try_clone()?),
         None => None,
     };
-    let files = Arc::new(start::mount(disk, now_s as fn() -> u32, mount, keeper)?);
+    let files = Arc::new(start::mount(disk, now_s as fn() -> i64, mount, keeper)?);
     if let Some(keeper) = watched {
         let files = Arc::clone(&files);
         thread::spawn("keeper", Priority::Normal, move || watch(&keeper, &files))
@@ -71,7 +71,7 @@ fn watch(keeper: &Proxy<dyn Keeper>, files: &SharedFiles) {
     }
 }
 
-/// Seconds since 1970, as ext2 stores them.
-fn now_s() -> u32 {
-    u32::try_from(wall_clock().as_secs()).unwrap_or(u32::MAX)
+/// Seconds since 1970.
+fn now_s() -> i64 {
+    i64::try_from(wall_clock().as_secs()).unwrap_or(i64::MAX)
 }

@@ -13,7 +13,7 @@ use exchange::host::{Domain, adopt, die_here, objects_of, reclaim, redirect};
 use exchange::{Proxy, RpcResult};
 use ext2::{BlockStore, MountOptions};
 use ext2fs::start;
-use interfaces::files::{FileError, FileSystem, Inode};
+use interfaces::files::{Appended, FileError, FileSystem, Inode};
 use interfaces::keep::{KeepError, Keeper, Piece};
 use keeper::Store;
 use proptest::prelude::*;
@@ -140,7 +140,7 @@ forward! {
     attributes(inode: Inode) -> interfaces::files::Attributes;
     read(inode: Inode, offset: u64, into: &mut [u8]) -> u64;
     write(inode: Inode, offset: u64, from: &[u8]) -> u64;
-    append(inode: Inode, from: &[u8]) -> u64;
+    append(inode: Inode, from: &[u8]) -> Appended;
     truncate(inode: Inode, size: u64) -> ();
     create(directory: Inode, name: &[u8], mode: u32) -> Inode;
     make_directory(directory: Inode, name: &[u8], mode: u32) -> Inode;
@@ -151,7 +151,7 @@ forward! {
     read_link(inode: Inode, into: &mut [u8]) -> u64;
     rename(from: Inode, from_name: &[u8], to: Inode, to_name: &[u8]) -> ();
     set_mode(inode: Inode, mode: u32) -> ();
-    set_times(inode: Inode, accessed_s: u64, modified_s: u64) -> ();
+    set_times(inode: Inode, accessed_s: i64, modified_s: i64) -> ();
     read_directory(
         inode: Inode,
         cookie: u64,
@@ -250,7 +250,7 @@ fn shadow(medium: &Arc<Medium>, files: &Arc<Lives>, keepers: &Arc<Lives>, limit:
             cache_bytes: 1,
         };
         let keeper = adopt(keeper.try_clone().unwrap());
-        let clock: fn() -> u32 = || NOW_S;
+        let clock: fn() -> i64 = || NOW_S;
         let files = start::mount(sectors, clock, options, Some(keeper)).expect("mounts");
         Arc::new(Mortal { files, life }) as Arc<dyn FileSystem>
     });
@@ -448,8 +448,12 @@ impl Pair {
             Step::Append(_, length) => {
                 let bytes = fill(length, number + data.len());
                 data.extend_from_slice(&bytes);
-                let end = self.shadow.append(inode, &bytes).unwrap();
-                assert_eq!(end, Ok(data.len() as u64));
+                let appended = Appended {
+                    bytes: length as u64,
+                    end: data.len() as u64,
+                };
+                let answer = self.shadow.append(inode, &bytes).unwrap();
+                assert_eq!(answer, Ok(appended));
             }
             Step::Write(_, offset, length) => {
                 let bytes = fill(length, number + data.len());

@@ -14,7 +14,7 @@ use core::cell::RefCell;
 
 use exchange::{Proxy, RpcResult};
 use interfaces::files::{
-    Attributes, DirectoryEntry, FileError, FileSystem, FileSystemStatus, Inode,
+    Appended, Attributes, DirectoryEntry, FileError, FileSystem, FileSystemStatus, Inode,
 };
 use runtime::sync::Mutex;
 use shadow::{Deaths, Guard};
@@ -166,11 +166,14 @@ impl FileSystem for Shadow {
         self.repeat(|files| files.write(inode, offset, from))
     }
 
-    fn append(&self, inode: Inode, from: &[u8]) -> Answer<u64> {
+    fn append(&self, inode: Inode, from: &[u8]) -> Answer<Appended> {
         self.change(
             |files| Ok(files.attributes(inode)?.map(|known| known.size)),
             |files| files.append(inode, from),
-            |before, after| (after > before).then_some(*after),
+            |before, after| {
+                let bytes = after.saturating_sub(*before);
+                (bytes > 0).then_some(Appended { bytes, end: *after })
+            },
         )
     }
 
@@ -253,7 +256,7 @@ impl FileSystem for Shadow {
         self.repeat(|files| files.set_mode(inode, mode))
     }
 
-    fn set_times(&self, inode: Inode, accessed_s: u64, modified_s: u64) -> Answer<()> {
+    fn set_times(&self, inode: Inode, accessed_s: i64, modified_s: i64) -> Answer<()> {
         self.repeat(|files| files.set_times(inode, accessed_s, modified_s))
     }
 

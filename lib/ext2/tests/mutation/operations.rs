@@ -27,7 +27,7 @@ fn options(read_only: bool) -> MountOptions {
     }
 }
 
-fn now() -> fn() -> u32 {
+fn now() -> fn() -> i64 {
     || NOW_S
 }
 

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use ext2::{Attributes, BlockStore, Clock, Ext2, MountOptions};
 
-pub const NOW_S: u32 = 1_700_000_000;
+pub const NOW_S: i64 = 1_700_000_000;
 
 pub const PLAIN: Attributes = Attributes {
     permissions: 0o644,
@@ -239,14 +239,14 @@ pub fn clock() -> impl Clock {
     || NOW_S
 }
 
-pub type Mounted = Ext2<MemoryStore, fn() -> u32>;
+pub type Mounted = Ext2<MemoryStore, fn() -> i64>;
 
 pub fn mount(store: &MemoryStore) -> Mounted {
     mount_with(store, MountOptions::default())
 }
 
 pub fn mount_with(store: &MemoryStore, options: MountOptions) -> Mounted {
-    let clock: fn() -> u32 = || NOW_S;
+    let clock: fn() -> i64 = || NOW_S;
     match Ext2::mount(store.clone(), clock, options) {
         Ok(mounted) => mounted,
         Err(error) => panic!("mount: {error:?}"),

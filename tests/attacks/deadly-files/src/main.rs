@@ -16,12 +16,12 @@ use ext2fs::disk::Disk;
 use ext2fs::files::Files;
 use interfaces::block::BlockDevice;
 use interfaces::files::{
-    Attributes, DirectoryEntry, FileError, FileSystem, FileSystemStatus, Inode,
+    Appended, Attributes, DirectoryEntry, FileError, FileSystem, FileSystemStatus, Inode,
 };
 use interfaces::keep::Keeper;
 use runtime::{Options, StartError, domain};
 
-type Clock = fn() -> u32;
+type Clock = fn() -> i64;
 
 struct Deadly(Files<Disk<Proxy<dyn BlockDevice>>, Clock>);
 
@@ -82,7 +82,7 @@ forward! {
     attributes(inode: Inode) -> Attributes;
     read(inode: Inode, offset: u64, into: &mut [u8]) -> u64;
     write(inode: Inode, offset: u64, from: &[u8]) -> u64;
-    append(inode: Inode, from: &[u8]) -> u64;
+    append(inode: Inode, from: &[u8]) -> Appended;
     truncate(inode: Inode, size: u64) -> ();
     unlink(directory: Inode, name: &[u8]) -> ();
     remove_directory(directory: Inode, name: &[u8]) -> ();
@@ -91,7 +91,7 @@ forward! {
     read_link(inode: Inode, into: &mut [u8]) -> u64;
     rename(from: Inode, from_name: &[u8], to: Inode, to_name: &[u8]) -> ();
     set_mode(inode: Inode, mode: u32) -> ();
-    set_times(inode: Inode, accessed_s: u64, modified_s: u64) -> ();
+    set_times(inode: Inode, accessed_s: i64, modified_s: i64) -> ();
     read_directory(inode: Inode, cookie: u64, entries: &mut [DirectoryEntry]) -> u64;
     retain(inode: Inode) -> ();
     release(inode: Inode) -> ();

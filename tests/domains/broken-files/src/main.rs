@@ -9,7 +9,7 @@ use alloc::sync::Arc;
 use exchange::{Proxy, RpcResult};
 use interfaces::block::BlockDevice;
 use interfaces::files::{
-    Attributes, DirectoryEntry, FileError, FileSystem, FileSystemStatus, Inode,
+    Appended, Attributes, DirectoryEntry, FileError, FileSystem, FileSystemStatus, Inode,
 };
 use interfaces::keep::Keeper;
 use runtime::{Options, StartError, domain};
@@ -54,7 +54,7 @@ refuse! {
     attributes(inode: Inode) -> Attributes;
     read(inode: Inode, offset: u64, into: &mut [u8]) -> u64;
     write(inode: Inode, offset: u64, from: &[u8]) -> u64;
-    append(inode: Inode, from: &[u8]) -> u64;
+    append(inode: Inode, from: &[u8]) -> Appended;
     truncate(inode: Inode, size: u64) -> ();
     create(directory: Inode, name: &[u8], mode: u32) -> Inode;
     make_directory(directory: Inode, name: &[u8], mode: u32) -> Inode;
@@ -65,7 +65,7 @@ refuse! {
     read_link(inode: Inode, into: &mut [u8]) -> u64;
     rename(from: Inode, from_name: &[u8], to: Inode, to_name: &[u8]) -> ();
     set_mode(inode: Inode, mode: u32) -> ();
-    set_times(inode: Inode, accessed_s: u64, modified_s: u64) -> ();
+    set_times(inode: Inode, accessed_s: i64, modified_s: i64) -> ();
     read_directory(inode: Inode, cookie: u64, entries: &mut [DirectoryEntry]) -> u64;
     retain(inode: Inode) -> ();
     release(inode: Inode) -> ();

@@ -158,11 +158,10 @@ pub fn decode_place(bytes: &[u8]) -> Option<Place> {
 
 /// Writes a directory's place.
 pub(super) fn write_place(writer: Writer, place: &Place) -> Writer {
-    let writer = match place.node {
+    match place.node {
         Node::Disk(inode) => writer.byte(0).u64(inode.0),
         Node::Devices | Node::Device(_) => writer.byte(1).u64(0),
-    };
-    writer.bytes(&place.path)
+    }
 }
 
 pub(super) fn read_place(reader: &mut Reader<'_>) -> Option<Place> {
@@ -174,7 +173,6 @@ pub(super) fn read_place(reader: &mut Reader<'_>) -> Option<Place> {
     Some(Place {
         node,
         kind: FileKind::Directory,
-        path: reader.bytes()?,
     })
 }
 

@@ -23,13 +23,15 @@ struct File {
     mode: u32,
     links: u32,
     kept: u32,
-    changes: u64,
+    changes: i64,
 }
 
 #[derive(Default)]
 struct State {
     files: BTreeMap<u64, File>,
     next: u64,
+    /// Bytes that fit on the disk; `None`: any number.
+    room: Option<usize>,
 }
 
 pub struct MemoryFiles(Mutex<State>);
@@ -41,11 +43,17 @@ impl MemoryFiles {
         let mut state = State {
             files: BTreeMap::new(),
             next: ROOT,
+            room: None,
         };
         let root = state.add(Content::Names(BTreeMap::new()), 0o755);
         state.name(root, b".", root).unwrap();
         state.name(root, b"..", root).unwrap();
         Self(Mutex::new(state))
+    }
+
+    /// Leaves room for so many bytes more.
+    pub fn set_room(&self, bytes: usize) {
+        self.0.lock().unwrap().room = Some(bytes);
     }
 
     /// Inodes that exist, named or kept.
@@ -101,6 +109,24 @@ impl State {
         }
     }
 
+    /// Writes as much as there is room for.
+    fn write(&mut self, inode: u64, start: usize, from: &[u8]) -> Result<u64, FileError> {
+        let length = self.bytes(inode)?.len();
+        let most = self.room.map_or(usize::MAX, |room| length + room);
+        let end = (start + from.len()).min(most);
+        if end <= start && !from.is_empty() {
+            return Err(FileError::NoSpace);
+        }
+        let bytes = self.bytes(inode)?;
+        bytes.resize(length.max(end), 0);
+        bytes[start..end].copy_from_slice(&from[..end - start]);
+        if let Some(room) = &mut self.room {
+            *room -= end.saturating_sub(length);
+        }
+        self.get(inode)?.changes += 1;
+        Ok((end - start) as u64)
+    }
+
     fn name(&mut self, directory: u64, name: &[u8], inode: u64) -> Result<(), FileError> {
         if self.names(directory)?.contains_key(name) {
             return Err(FileError::Exists);
@@ -133,6 +159,17 @@ impl State {
         {
             self.files.remove(&inode);
         }
+    }
+
+    /// Whether a directory is another one or lies beneath it.
+    fn is_beneath(&mut self, mut directory: u64, other: u64) -> bool {
+        while directory != other {
+            match self.find(directory, b"..") {
+                Ok(parent) if parent != directory => directory = parent,
+                _ => return false,
+            }
+        }
+        true
     }
 
     fn is_directory(&mut self, inode: u64) -> bool {
@@ -175,24 +212,16 @@ impl FileSystem for MemoryFiles {
     }
 
     fn write(&self, inode: Inode, offset: u64, from: &[u8]) -> Answer<u64> {
-        let mut state = self.0.lock().unwrap();
-        let written = state.bytes(inode.0).map(|bytes| {
-            let end = offset as usize + from.len();
-            bytes.resize(bytes.len().max(end), 0);
-            bytes[offset as usize..end].copy_from_slice(from);
-            from.len() as u64
-        });
-        if let Ok(file) = state.get(inode.0) {
-            file.changes += 1;
-        }
-        Ok(written)
+        Ok(self.0.lock().unwrap().write(inode.0, offset as usize, from))
     }
 
-    fn append(&self, inode: Inode, from: &[u8]) -> Answer<u64> {
+    fn append(&self, inode: Inode, from: &[u8]) -> Answer<Appended> {
         let mut state = self.0.lock().unwrap();
-        Ok(state.bytes(inode.0).map(|bytes| {
-            bytes.extend_from_slice(from);
-            bytes.len() as u64
+        let start = state.bytes(inode.0).map(|bytes| bytes.len());
+        Ok(start.and_then(|start| {
+            let bytes = state.write(inode.0, start, from)?;
+            let end = start as u64 + bytes;
+            Ok(Appended { bytes, end })
         }))
     }
 
@@ -264,6 +293,9 @@ impl FileSystem for MemoryFiles {
     fn rename(&self, from: Inode, from_name: &[u8], to: Inode, to_name: &[u8]) -> Answer<()> {
         let mut state = self.0.lock().unwrap();
         Ok(state.find(from.0, from_name).and_then(|inode| {
+            if state.is_directory(inode) && state.is_beneath(to.0, inode) {
+                return Err(FileError::Invalid);
+            }
             if let Ok(replaced) = state.find(to.0, to_name) {
                 if replaced == inode {
                     return Ok(());
@@ -275,6 +307,9 @@ impl FileSystem for MemoryFiles {
                 }
             }
             state.name(to.0, to_name, inode)?;
+            if state.is_directory(inode) && from != to {
+                state.names(inode)?.insert(b"..".to_vec(), to.0);
+            }
             state.forget(from.0, from_name)
         }))
     }
@@ -288,7 +323,7 @@ impl FileSystem for MemoryFiles {
             .map(|file| file.mode = mode))
     }
 
-    fn set_times(&self, inode: Inode, _accessed_s: u64, modified_s: u64) -> Answer<()> {
+    fn set_times(&self, inode: Inode, _accessed_s: i64, modified_s: i64) -> Answer<()> {
         Ok(self
             .0
             .lock()

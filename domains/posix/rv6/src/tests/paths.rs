@@ -107,6 +107,109 @@ fn working_directory() {
     assert_eq!(process.getcwd(&mut [0; 2]).unwrap(), Err(Errno::ERANGE));
 }
 
+/// As `getcwd`.
+fn current(fixture: &Fixture) -> Result<String, Errno> {
+    let mut path = [0; 100];
+    let length = fixture.process.getcwd(&mut path).unwrap()?;
+    Ok(String::from_utf8(path[..length as usize].to_vec()).unwrap())
+}
+
+#[test]
+fn working_directory_is_a_directory_and_no_text() {
+    let fixture = fixture();
+    let process = &fixture.process;
+    process.chdir(LANE, b"/a/b/c").unwrap().unwrap();
+    process
+        .rename(LANE, b"/a/b", b"/tmp/moved")
+        .unwrap()
+        .unwrap();
+    assert_eq!(current(&fixture), Ok("/tmp/moved/c".into()));
+    process.chdir(LANE, b"..").unwrap().unwrap();
+    assert_eq!(current(&fixture), Ok("/tmp/moved".into()));
+    process.chdir(LANE, b"..").unwrap().unwrap();
+    assert_eq!(current(&fixture), Ok("/tmp".into()));
+    process.chdir(LANE, b"moved/c").unwrap().unwrap();
+    process.rmdir(LANE, b"/tmp/moved/c").unwrap().unwrap();
+    assert_eq!(current(&fixture), Err(Errno::ENOENT));
+    assert_eq!(
+        process.open(LANE, b"file", READ, 0).unwrap(),
+        Err(Errno::ENOENT)
+    );
+    process.chdir(LANE, b"/").unwrap().unwrap();
+}
+
+#[test]
+fn a_slash_behind_a_link_to_a_file() {
+    let fixture = fixture();
+    let process = &fixture.process;
+    process.symlink(LANE, b"/a/file", b"/fl").unwrap().unwrap();
+    let write = OpenFlags(OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::TRUNCATE);
+    for path in ["/fl/", "/fl//", "/fl/.", "/a/file/"] {
+        let path = path.as_bytes();
+        assert_eq!(
+            process.open(LANE, path, write, 0o644).unwrap(),
+            Err(Errno::ENOTDIR)
+        );
+        assert_eq!(
+            process.open(LANE, path, READ, 0).unwrap(),
+            Err(Errno::ENOTDIR)
+        );
+        assert_eq!(process.truncate(path, 0).unwrap(), Err(Errno::ENOTDIR));
+        assert_eq!(process.stat(path).unwrap().err(), Some(Errno::ENOTDIR));
+        assert_eq!(process.lstat(path).unwrap().err(), Some(Errno::ENOTDIR));
+        assert_eq!(process.chmod(path, 0o600).unwrap(), Err(Errno::ENOTDIR));
+        assert_eq!(
+            process.link(LANE, path, b"/x").unwrap(),
+            Err(Errno::ENOTDIR)
+        );
+        assert_eq!(process.chdir(LANE, path).unwrap(), Err(Errno::ENOTDIR));
+    }
+    for path in ["/fl/", "/a/file/"] {
+        let path = path.as_bytes();
+        assert_eq!(process.unlink(LANE, path).unwrap(), Err(Errno::ENOTDIR));
+        assert_eq!(
+            process.rename(LANE, path, b"/x").unwrap(),
+            Err(Errno::ENOTDIR)
+        );
+        assert_eq!(
+            process.rename(LANE, b"/a/file", path).unwrap(),
+            Err(Errno::ENOTDIR)
+        );
+    }
+    assert_eq!(fixture.read_file("/a/file").unwrap(), b"hello");
+}
+
+#[test]
+fn what_does_not_fit_on_the_disk_is_not_called_written() {
+    let fixture = fixture();
+    let process = &fixture.process;
+    for flags in [OpenFlags::WRITE, OpenFlags::WRITE | OpenFlags::APPEND] {
+        let descriptor = process
+            .open(LANE, b"/a/file", OpenFlags(flags), 0)
+            .unwrap()
+            .unwrap();
+        process
+            .lseek(LANE, descriptor, 0, Whence::End)
+            .unwrap()
+            .unwrap();
+        fixture.files.set_room(3);
+        assert_eq!(process.write(LANE, descriptor, b"too long").unwrap(), Ok(3));
+        let end = process.lseek(LANE, descriptor, 0, Whence::End).unwrap();
+        let here = process.lseek(LANE, descriptor, 0, Whence::Current).unwrap();
+        assert_eq!(here, end);
+        assert_eq!(
+            process.write(LANE, descriptor, b"more").unwrap(),
+            Err(Errno::ENOSPC)
+        );
+        assert_eq!(
+            process.pwrite(descriptor, b"more", 100).unwrap(),
+            Err(Errno::ENOSPC)
+        );
+        process.close(LANE, descriptor).unwrap().unwrap();
+    }
+    assert_eq!(fixture.read_file("/a/file").unwrap(), b"hellotootoo");
+}
+
 #[test]
 fn opening() {
     let fixture = fixture();

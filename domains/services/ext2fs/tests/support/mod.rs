@@ -14,7 +14,7 @@ use ext2fs::disk::Disk;
 use ext2fs::files::Files;
 use interfaces::block::{BlockBatch, BlockDevice, BlockError, Geometry};
 
-pub const NOW_S: u32 = 1_700_000_000;
+pub const NOW_S: i64 = 1_700_000_000;
 const SECTOR_BYTES: usize = 512;
 const MAX_SECTORS: usize = 16;
 
@@ -115,7 +115,7 @@ impl BlockDevice for Driver {
     }
 }
 
-pub type Mounted = Files<Disk<Proxy<dyn BlockDevice>>, fn() -> u32>;
+pub type Mounted = Files<Disk<Proxy<dyn BlockDevice>>, fn() -> i64>;
 
 pub fn mount(device: Proxy<dyn BlockDevice>, read_only: bool) -> Mounted {
     let disk = Disk::new(device).expect("alive");
@@ -125,7 +125,7 @@ pub fn mount(device: Proxy<dyn BlockDevice>, read_only: bool) -> Mounted {
         cache_bytes: 1,
     };
     Files::new(
-        Ext2::mount(disk, (|| NOW_S) as fn() -> u32, options).expect("mounts"),
+        Ext2::mount(disk, (|| NOW_S) as fn() -> i64, options).expect("mounts"),
         None,
     )
 }
