@@ -23,7 +23,7 @@ use core::ops::RangeInclusive;
 use serde::{Deserialize, Serialize};
 
 /// First bytes of an encoded plan; the last is the version of the format.
-const MAGIC: [u8; 8] = *b"RLPLAN\x00\x03";
+const MAGIC: [u8; 8] = *b"RLPLAN\x00\x04";
 
 /// One bootable composition of domains, for one machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +50,9 @@ pub struct DomainPlan {
     pub is_promised: bool,
     /// What it may use.
     pub limits: LimitsPlan,
+    /// Longest time until its entry comes back, in nanoseconds; 0: the supervisor's
+    /// default.
+    pub start_ns: u64,
     /// Priority of its threads; 0: the kernel's default.
     pub priority: u32,
     /// When it stays dead, the system has failed and powers off.
@@ -82,6 +85,9 @@ pub const BYTES: RangeInclusive<u64> = 64 << 10..=1 << 40;
 
 /// What [`LimitsPlan::watchdog_ns`] may be, in milliseconds: to an hour.
 pub const WATCHDOG_MS: RangeInclusive<u64> = 1..=3_600_000;
+
+/// What [`DomainPlan::start_ns`] may be, in milliseconds: to an hour.
+pub const START_MS: RangeInclusive<u64> = 1..=3_600_000;
 
 /// What [`LimitsPlan::threads`] may be.
 pub const THREADS: RangeInclusive<u64> = 1..=16_384;

@@ -26,6 +26,7 @@ fn domain(name: &str, source: GrantSource) -> DomainPlan {
             threads: 7,
             ..LimitsPlan::default()
         },
+        start_ns: 500_000_000,
         priority: 0,
         is_promised: true,
         is_essential: false,

@@ -314,6 +314,7 @@ impl Compiler<'_> {
             on_death: death_policy(domain),
             is_promised: domain.shadow_of.is_some(),
             limits: limits(domain)?,
+            start_ns: number("start_ms", domain.start_ms, manifest::START_MS)? * 1_000_000,
             priority: domain.priority,
             is_essential: domain.essential,
         })

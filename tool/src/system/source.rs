@@ -18,6 +18,7 @@
 //! attempts = 1                   # deaths one call survives, if "transparent"
 //! memory = "4MiB"                # most private memory (default 64 MiB)
 //! exchange = "4MiB"              # most bytes of exchange objects (64 MiB)
+//! start_ms = 1000                # longest time until its entry comes back (30 s)
 //! watchdog_ms = 1000             # most CPU time of its own in one call
 //! cpu_percent = 50               # most CPU time in a second, of one CPU
 //! threads = 16                   # most threads (64)
@@ -117,6 +118,8 @@ pub struct DomainSource {
     pub memory: Option<String>,
     /// Most bytes of exchange objects.
     pub exchange: Option<String>,
+    /// Longest time until its entry comes back.
+    pub start_ms: Option<u64>,
     /// Most CPU time of its own in one call.
     pub watchdog_ms: Option<u64>,
     /// Most CPU time in a second, in percent of one CPU.
@@ -356,6 +359,7 @@ impl DomainSource {
             attempts: None,
             memory: None,
             exchange: None,
+            start_ms: None,
             watchdog_ms: None,
             cpu_percent: None,
             threads: None,

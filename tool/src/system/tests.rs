@@ -370,6 +370,7 @@ fn limits_are_in_their_ranges() {
     assert!(limit("log_lines = 1000001").contains("expected 1 to 1000000"));
     assert!(limit("cpu_percent = 6401").contains("expected 1 to 6400"));
     assert!(limit("watchdog_ms = 0").contains("expected 1 to 3600000"));
+    assert!(limit("start_ms = 0").contains("expected 1 to 3600000"));
     assert!(limit("exchange = \"1K\"").contains("exchange = 1024: expected 65536 to"));
     assert!(limit("exchange = \"1X\"").contains("exchange = \"1X\": unknown unit"));
 }

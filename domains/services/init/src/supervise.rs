@@ -50,11 +50,7 @@ impl System {
         let is_exit = notice.cause == DeathCause::Exit as u32;
         match plan.on_death {
             DeathPolicy::Restart(limit) | DeathPolicy::Transparent(limit) if !is_exit => {
-                let system = Arc::clone(self);
-                let restart = move || system.restart(index, limit, lived);
-                if spawn("restart", Priority::High, restart).is_err() {
-                    self.restart(index, limit, lived);
-                }
+                self.restart_apart(index, limit, lived);
             }
             _ if is_exit => {}
             _ => self.give_up(index),
@@ -87,13 +83,22 @@ impl System {
         Some((index, lived))
     }
 
-    /// Starts a successor, again and again as far as the policy goes.
-    pub(crate) fn restart(
+    /// As [`System::restart`], on a thread of its own.
+    pub(crate) fn restart_apart(
         self: &Arc<Self>,
         index: usize,
         limit: RestartLimit,
-        mut lived: Duration,
+        lived: Duration,
     ) {
+        let system = Arc::clone(self);
+        let restart = move || system.restart(index, limit, lived);
+        if spawn("restart", Priority::High, restart).is_err() {
+            self.restart(index, limit, lived);
+        }
+    }
+
+    /// Starts a successor, again and again as far as the policy goes.
+    fn restart(self: &Arc<Self>, index: usize, limit: RestartLimit, mut lived: Duration) {
         let name = &self.plan.domains[index].name;
         loop {
             let Some(pause) = self.next_restart(index, limit, lived) else {

@@ -52,8 +52,10 @@ pub enum StartFault {
     NoDevice,
     /// The machine has no such host file.
     NoHostFile(String),
-    /// No memory for a grant.
+    /// No memory for a grant or a thread.
     NoMemory,
+    /// Its entry has not come back in time.
+    TooLong(Duration),
     /// Its own code or the kernel refused.
     Failed(StartFailure),
 }
@@ -70,6 +72,13 @@ impl fmt::Display for StartFault {
             Self::NoDevice => f.write_str("no PCI function matches"),
             Self::NoHostFile(name) => write!(f, "no host file {name} (expected disk, disk1, …)"),
             Self::NoMemory => f.write_str("no memory for its grants"),
+            Self::TooLong(limit) => {
+                let limit_ms = limit.as_millis();
+                write!(
+                    f,
+                    "its entry has not come back within {limit_ms} ms, and it was ended"
+                )
+            }
             Self::Failed(failure) => failure.fmt(f),
         }
     }
@@ -162,7 +171,7 @@ impl System {
         let all = self.plan.domains.len();
         let mut started = 0;
         for index in 0..all {
-            match self.start(index) {
+            match self.start_first(index) {
                 Ok(()) => started += 1,
                 Err(fault) => {
                     log::error!("{} does not start: {fault}", self.plan.domains[index].name);
@@ -227,8 +236,16 @@ impl System {
         Ok(image)
     }
 
+    /// Starts a domain of the plan for the first time.
+    fn start_first(self: &Arc<Self>, index: usize) -> Result<(), StartFault> {
+        let image = self.image(index)?;
+        let started = self.launch_within(index, &image)?;
+        self.install(index, started);
+        Ok(())
+    }
+
     /// Starts a domain of the plan; a successor takes over the holders of the
-    /// object its predecessor provided.
+    /// object its predecessor provided. For a thread that nobody waits for.
     pub(crate) fn start(self: &Arc<Self>, index: usize) -> Result<(), StartFault> {
         let image = self.image(index)?;
         let started = self.launch(index, &image)?;
@@ -236,8 +253,9 @@ impl System {
         Ok(())
     }
 
-    /// Starts a domain of the plan from an image; nobody calls it yet.
-    pub(crate) fn launch(
+    /// Starts a domain of the plan from an image, and runs its entry on this thread;
+    /// nobody calls it yet.
+    pub(crate) fn enter(
         self: &Arc<Self>,
         index: usize,
         image: &Image,
@@ -382,7 +400,9 @@ impl System {
             .as_ref()
             .map(AnyProxy::try_clone);
         if let Some(Ok(object)) = object {
-            self.call_within((name, id), WRITE_BACK_TIME, || write_back(name, object));
+            let theirs = name.clone();
+            let write_back = move || write_back(&theirs, object);
+            self.call_within((name, id), WRITE_BACK_TIME, write_back);
         }
         // It may have died by itself meanwhile; either way it is waited for.
         let _ = self.control.kill(id, DeathCause::Exit);

@@ -62,7 +62,7 @@ impl System {
             if let DeathPolicy::Restart(limit) | DeathPolicy::Transparent(limit) =
                 self.plan.domains[index].on_death
             {
-                self.restart(index, limit, Duration::ZERO);
+                self.restart_apart(index, limit, Duration::ZERO);
             }
         }
         report
@@ -156,7 +156,7 @@ impl System {
         let Some(stateful) = self.entries.lock()[index].stateful.take() else {
             return true;
         };
-        let state = self.call_within((name, id), ANSWER_TIME, || stateful.hand_over());
+        let state = self.call_within((name, id), ANSWER_TIME, move || stateful.hand_over());
         let has_answered = state.is_some();
         self.entries.lock()[index].state = state.and_then(|state| state.ok().flatten());
         has_answered
@@ -165,12 +165,12 @@ impl System {
     /// Starts a successor, and lets callers through to it if it is healthy.
     fn start_checked(self: &Arc<Self>, index: usize, image: &Arc<Image>) -> Result<(), String> {
         let started = self
-            .launch(index, image)
+            .launch_within(index, image)
             .map_err(|fault: StartFault| alloc::format!("it does not start: {fault}"))?;
         let id = started.id;
         let name = self.plan.domains[index].name.as_str();
         let object = started.outcome_object();
-        let is_healthy = self.call_within((name, id), ANSWER_TIME, || is_healthy(&object));
+        let is_healthy = self.call_within((name, id), ANSWER_TIME, move || is_healthy(&object));
         if is_healthy != Some(true) {
             // Dead or not: it must not keep the device.
             let _ = self.control().kill(id, DeathCause::Killed);

@@ -1,7 +1,8 @@
 //! A service that never answers its supervisor.
 //!
 //! It is a block device without blocks: the supervisor asks for its state when it is
-//! replaced, reads from its successor, and flushes it when the system ends.
+//! replaced, reads from its successor, and flushes it when the system ends. Or its start
+//! does not end, and what the supervisor waits for is that.
 #![cfg_attr(redleaf_image, no_std, no_main)]
 #![forbid(unsafe_code)]
 
@@ -18,24 +19,39 @@ use runtime::time::Instant;
 use runtime::{Options, StartError, domain};
 
 /// How it does not answer.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Way {
     Loop,
     Sleep,
+    /// As `Sleep`, but the end of the system.
+    Patient,
 }
 
 struct Mute(Way);
 
-/// Option: `way`, "loop" or "sleep".
+/// Options: `way`, "loop", "sleep" or "patient"; `start`, "loop", "sleep" or "call", which
+/// is of `device`.
 #[domain]
 fn mute(
-    succession: Proxy<dyn Succession>,
+    succession: Option<Proxy<dyn Succession>>,
+    device: Option<Proxy<dyn BlockDevice>>,
     options: Options,
 ) -> Result<Arc<dyn BlockDevice>, StartError> {
+    match (options.text("start"), device) {
+        (None, _) => {}
+        (Some("loop"), _) => Mute(Way::Loop).never_answer(),
+        (Some("sleep"), _) => Mute(Way::Sleep).never_answer(),
+        (Some("call"), Some(device)) => drop(device.geometry()?),
+        _ => return Err(StartError::new("no way to be mute at the start")),
+    }
     let way = match options.required("way")? {
         "loop" => Way::Loop,
         "sleep" => Way::Sleep,
+        "patient" => Way::Patient,
         other => return Err(StartError::new(format_args!("{other}: no way to be mute"))),
+    };
+    let Some(succession) = succession else {
+        return Ok(Arc::new(Mute(way)));
     };
     let stateful: Arc<dyn Stateful> = Arc::new(Mute(way));
     let stateful = Proxy::try_export(stateful).map_err(|_| StartError::new("no memory"))?;
@@ -48,7 +64,7 @@ impl Mute {
         loop {
             match self.0 {
                 Way::Loop => spin_loop(),
-                Way::Sleep => thread::sleep_until(Instant::NEVER),
+                Way::Sleep | Way::Patient => thread::sleep_until(Instant::NEVER),
             }
         }
     }
@@ -74,6 +90,9 @@ impl BlockDevice for Mute {
     }
 
     fn flush(&self) -> RpcResult<Result<(), BlockError>> {
+        if self.0 == Way::Patient {
+            return Ok(Ok(()));
+        }
         self.never_answer()
     }
 
