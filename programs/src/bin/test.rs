@@ -3,10 +3,11 @@
 #![cfg_attr(redleaf_image, no_main)]
 #![forbid(unsafe_code)]
 
-#[path = "sh/condition.rs"]
-mod condition;
+#[path = "../files.rs"]
+mod files;
 
 use posix::prelude::*;
+use utility::condition;
 
 #[posix::main]
 fn main() -> ExitCode {
@@ -16,7 +17,7 @@ fn main() -> ExitCode {
         complain!("a closing ] is missing");
         return ExitCode::from(2);
     }
-    match condition::evaluate(&words) {
+    match condition::evaluate(&words, &files::SystemFiles) {
         Ok(holds) => ExitCode::from(holds),
         Err(wrong) => {
             complain!("{wrong}");

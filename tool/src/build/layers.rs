@@ -130,6 +130,7 @@ const LAYERS: &[Layer] = &[
             "lib/lineedit",
             "lib/shell",
             "lib/trace-events",
+            "lib/utility",
             // Named by what `#[posix::main]` expands to.
             "trusted/runtime",
         ],
@@ -171,6 +172,7 @@ const LAYERS: &[Layer] = &[
         "tests/attacks/usurper",
         &["domains/posix/client", "trusted/runtime"],
     ),
+    layer("tests/corpus", &["domains/posix/client", "trusted/runtime"]),
     layer(
         "tests/attacks/wild",
         &["domains/posix/client", "trusted/breach", "trusted/runtime"],

@@ -6,7 +6,8 @@
 //! for which [`forge`] and [`tamper`] make images and archives that must be
 //! refused, [`build_attacks`] that of changes that the build must refuse
 //! (`tests/attacks/build.toml`), [`code_attacks`] that of what is not
-//! signed (`tests/attacks/code.toml`), and [`campaigns`] short campaigns of faults.
+//! signed (`tests/attacks/code.toml`), [`corpus`] scripts that the host's shell runs,
+//! too, and [`campaigns`] short campaigns of faults.
 //! Systems run side by side ([`jobs`]). Every failure is shown when it happens;
 //! the last line is `N passed, N failed`.
 
@@ -14,6 +15,7 @@ mod build_attacks;
 mod campaigns;
 mod code_attacks;
 mod commands;
+mod corpus;
 mod dialogs;
 mod forge;
 mod host;
@@ -188,6 +190,11 @@ pub fn command(tree: &Tree, options: &TestOptions) -> Result<u8, ToolError> {
     for dialog in &dialogs {
         if is_wanted(dialog.speed(), &dialog.full_name()) {
             counts.add(dialog.run(tree)?);
+        }
+    }
+    for corpus in &corpus::CORPORA {
+        if is_wanted(corpus.speed(), &corpus.full_name()) {
+            counts.add(corpus.run(tree)?);
         }
     }
     counts.add(build_attacks.run(tree, is_wanted)?);

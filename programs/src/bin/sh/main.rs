@@ -11,9 +11,10 @@
 extern crate alloc;
 
 mod builtins;
-mod condition;
 mod environment;
 mod external;
+#[path = "../../files.rs"]
+mod files;
 mod interactive;
 mod jobs;
 mod redirect;

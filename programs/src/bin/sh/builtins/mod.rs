@@ -1,18 +1,19 @@
 //! Commands the shell runs itself.
 
+mod text;
+
 use posix::prelude::*;
 use posix::{env, fs, io, path, process};
 use shell_language::is_name;
 
-use crate::condition;
 use crate::shell::{Flow, Shell};
 use crate::subshell::quoted;
 
 /// Names of all builtins.
-pub const NAMES: [&str; 30] = [
+pub const NAMES: [&str; 31] = [
     ".", ":", "[", "admin", "break", "cd", "command", "continue", "echo", "eval", "exec", "exit",
-    "export", "false", "fg", "history", "jobs", "kill", "pwd", "read", "readonly", "return", "set",
-    "shift", "test", "true", "type", "umask", "unset", "wait",
+    "export", "false", "fg", "history", "jobs", "kill", "printf", "pwd", "read", "readonly",
+    "return", "set", "shift", "test", "true", "type", "umask", "unset", "wait",
 ];
 
 /// Whether the shell runs commands of this name itself.
@@ -37,7 +38,8 @@ impl Shell {
             "false" => 1,
             "cd" => self.change_directory(arguments),
             "pwd" => self.print_directory(),
-            "echo" => echo(arguments),
+            "echo" => text::echo(arguments),
+            "printf" => self.printf(arguments),
             "export" | "readonly" => self.mark(&words[0], arguments),
             "unset" => self.unset_all(arguments),
             "set" => self.set(arguments),
@@ -338,26 +340,6 @@ impl Shell {
         i32::from(!is_complete)
     }
 
-    fn test(&self, words: &[String]) -> i32 {
-        let arguments = &words[1..];
-        let arguments = match (&*words[0], arguments.split_last()) {
-            ("test", _) => arguments,
-            (_, Some((last, before))) if last == "]" => before,
-            _ => {
-                self.complain("[: a closing ] is missing");
-                return 2;
-            }
-        };
-        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        match condition::evaluate(&arguments) {
-            Ok(holds) => i32::from(!holds),
-            Err(wrong) => {
-                self.complain(&format!("{}: {wrong}", words[0]));
-                2
-            }
-        }
-    }
-
     fn kill(&self, arguments: &[String]) -> i32 {
         let mut status = 0;
         let mut count = 0;
@@ -400,14 +382,6 @@ impl Shell {
         }
         status
     }
-}
-
-/// `echo` without starting a program; `-e` is left to `/bin/echo`'s kind.
-fn echo(arguments: &[String]) -> i32 {
-    let has_newline = arguments.first().is_none_or(|first| first != "-n");
-    let text = arguments[usize::from(!has_newline)..].join(" ");
-    print!("{text}{}", if has_newline { "\n" } else { "" });
-    0
 }
 
 /// A line of standard input, and whether it ended in a newline. Not a byte more

@@ -1,0 +1,14 @@
+//! What utilities and the shell's builtins of the same name share.
+//!
+//! [`printf`] formats, [`escape`] knows the backslashes of `echo` and `printf`, and
+//! [`condition`] evaluates what `test` is asked. None of them prints or looks at a
+//! file: callers do, the latter by the trait [`condition::Files`].
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod condition;
+pub mod escape;
+mod number;
+pub mod printf;
