@@ -7,7 +7,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use abi::PAGE_SIZE;
 use abi::death::InjectedFault;
-use abi::device::StopRecipe;
+use abi::device::{PciAddress, StopRecipe};
 use abi::status::ServiceError;
 
 use crate::charge::Charge;
@@ -275,6 +275,7 @@ pub fn bind_interrupt(function: u32, owner: u64, index: u32) -> Result<usize, Se
         }
         Err(error) => {
             held.bindings.remove(&vector);
+            release_vector(vector);
             Err(error)
         }
     }
@@ -315,20 +316,23 @@ fn route(
     index: u32,
     vector: usize,
 ) -> Result<(Option<u8>, Option<Registers>), ServiceError> {
-    let target = index as usize % crate::cpu::online().max(1);
-    let message = machine::get().msi_message(target, vector);
+    let message = || {
+        let target = index as usize % crate::cpu::online().max(1);
+        let message = machine::get().aim_interrupt(PciAddress(function), target, vector);
+        message.map_err(|_| ServiceError::Io)
+    };
     match source {
         InterruptSource::Msix { table, bytes } => {
             let registers = map_registers(table, bytes as u64, &[])?;
             let start = registers.start();
-            pci::bind_msix(function, owner, index, message, &mut |offset, value| {
+            pci::bind_msix(function, owner, index, message()?, &mut |offset, value| {
                 // SAFETY: the offset lies in the table, which is mapped.
                 unsafe { ((start + offset) as *mut u32).write_volatile(value) }
             })?;
             Ok((None, Some(registers)))
         }
         InterruptSource::Msi if index == 0 => {
-            pci::bind_msi(function, owner, message)?;
+            pci::bind_msi(function, owner, message()?)?;
             Ok((None, None))
         }
         InterruptSource::Line(line) if index == 0 => {
@@ -473,7 +477,24 @@ pub fn quiesce(owner: u64) {
     }
     drop(held);
     pci::release_all(owner, &mut |function| stop_function(owner, function));
+    // What tells its vectors from others' is taken away as well: a device that goes on
+    // interrupts nobody. Lines may have other drivers.
+    let held = HELD.lock();
+    let own = held.bindings.iter().filter(|(_, one)| one.owner == owner);
+    own.filter(|(_, one)| one.line.is_none())
+        .for_each(|(&vector, _)| release_vector(vector));
+    drop(held);
     iommu::detach(owner);
+}
+
+/// Takes a vector away from the device that raised it.
+///
+/// # Panics
+/// If an IOMMU does not answer: whoever gets the vector would be interrupted by the
+/// device that had it.
+fn release_vector(vector: usize) {
+    let released = machine::get().release_interrupt(vector);
+    released.expect("an IOMMU that was started answers");
 }
 
 /// Stops a function by its own registers; false: it does not say how, or goes on.
@@ -572,8 +593,16 @@ pub fn release(owner: u64) {
     iommu::release(owner);
     let mut held = HELD.lock();
     held.dma.retain(|_, memory| memory.owner != owner);
-    held.bindings.retain(|_, binding| binding.owner != owner);
+    let mut freed = [false; MAX_VECTORS];
+    held.bindings.retain(|&vector, binding| {
+        freed[vector] = binding.owner == owner;
+        !freed[vector]
+    });
     reroute_lines(&held.bindings);
+    // Lines lead to others by now. The rest was taken away when the domain began to die,
+    // but one of its threads may have been binding an interrupt at that moment.
+    let freed = freed.iter().enumerate().filter(|(_, is_freed)| **is_freed);
+    freed.for_each(|(vector, _)| release_vector(vector));
     held.stops.retain(|stop| stop.owner != owner);
     held.registers.retain(|(holder, _)| *holder != owner);
 }

@@ -24,7 +24,7 @@ use self::table::{Access, Memory, Opened, Table};
 use crate::charge::Charge;
 use crate::death::{self, RawCrash};
 use crate::domain::Domain;
-use crate::machine::{self, Iommu, Machine};
+use crate::machine::{self, Guarding, Iommu, Machine, Refused};
 use crate::sync::SpinLock;
 use crate::{frames, memory, pci};
 
@@ -60,8 +60,8 @@ struct Guards {
 struct Guard {
     driver: &'static Domain,
     table: Table,
-    /// What its device reached for and did not get.
-    fault: Option<u64>,
+    /// What its device tried and was refused.
+    fault: Option<Refused>,
 }
 
 /// Tables that a domain is charged for.
@@ -115,15 +115,21 @@ pub fn init(machine: &'static dyn Machine) {
             count += 1;
         }
     }
-    let message = machine.msi_message(0, machine.device_vectors() - 1);
-    match iommu.start(&buses[..count], message) {
-        Ok((levels, tables)) => {
-            LEVELS.store(levels, Ordering::Relaxed);
-            GUARDS.lock().most = MAX_TABLES.min(tables as usize - 1);
-            IS_ON.store(true, Ordering::Release);
-            log::info!("iommu: devices reach what their drivers own or were lent");
-        }
+    match iommu.start(&buses[..count], machine.device_vectors() - 1) {
+        Ok(guarding) => turn_on(guarding),
         Err(error) => log::warn!("iommu: unusable ({error:?}); devices are not guarded"),
+    }
+}
+
+fn turn_on(guarding: Guarding) {
+    LEVELS.store(guarding.levels, Ordering::Relaxed);
+    GUARDS.lock().most = MAX_TABLES.min(guarding.tables as usize - 1);
+    IS_ON.store(true, Ordering::Release);
+    log::info!("iommu: devices reach what their drivers own or were lent");
+    if guarding.checks_interrupts {
+        log::info!("iommu: devices raise the interrupts that they were given");
+    } else {
+        log::warn!("iommu: interrupts are not remapped; a device can forge any");
     }
 }
 
@@ -208,7 +214,7 @@ impl Guards {
                 .map(|one| one.1);
             let guard = place.and_then(|place| self.tables[place].as_mut());
             if let Some(guard) = guard {
-                guard.fault.get_or_insert(fault.address);
+                guard.fault.get_or_insert(fault.refused);
             }
         }
     }
@@ -394,13 +400,18 @@ pub(crate) fn end_faulty() {
             let guard = guards.tables[place].as_mut();
             guard.and_then(|guard| Some((guard.driver, guard.fault.take()?)))
         };
-        if let Some((driver, address)) = faulty {
+        if let Some((driver, refused)) = faulty {
+            let (address, text) = match refused {
+                Refused::Access { address, .. } => (address, ""),
+                Refused::Interrupt { address, reason } => (address, reason.text()),
+            };
             let crash = RawCrash {
                 cause: Some(DeathCause::DeviceFault),
                 address: usize::try_from(address).unwrap_or(usize::MAX),
                 ..RawCrash::EMPTY
             };
-            death::begin(driver, DeathCause::DeviceFault, Some((&crash, b"")));
+            let crash = Some((&crash, text.as_bytes()));
+            death::begin(driver, DeathCause::DeviceFault, crash);
         }
     }
 }

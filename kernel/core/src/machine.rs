@@ -74,15 +74,73 @@ pub enum HostFileRequest<'a> {
     Sync,
 }
 
-/// An access to memory that an IOMMU did not allow.
+/// Something that an IOMMU did not let a device do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct DeviceFault {
     /// Packed [`abi::device::PciAddress`] of the function.
     pub function: u32,
-    /// The page that it addressed.
-    pub address: u64,
-    /// Whether it read.
-    pub is_read: bool,
+    /// What it tried.
+    pub refused: Refused,
+}
+
+/// What an IOMMU did not let a device do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Refused {
+    /// An access to memory.
+    Access {
+        /// The page that it addressed.
+        address: u64,
+        /// Whether it read.
+        is_read: bool,
+    },
+    /// An interrupt.
+    Interrupt {
+        /// Where it wrote its message.
+        address: u64,
+        /// What was wrong with that.
+        reason: InterruptRefusal,
+    },
+}
+
+/// Why an interrupt message was refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum InterruptRefusal {
+    /// The interrupt that it names is not there.
+    NoEntry,
+    /// The interrupt that it names is another function's.
+    Foreign,
+    /// It names none, but says itself what is to be raised.
+    Unchecked,
+    /// It makes no sense.
+    Malformed,
+    /// What it names could not be looked up.
+    Table,
+}
+
+impl InterruptRefusal {
+    /// What was wrong, for people.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::NoEntry => "a message for an interrupt that is not bound",
+            Self::Foreign => "a message for another device's interrupt",
+            Self::Unchecked => "a message that chooses its own vector",
+            Self::Malformed => "a malformed message",
+            Self::Table => "a message whose interrupt could not be looked up",
+        }
+    }
+}
+
+/// How devices are guarded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Guarding {
+    /// Levels of a table.
+    pub levels: u32,
+    /// Tables there may be.
+    pub tables: u32,
+    /// Whether a function raises no interrupt but those that
+    /// [`Machine::aim_interrupt`] gave it.
+    pub checks_interrupts: bool,
 }
 
 /// Why an IOMMU cannot be used.
@@ -99,12 +157,12 @@ pub enum IommuError {
 /// The machine's IOMMUs as one. Devices go by tables of pages in the format of
 /// [`crate::iommu`]; one that was not attached to any reaches no memory.
 pub trait Iommu: Sync {
-    /// Begins to guard devices on these buses, by `message` (address, data) when one
-    /// is refused; the levels of a table, and how many tables there may be.
+    /// Begins to guard devices on these buses, and raises `Event::Device(vector)` on
+    /// CPU 0 when one is refused something.
     ///
     /// # Errors
     /// [`IommuError`]; what devices do is then not known.
-    fn start(&self, buses: &[u8], message: (u64, u32)) -> Result<(u32, u32), IommuError>;
+    fn start(&self, buses: &[u8], vector: usize) -> Result<Guarding, IommuError>;
     /// Makes a function go by the table in frame `pages`, whose number is not 0.
     ///
     /// # Errors
@@ -128,7 +186,7 @@ pub trait Iommu: Sync {
     fn forget(&self, number: u16) -> Result<(), IommuError>;
     /// Writes an entry of a table so that devices see it.
     fn write(&self, entry: &core::sync::atomic::AtomicU64, value: u64);
-    /// Takes an access that was refused.
+    /// Takes something that was refused.
     fn take_fault(&self) -> Option<DeviceFault>;
 }
 
@@ -229,8 +287,24 @@ pub trait Machine: Sync {
     }
     /// Interrupt vectors for devices: events carry 0 to this number - 1.
     fn device_vectors(&self) -> usize;
-    /// MSI address and data that raise `Event::Device(vector)` on `cpu`.
-    fn msi_message(&self, cpu: usize, vector: usize) -> (u64, u32);
+    /// MSI address and data by which `function` raises `Event::Device(vector)` on `cpu`.
+    /// With an IOMMU that checks interrupts no other function can from now on, and the
+    /// vector moves to `cpu` if it was the function's before.
+    ///
+    /// # Errors
+    /// [`IommuError::Broken`]
+    fn aim_interrupt(
+        &self,
+        function: abi::device::PciAddress,
+        cpu: usize,
+        vector: usize,
+    ) -> Result<(u64, u32), IommuError>;
+    /// Takes a vector away from the function or line that raised it. With an IOMMU that
+    /// checks interrupts nothing raises it on return.
+    ///
+    /// # Errors
+    /// [`IommuError::Broken`]
+    fn release_interrupt(&self, vector: usize) -> Result<(), IommuError>;
     /// Routes legacy line `line` (PCI interrupt line register) to
     /// `Event::Device(vector)`, masked. False where there is no such line.
     fn route_line(&self, line: u8, vector: usize) -> bool;

@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use abi::device::PciAddress;
 use abi::thread::ThreadControl;
-use kernel_core::machine::{HostFileRequest, Machine, MapError, Permission};
+use kernel_core::machine::{HostFileRequest, IommuError, Machine, MapError, Permission};
 
 use crate::arguments::MAX_DISKS;
 use crate::clock;
@@ -154,8 +154,12 @@ impl Machine for Hosted {
         0
     }
 
-    fn msi_message(&self, _: usize, _: usize) -> (u64, u32) {
-        (0, 0)
+    fn aim_interrupt(&self, _: PciAddress, _: usize, _: usize) -> Result<(u64, u32), IommuError> {
+        Err(IommuError::Unsupported)
+    }
+
+    fn release_interrupt(&self, _: usize) -> Result<(), IommuError> {
+        Ok(())
     }
 
     fn route_line(&self, _: u8, _: usize) -> bool {

@@ -49,17 +49,32 @@ impl<T, const N: usize> List<T, N> {
         &self.items[..self.count]
     }
 
-    fn push(&mut self, item: T) {
+    /// Appends, if there is room.
+    pub fn push(&mut self, item: T) {
         if self.count < N {
             self.items[self.count] = item;
             self.count += 1;
         }
+    }
+
+    /// Removes what is not to be kept; how much that is.
+    pub fn retain(&mut self, keep: impl Fn(&T) -> bool) -> usize {
+        let before = core::mem::take(&mut self.count);
+        for index in 0..before {
+            if keep(&self.items[index]) {
+                self.items.swap(self.count, index);
+                self.count += 1;
+            }
+        }
+        before - self.count
     }
 }
 
 /// An I/O APIC; MADT entry type 1.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct IoApic {
+    /// Its id, by which the DMAR names it.
+    pub id: u8,
     /// Physical address of its registers.
     pub address: u64,
     /// Global system interrupt of its first input.
@@ -97,6 +112,15 @@ pub struct RemappingUnit {
     pub address: u64,
     /// PCI segment of the functions behind it.
     pub segment: u16,
+}
+
+/// What an I/O APIC's interrupts come from, as an IOMMU sees it; section 8.3.1.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Requester {
+    /// The I/O APIC's id.
+    pub io_apic: u8,
+    /// Requester id: bus, device and function.
+    pub source: u16,
 }
 
 /// A register in memory or I/O space.
@@ -144,6 +168,10 @@ pub struct Platform {
     pub pci_window: Option<PhysicalRange>,
     /// IOMMUs.
     pub remapping_units: List<RemappingUnit>,
+    /// Firmware and chipset support that they remap interrupts.
+    pub remaps_interrupts: bool,
+    /// I/O APICs behind them.
+    pub requesters: List<Requester>,
     /// Power and clocks.
     pub power: Power,
     /// A configuration space that the DSDT describes.
@@ -176,6 +204,13 @@ impl Platform {
         Some(platform)
     }
 
+    /// The requester id of the I/O APIC with this id, if the firmware tells it.
+    pub fn requester_of(&self, io_apic: u8) -> Option<u16> {
+        let mut requesters = self.requesters.as_slice().iter();
+        let found = requesters.find(|one| one.io_apic == io_apic);
+        found.map(|one| one.source)
+    }
+
     /// Without an MCFG the firmware did not set PCI up, but may describe it:
     /// then addresses are for us to assign. With one, they are assigned.
     fn complete_pci(&mut self) {
@@ -201,6 +236,7 @@ impl Platform {
             match kind {
                 0 if u32_at(entry, 4)? & USABLE != 0 => self.cpus.push(u8_at(entry, 3)?.into()),
                 1 => self.io_apics.push(IoApic {
+                    id: u8_at(entry, 2)?,
                     address: u32_at(entry, 4)?.into(),
                     first_interrupt: u32_at(entry, 8)?,
                 }),
@@ -235,6 +271,8 @@ impl Platform {
     /// does not matter: all units are given the same tables.
     fn read_dmar(&mut self, table: &[u8]) -> Option<()> {
         const UNIT: u16 = 0;
+        const REMAPS_INTERRUPTS: u8 = 1;
+        self.remaps_interrupts = u8_at(table, HEADER_SIZE + 1)? & REMAPS_INTERRUPTS != 0;
         let mut at = HEADER_SIZE + 12;
         while let (Some(kind), Some(length)) = (u16_at(table, at), u16_at(table, at + 2)) {
             let entry = table.get(at..at + usize::from(length))?;
@@ -246,8 +284,31 @@ impl Platform {
                         address,
                         segment: u16_at(entry, 6)?,
                     })?);
+                self.read_scopes(entry.get(16..)?)?;
             }
             at += usize::from(length.max(4));
+        }
+        Some(())
+    }
+
+    /// The I/O APICs behind a unit; section 8.3.1. One behind a bridge, whose bus would
+    /// have to be asked for, is left out: interrupts are then not remapped.
+    fn read_scopes(&mut self, mut scopes: &[u8]) -> Option<()> {
+        const IO_APIC: u8 = 3;
+        const ONE_STEP: usize = 8;
+        while !scopes.is_empty() {
+            let length = usize::from(u8_at(scopes, 1)?);
+            let (scope, rest) = scopes.split_at_checked(length)?;
+            if u8_at(scope, 0)? == IO_APIC && length == ONE_STEP {
+                let (bus, device, function) =
+                    (u8_at(scope, 5)?, u8_at(scope, 6)?, u8_at(scope, 7)?);
+                let is_valid = device < 32 && function < 8;
+                self.requesters.push(is_valid.then_some(Requester {
+                    io_apic: u8_at(scope, 4)?,
+                    source: u16::from(bus) << 8 | u16::from(device << 3 | function),
+                })?);
+            }
+            scopes = (length != 0).then_some(rest)?;
         }
         Some(())
     }

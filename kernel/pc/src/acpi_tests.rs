@@ -128,6 +128,88 @@ fn unsealed_nonsense_is_survived() {
 }
 
 #[test]
+fn io_apics_are_found_behind_iommus() {
+    let scope = |kind: u8, length: u8, id: u8, rest: &[u8]| {
+        let mut scope = vec![kind, length, 0, 0, id];
+        scope.extend(rest);
+        scope
+    };
+    let good = scope(3, 8, 2, &[0xff, 0x1e, 7]);
+    let found = Requester {
+        io_apic: 2,
+        source: 0xfff7,
+    };
+    let read = |scopes: &[u8]| {
+        let mut platform = Platform::default();
+        let mut table = vec![0; HEADER_SIZE + 12];
+        table[HEADER_SIZE + 1] = 1;
+        table.extend([0, 0]);
+        table.extend((16 + scopes.len() as u16).to_le_bytes());
+        table.extend([0; 4]);
+        table.extend(0xfed9_0000u64.to_le_bytes());
+        table.extend(scopes);
+        let _ = platform.read_dmar(&table);
+        assert!(platform.remaps_interrupts);
+        assert_eq!(platform.remapping_units.as_slice().len(), 1);
+        platform
+    };
+    assert_eq!(read(&good).requesters.as_slice(), [found]);
+    assert_eq!(read(&good).requester_of(2), Some(0xfff7));
+    assert_eq!(read(&good).requester_of(0), None);
+    let bad = [
+        // Another kind, one behind a bridge, and such as cannot be.
+        scope(4, 8, 2, &[0xff, 0x1e, 7]),
+        scope(3, 10, 2, &[0, 0x1c, 0, 0x1e, 7]),
+        scope(3, 6, 2, &[0xff]),
+        scope(3, 8, 2, &[0xff, 32, 0]),
+        scope(3, 8, 2, &[0xff, 0, 8]),
+        // It does not go on, or beyond the end.
+        scope(3, 0, 2, &[0xff, 0x1e, 7]),
+        scope(3, 1, 2, &[0xff, 0x1e, 7]),
+        scope(3, 9, 2, &[0xff, 0x1e, 7]),
+        vec![3],
+    ];
+    for bad in bad {
+        assert_eq!(read(&bad).requesters.as_slice(), [], "{bad:x?}");
+        // What comes before is kept, however it goes on.
+        let both = [good.clone(), bad].concat();
+        assert_eq!(read(&both).requesters.as_slice(), [found]);
+    }
+    let many = good.repeat(1000);
+    assert_eq!(read(&many).requesters.as_slice().len(), MAX_ENTRIES);
+}
+
+#[test]
+fn a_damaged_dmar_tells_of_nothing_that_is_not_in_it() {
+    let mut chance = chance::Chance::new(4);
+    for _ in 0..20_000 {
+        let mut table = vec![0; HEADER_SIZE + 12];
+        for _ in 0..1 + chance.below(3) {
+            let scopes = chance.below(4) as usize;
+            table.extend([0, 0, 16 + 8 * scopes as u8, 0, 0, 0, 0, 0]);
+            table.extend(0xfed9_0000u64.to_le_bytes());
+            table.extend([3, 8, 0, 0, 1, 0xff, 0, 0].repeat(scopes));
+        }
+        for _ in 0..chance.below(6) {
+            let at = chance.below(table.len() as u64) as usize;
+            table[at] = chance.number() as u8;
+        }
+        table.truncate(table.len() - chance.below(12) as usize);
+        let mut platform = Platform::default();
+        let _ = platform.read_dmar(&table);
+        for one in platform.requesters.as_slice() {
+            let [function, bus] = one.source.to_le_bytes();
+            let path = [one.io_apic, bus, function >> 3, function & 7];
+            assert!(table.windows(4).any(|bytes| bytes == path));
+        }
+        for one in platform.remapping_units.as_slice() {
+            let address = one.address.to_le_bytes();
+            assert!(table.windows(8).any(|bytes| bytes == address));
+        }
+    }
+}
+
+#[test]
 fn iommus_that_cannot_be_are_left_out() {
     let unit = |length: u16, address: u64| {
         let mut entry = [0; 16];

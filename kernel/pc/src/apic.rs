@@ -105,6 +105,11 @@ pub fn id(cpu: usize) -> u32 {
     IDS[cpu].load(Ordering::Relaxed)
 }
 
+/// Whether APICs are in x2APIC mode, in which ids have 32 bits.
+pub fn is_x2apic() -> bool {
+    IS_X2APIC.load(Ordering::Relaxed)
+}
+
 /// Acknowledges the interrupt in service.
 pub fn end_of_interrupt() {
     write(register::END_OF_INTERRUPT, 0);

@@ -3,7 +3,8 @@
 use core::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use crate::acpi::{IoApic, Platform};
-use crate::{apic, cpu, traps};
+use crate::iommu::interrupts::{self, Entry};
+use crate::{apic, cpu, iommu, traps};
 
 /// Registers (data sheet, section 3).
 mod register {
@@ -58,9 +59,11 @@ pub fn init(platform: &Platform) {
 /// Routes ISA line `line` of the console to CPU 0, unmasked.
 pub fn route_console(platform: &Platform, line: u8) -> bool {
     find(platform, line, ISA_FLAGS).is_some_and(|pin| {
-        pin.route(traps::CONSOLE);
-        pin.set_masked(false);
-        true
+        let is_routed = pin.route(platform, traps::CONSOLE);
+        if is_routed {
+            pin.set_masked(false);
+        }
+        is_routed
     })
 }
 
@@ -75,8 +78,7 @@ pub fn route(platform: &Platform, line: u8, number: usize) -> bool {
             let _ = old.compare_exchange(line, NO_LINE, Ordering::Relaxed, Ordering::Relaxed);
         }
         LEVEL_LINES[number].store(if is_level { line } else { NO_LINE }, Ordering::Relaxed);
-        pin.route(traps::device_vector(number));
-        true
+        pin.route(platform, traps::device_vector(number))
     })
 }
 
@@ -125,10 +127,35 @@ fn pin_count(io_apic: IoApic) -> u32 {
 }
 
 impl Pin {
-    /// Aims the pin at CPU 0, masked.
-    fn route(&self, vector: u8) {
+    /// Aims the pin at CPU 0, masked. False: it cannot be.
+    fn route(&self, platform: &Platform, vector: u8) -> bool {
+        let Some(high) = self.destination(platform, vector) else {
+            return false;
+        };
         self.write_low(self.mode | bit::MASKED | u32::from(vector));
-        locked(|| write(self.io_apic, self.low_register() + 1, apic::id(0) << 24));
+        locked(|| write(self.io_apic, self.low_register() + 1, high));
+        true
+    }
+
+    /// The upper half of an entry that leads to CPU 0: directly, or by way of an IOMMU
+    /// that remaps interrupts, which then lets this I/O APIC raise the vector.
+    fn destination(&self, platform: &Platform, vector: u8) -> Option<u32> {
+        let cpu = apic::id(0);
+        let Some(source) = platform.requester_of(self.io_apic.id) else {
+            return Some(cpu << 24);
+        };
+        let entry = Entry {
+            vector,
+            cpu,
+            source,
+            is_level: self.mode & bit::LEVEL != 0,
+        };
+        let is_remapped = iommu::UNITS.admit(entry).ok()?;
+        Some(if is_remapped {
+            interrupts::redirection(vector)
+        } else {
+            cpu << 24
+        })
     }
 
     fn set_masked(&self, masked: bool) {

@@ -1,20 +1,25 @@
-//! IOMMUs (Intel VT-d): which table of pages a device goes by.
+//! IOMMUs (Intel VT-d): which memory a device reaches, and what it raises.
 //!
-//! All units go by one root table, so that it does not matter which function is
-//! behind which. A function without an entry reaches no memory at all. What is in
-//! the tables of pages is the kernel core's business ([`kernel_core::iommu`]).
+//! All units go by one root table and one table of interrupts, so that it does not
+//! matter which function is behind which. A function without an entry reaches no memory
+//! at all, and raises nothing. What is in the tables of pages is the kernel core's
+//! business ([`kernel_core::iommu`]).
 
+pub mod interrupts;
 mod registers;
 mod unit;
 
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use abi::device::PciAddress;
-use kernel_core::machine::{DeviceFault, Iommu, IommuError};
+use kernel_core::machine::{DeviceFault, Guarding, Iommu, IommuError};
 use kernel_core::sync::SpinLock;
 
+use self::interrupts::{Entry, Width};
 use self::registers::{capability, queue, table};
 use self::unit::{Unit, write_back, zeroed_page};
+use crate::acpi::Platform;
+use crate::{apic, machine, traps};
 
 /// Most units that are used; a machine with more is not guarded.
 const MAX_UNITS: usize = 16;
@@ -27,6 +32,7 @@ pub static UNITS: Units = Units {
         units: [const { None }; MAX_UNITS],
         root: 0,
         levels: 0,
+        interrupts: None,
     }),
     is_incoherent: AtomicBool::new(false),
 };
@@ -46,20 +52,24 @@ struct State {
     root: u64,
     /// Levels of tables of pages.
     levels: u32,
+    /// The table of interrupts, once they are remapped.
+    interrupts: Option<(&'static interrupts::Table, Width)>,
 }
 
 impl Iommu for Units {
-    fn start(&self, buses: &[u8], message: (u64, u32)) -> Result<(u32, u32), IommuError> {
+    fn start(&self, buses: &[u8], vector: usize) -> Result<Guarding, IommuError> {
         let mut state = self.state.lock();
-        let found = crate::machine::platform().remapping_units.as_slice();
+        let platform = machine::platform();
+        let found = platform.remapping_units.as_slice();
         if found.len() > MAX_UNITS || found.iter().any(|unit| unit.segment != 0) {
             return Err(IommuError::Unsupported);
         }
         for (place, unit) in state.units.iter_mut().zip(found) {
             *place = Some(Unit::new(unit.address)?);
         }
-        let (levels, domains) = state.common()?;
-        let is_coherent = state.units.iter().flatten().all(Unit::is_coherent);
+        let (levels, tables) = state.common()?;
+        let mut units = state.units.iter().flatten();
+        let is_coherent = units.all(|unit| unit.has(capability::COHERENT));
         self.is_incoherent.store(!is_coherent, Ordering::Relaxed);
         let root = zeroed_page().ok_or(IommuError::NoMemory)?;
         for &bus in buses {
@@ -67,9 +77,22 @@ impl Iommu for Units {
             self.write(entry(root, 2 * usize::from(bus)), contexts | table::PRESENT);
         }
         (state.root, state.levels) = (root, levels);
+        let message = interrupts::own_message(apic::id(0), traps::device_vector(vector));
         let mut units = state.units.iter_mut().flatten();
         units.try_for_each(|unit| unit.start(root, message))?;
-        Ok((levels, domains))
+        let width = width(platform);
+        if let Some(width) = width {
+            state.remap_interrupts(width)?;
+        }
+        drop(state);
+        if width.is_some() {
+            machine::route_console_anew();
+        }
+        Ok(Guarding {
+            levels,
+            tables,
+            checks_interrupts: width.is_some(),
+        })
     }
 
     fn attach(&self, function: PciAddress, number: u16, pages: u64) -> Result<(), IommuError> {
@@ -110,7 +133,67 @@ impl Iommu for Units {
     }
 }
 
+/// How far interrupts can be remapped on this machine; none if they cannot: a unit that
+/// does not would let messages through, and one that refuses an I/O APIC's, whose id the
+/// firmware does not tell, would leave the console without input.
+pub fn width(platform: &Platform) -> Option<Width> {
+    let units = platform.remapping_units.as_slice();
+    let all_have = |capability| {
+        let mut units = units.iter();
+        units.all(|unit| unit::extended_capability(unit.address) & capability != 0)
+    };
+    let mut io_apics = platform.io_apics.as_slice().iter();
+    let can_remap = platform.remaps_interrupts
+        && !units.is_empty()
+        && all_have(capability::REMAPS_INTERRUPTS)
+        && io_apics.all(|io_apic| platform.requester_of(io_apic.id).is_some());
+    let is_wide = apic::is_x2apic() && all_have(capability::WIDE_IDS);
+    can_remap.then_some(if is_wide { Width::Wide } else { Width::Narrow })
+}
+
+impl Units {
+    /// Lets only `source` raise a vector, on one CPU. False: interrupts are not remapped.
+    ///
+    /// # Errors
+    /// [`IommuError`]
+    pub fn admit(&self, entry: Entry) -> Result<bool, IommuError> {
+        let mut state = self.state.lock();
+        let Some((table, width)) = state.interrupts else {
+            return Ok(false);
+        };
+        if !interrupts::set(table, entry, width, |word, value| self.write(word, value)) {
+            return Err(IommuError::Unsupported);
+        }
+        state.run(&[queue::interrupt(entry.vector.into())])?;
+        Ok(true)
+    }
+
+    /// Lets nobody raise a vector; on return nobody does.
+    ///
+    /// # Errors
+    /// [`IommuError::Broken`]
+    pub fn refuse(&self, vector: u8) -> Result<(), IommuError> {
+        let mut state = self.state.lock();
+        let Some((table, _)) = state.interrupts else {
+            return Ok(());
+        };
+        interrupts::clear(table, vector, |word, value| self.write(word, value));
+        state.run(&[queue::interrupt(vector.into())])
+    }
+}
+
 impl State {
+    /// Makes all units remap interrupts, of which there is none at first.
+    fn remap_interrupts(&mut self, width: Width) -> Result<(), IommuError> {
+        let page = zeroed_page().ok_or(IommuError::NoMemory)?;
+        let mut units = self.units.iter_mut().flatten();
+        units.try_for_each(|unit| unit.remap_interrupts(page, width))?;
+        // SAFETY: the page is never freed, mapped at its physical address, zeroed, and
+        // from now on read and written as words only.
+        self.interrupts = Some((unsafe { &*(page as *const interrupts::Table) }, width));
+        Ok(())
+    }
+
     /// Levels and numbers of domains that all units have; device addresses must reach
     /// all of memory.
     fn common(&self) -> Result<(u32, u32), IommuError> {

@@ -8,12 +8,14 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 use abi::device::PciAddress;
 use abi::thread::ThreadControl;
 use kernel_core::machine::{
-    BootInfo, HostFileRequest, Iommu, Machine, MapError, Permission, PhysicalRange, SealedMemory,
+    BootInfo, HostFileRequest, Iommu, IommuError, Machine, MapError, Permission, PhysicalRange,
+    SealedMemory,
 };
 
 use crate::acpi::Platform;
 use crate::boot::LoaderInfo;
 use crate::cpu::Features;
+use crate::iommu::interrupts::{self, Entry};
 use crate::memory::Ranges;
 use crate::{
     apic, clock, cpu, io_apic, iommu, paging, pci, power, random, secondary, serial, traps,
@@ -21,10 +23,8 @@ use crate::{
 
 /// The line of COM1.
 const CONSOLE_LINE: u8 = 4;
-/// MSI address of local APIC id 0, and where the id goes (SDM volume 3A,
-/// section 11.11.1); the data is the vector, fixed and edge-triggered.
-const MSI_ADDRESS: u64 = 0xfee0_0000;
-const MSI_ID_SHIFT: u32 = 12;
+/// Highest local APIC id that a message has room for which is not remapped (SDM volume
+/// 3A, section 11.11.1).
 const MSI_MAX_ID: u32 = 0xfe;
 /// Command line option: end QEMU through `isa-debug-exit`.
 const DEBUG_EXIT_OPTION: &str = "exit=debug";
@@ -66,6 +66,14 @@ pub fn platform() -> &'static Platform {
         .platform
 }
 
+/// Leads the console's line to CPU 0: at first, and once interrupts are remapped. What
+/// was typed meanwhile raises it again.
+pub fn route_console_anew() {
+    if io_apic::route_console(platform(), CONSOLE_LINE) {
+        serial::enable_input();
+    }
+}
+
 impl Pc {
     /// Makes this the machine.
     ///
@@ -94,9 +102,7 @@ impl Pc {
         // SAFETY: the caller's promise: nobody else looks at the storage yet.
         let machine = unsafe { (*STORAGE.0.get()).write(machine) };
         MACHINE.store(machine, Ordering::Release);
-        if io_apic::route_console(&machine.platform, CONSOLE_LINE) {
-            serial::enable_input();
-        }
+        route_console_anew();
         machine
     }
 
@@ -262,12 +268,30 @@ impl Machine for Pc {
         traps::DEVICE_VECTORS
     }
 
-    fn msi_message(&self, cpu: usize, vector: usize) -> (u64, u32) {
-        // A message has eight bits for the id; a CPU with a larger one is spared.
-        let id = Some(apic::id(cpu)).filter(|&id| id <= MSI_MAX_ID);
+    fn aim_interrupt(
+        &self,
+        function: PciAddress,
+        cpu: usize,
+        vector: usize,
+    ) -> Result<(u64, u32), IommuError> {
+        let (id, vector) = (apic::id(cpu), traps::device_vector(vector));
+        let entry = Entry {
+            vector,
+            cpu: id,
+            source: function.0 as u16,
+            is_level: false,
+        };
+        if iommu::UNITS.admit(entry)? {
+            return Ok(interrupts::message(vector));
+        }
+        // The firmware may have counted on remapping.
+        let id = Some(id).filter(|&id| id <= MSI_MAX_ID);
         let id = id.unwrap_or_else(|| apic::id(0));
-        let address = MSI_ADDRESS | u64::from(id) << MSI_ID_SHIFT;
-        (address, traps::device_vector(vector).into())
+        Ok(interrupts::own_message(id, vector))
+    }
+
+    fn release_interrupt(&self, vector: usize) -> Result<(), IommuError> {
+        iommu::UNITS.refuse(traps::device_vector(vector))
     }
 
     fn route_line(&self, line: u8, vector: usize) -> bool {

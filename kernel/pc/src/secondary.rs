@@ -14,8 +14,9 @@ use kernel_core::machine::{Machine, PhysicalRange};
 use crate::acpi::Platform;
 use crate::cpu::{self, Features, MAX_CPUS};
 use crate::descriptors::{self, ALL_STACKS_PAGES, STACK_PAGES};
+use crate::iommu::interrupts::Width;
 use crate::memory::{PAGE, Ranges};
-use crate::{apic, clock, machine, paging};
+use crate::{apic, clock, machine, paging, report};
 
 /// Pages of a CPU's idle thread's stack, and of its guard.
 const IDLE_STACK_PAGES: u64 = 16;
@@ -31,6 +32,9 @@ const AFTER_INIT_NS: u64 = 200_000;
 const AFTER_SECOND_INIT_NS: u64 = 10_000_000;
 /// How long a CPU may take to its first instruction in Rust.
 const COMING_NS: u64 = 100_000_000;
+
+/// Highest local APIC id of 8 bits that is one CPU's.
+const MAX_NARROW_ID: u32 = 0xfe;
 
 /// Where the start-up code was put; 0: nowhere.
 static START_PAGE: AtomicU64 = AtomicU64::new(0);
@@ -106,6 +110,21 @@ unsafe extern "C" {
     static ROOT: u8;
     #[link_name = "secondary_code_end"]
     static CODE_END: u8;
+}
+
+/// Leaves CPUs out that are not reached; the boot CPU stays. Without an IOMMU that
+/// remaps interrupts, or with one whose entries are narrow, devices reach ids of 8 bits
+/// only, of which the last means all CPUs.
+pub fn leave_out_unreachable(platform: &mut Platform, width: Option<Width>) {
+    let boot = apic::id(0);
+    let is_reached = |id: u32| id == boot || id <= MAX_NARROW_ID || width == Some(Width::Wide);
+    let left_out = platform.cpus.retain(|&id| is_reached(id));
+    if left_out != 0 {
+        report!(
+            "cpu: {left_out} CPU(s) with an APIC id above {MAX_NARROW_ID} are not started: \
+             no IOMMU that remaps interrupts to them"
+        );
+    }
 }
 
 /// Makes stacks and the start-up page while early memory is there. Without a
@@ -234,4 +253,23 @@ extern "sysv64" fn enter() -> ! {
     // SAFETY: as above; from here on interrupts are on.
     unsafe { pc.load_thread(idle) };
     kernel_core::boot::run_secondary()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cpus_with_long_ids_need_wide_entries() {
+        let ids = [0, 1, 0xfe, 0xff, 0x100, 0x1_0000];
+        let left = |width| {
+            let mut platform = Platform::default();
+            ids.into_iter().for_each(|id| platform.cpus.push(id));
+            leave_out_unreachable(&mut platform, width);
+            platform.cpus.as_slice().to_vec()
+        };
+        assert_eq!(left(Some(Width::Wide)), ids);
+        assert_eq!(left(Some(Width::Narrow)), ids[..3]);
+        assert_eq!(left(None), ids[..3]);
+    }
 }

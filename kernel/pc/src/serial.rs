@@ -81,8 +81,9 @@ pub fn log_port() -> &'static Uart {
     }
 }
 
-/// Lets the console raise interrupts.
+/// Lets the console raise interrupts; off and on again raises one anew for what waits.
 pub fn enable_input() {
+    CONSOLE.write_register(register::INTERRUPT_ENABLE, 0);
     CONSOLE.write_register(register::INTERRUPT_ENABLE, bit::RECEIVED);
 }
 
@@ -108,9 +109,7 @@ pub fn read_input(buffer: &mut [u8]) -> usize {
         count += 1;
     }
     if count != 0 && INPUT.is_stalled.swap(false, Ordering::AcqRel) {
-        // Off and on again raises the interrupt anew for what still waits.
-        CONSOLE.write_register(register::INTERRUPT_ENABLE, 0);
-        CONSOLE.write_register(register::INTERRUPT_ENABLE, bit::RECEIVED);
+        enable_input();
     }
     count
 }

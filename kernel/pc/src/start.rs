@@ -13,7 +13,9 @@ use crate::cpu::{self, Features};
 use crate::descriptors;
 use crate::machine::Pc;
 use crate::memory::PAGE;
-use crate::{apic, clock, io_apic, paging, power, random, report, rtc, secondary, serial, traps};
+use crate::{
+    apic, clock, io_apic, iommu, paging, power, random, report, rtc, secondary, serial, traps,
+};
 
 /// The entry code maps this much.
 const BOOT_MAPPED: u64 = 4 << 30;
@@ -64,10 +66,12 @@ pub extern "sysv64" fn start(loader: u32, address: u32) -> ! {
         )),
     };
     let features = Features::read();
-    let platform = find_platform(&loader);
+    let mut platform = find_platform(&loader);
     let keyed = wants_keys(&loader, features);
     set_up_memory(&mut loader, &platform, keyed);
     set_up_interrupts(features, &platform);
+    let width = iommu::width(&platform);
+    secondary::leave_out_unreachable(&mut platform, width);
     clock::init(features, &platform.power);
     if !random::init(features.rdrand) {
         report!("random: no hardware generator, the clock's jitter has to do");

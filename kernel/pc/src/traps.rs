@@ -189,6 +189,12 @@ pub fn device_vector(number: usize) -> u8 {
     (FIRST_DEVICE + number) as u8
 }
 
+/// Whether a vector is a device's or the console's, which alone an IOMMU lets through.
+pub fn is_for_devices(vector: u8) -> bool {
+    let devices = FIRST_DEVICE..FIRST_DEVICE + DEVICE_VECTORS;
+    vector == CONSOLE || devices.contains(&usize::from(vector))
+}
+
 /// Handles what has happened; where the registers to return with lie.
 extern "sysv64" fn dispatch(frame: &mut Frame) -> *mut Frame {
     let vector = frame.vector as u8;

@@ -292,6 +292,27 @@ pub fn find(first: u64, second: u64, end: u64) -> Option<u64> {
     addresses.find(|at| word(*at) == first && word(*at + 8) == second)
 }
 
+/// A configuration register of a PCI function of QEMU's machine q35.
+#[must_use]
+pub fn read_configuration(function: u32, register: u16) -> u32 {
+    // SAFETY: the kernel has mapped all of configuration space; reading a register of a
+    // function that somebody drives has no effect on memory.
+    unsafe { configuration(function, register).read_volatile() }
+}
+
+/// Writes one: as what runs on a device itself could, which chooses the device's
+/// messages whatever the kernel has told it.
+pub fn write_configuration(function: u32, register: u16, value: u32) {
+    // SAFETY: as in `read_configuration`. What the function does then is what is tried.
+    unsafe { configuration(function, register).write_volatile(value) }
+}
+
+const fn configuration(function: u32, register: u16) -> *mut u32 {
+    /// Where it lies there: QEMU's hw/pci-host/q35.c.
+    const START: usize = 0xb000_0000;
+    core::ptr::with_exposed_provenance_mut(START + ((function as usize) << 12) + register as usize)
+}
+
 /// Bits of an address that say which page.
 const PAGE_MASK: u64 = !0xfff;
 

@@ -14,14 +14,21 @@ pub mod register {
     pub const FAULT_UPPER_ADDRESS: usize = 0x44;
     pub const QUEUE_TAIL: usize = 0x88;
     pub const QUEUE_ADDRESS: usize = 0x90;
+    pub const INTERRUPT_TABLE: usize = 0xb8;
 }
 
 /// Global command and status; sections 11.4.4.1 and 11.4.4.2.
 pub mod command {
+    /// Bits of the status that a command repeats; the others are done once.
+    pub const LASTING: u32 = 0x96ff_ffff;
     pub const TRANSLATE: u32 = 1 << 31;
     pub const SET_ROOT: u32 = 1 << 30;
     pub const FLUSH_WRITES: u32 = 1 << 27;
     pub const QUEUE: u32 = 1 << 26;
+    pub const REMAP_INTERRUPTS: u32 = 1 << 25;
+    pub const SET_INTERRUPT_TABLE: u32 = 1 << 24;
+    /// Messages that name no entry pass unchecked.
+    pub const PASS_COMPATIBLE: u32 = 1 << 23;
 }
 
 /// Capabilities; sections 11.4.2 and 11.4.3.
@@ -64,6 +71,10 @@ pub mod capability {
     pub const COHERENT: u64 = 1;
     /// Extended: it has an invalidation queue.
     pub const QUEUED: u64 = 1 << 1;
+    /// Extended: it remaps interrupts.
+    pub const REMAPS_INTERRUPTS: u64 = 1 << 3;
+    /// Extended: to CPUs with 32-bit ids.
+    pub const WIDE_IDS: u64 = 1 << 4;
 }
 
 /// Fault status, control and records; sections 11.4.7.1, 11.4.7.2 and 11.4.14.
@@ -76,6 +87,24 @@ pub mod fault {
     pub const READ: u64 = 1 << 62;
     /// Lower half: the page.
     pub const PAGE: u64 = !0xfff;
+    /// Reasons by which it refused an interrupt; section 7.1.3, table 25.
+    pub const INTERRUPTS: core::ops::RangeInclusive<u8> = 0x20..=0x26;
+
+    /// Upper half: why.
+    pub const fn reason(upper: u64) -> u8 {
+        (upper >> 32) as u8
+    }
+
+    /// Upper half: which function.
+    pub const fn source(upper: u64) -> u16 {
+        upper as u16
+    }
+
+    /// Lower half, of a refused interrupt: the entry that its message named.
+    pub const fn interrupt(lower: u64) -> u16 {
+        (lower >> 48) as u16
+    }
+
     /// Bytes of a record.
     pub const RECORD_BYTES: usize = 16;
 }
@@ -101,6 +130,14 @@ pub mod queue {
     /// Translations: all.
     pub const ALL_DOMAINS: [u64; 2] = [2 | 1 << 4 | DRAIN, 0];
 
+    /// Interrupts: one entry.
+    pub const fn interrupt(index: u16) -> [u64; 2] {
+        [4 | 1 << 4 | (index as u64) << 32, 0]
+    }
+
+    /// Interrupts: all entries.
+    pub const ALL_INTERRUPTS: [u64; 2] = [4, 0];
+
     /// Writes `value` to `address` once all before it is done.
     pub const fn wait(address: u64, value: u32) -> [u64; 2] {
         [5 | 1 << 5 | (value as u64) << 32, address]
@@ -123,4 +160,44 @@ pub mod table {
     pub const fn upper(domain: u16, levels: u32) -> u64 {
         (domain as u64) << 8 | (levels as u64 - 2)
     }
+}
+
+/// The register that says where entries for interrupts are; section 11.4.11.
+pub mod interrupt_table {
+    /// Entries name CPUs by 32 bits.
+    pub const WIDE_IDS: u64 = 1 << 11;
+    /// `log2` of the number of entries, less one: 256.
+    pub const SIZE: u64 = 7;
+}
+
+/// Entries for interrupts, lower and upper half; section 9.10.
+pub mod interrupt {
+    pub const PRESENT: u64 = 1;
+    pub const LEVEL: u64 = 1 << 4;
+    pub const VECTOR_SHIFT: u32 = 16;
+    /// The CPU, by 32 bits.
+    pub const WIDE_ID_SHIFT: u32 = 32;
+    /// The CPU, by 8 bits.
+    pub const ID_SHIFT: u32 = 40;
+    /// Upper half: all bits of the source are compared.
+    pub const CHECK_SOURCE: u64 = 1 << 18;
+}
+
+/// Messages that name an entry; section 5.1.2.2.
+pub mod message {
+    /// Where messages are written to.
+    pub const RANGE: u64 = 0xfee0_0000;
+    /// It names an entry.
+    pub const REMAPPED: u64 = 1 << 4;
+    /// The entry, without its highest bit.
+    pub const ENTRY_SHIFT: u32 = 5;
+    /// The CPU of a message that names none, and where the upper bits of its id go.
+    pub const ID_SHIFT: u32 = 12;
+    pub const UPPER_ID_SHIFT: u32 = 32;
+}
+
+/// Upper half of an I/O APIC's redirection entry that names an entry; section 5.1.5.1.
+pub mod redirection {
+    pub const REMAPPED: u32 = 1 << 16;
+    pub const ENTRY_SHIFT: u32 = 17;
 }

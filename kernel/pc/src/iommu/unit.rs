@@ -1,11 +1,12 @@
-//! One IOMMU: turned on, told to forget translations, asked for faults.
+//! One IOMMU: turned on, told to forget what it has cached, asked for faults.
 
 use core::sync::atomic::{AtomicU32, Ordering, fence};
 
 use kernel_core::frames;
-use kernel_core::machine::{DeviceFault, IommuError};
+use kernel_core::machine::{DeviceFault, InterruptRefusal, IommuError, Refused};
 
-use super::registers::{capability, command, fault, queue, register};
+use super::interrupts::Width;
+use super::registers::{capability, command, fault, interrupt_table, message, queue, register};
 use crate::memory::PAGE;
 use crate::paging::IOMMU_SIZE;
 
@@ -18,6 +19,7 @@ const PATIENCE: u32 = 10_000_000;
 pub struct Unit {
     registers: usize,
     capability: u64,
+    extended: u64,
     /// A page of entries.
     queue: u64,
     /// Where the next entry goes.
@@ -26,7 +28,6 @@ pub struct Unit {
     done: u32,
     /// A page whose first word the unit writes when it has done what is queued.
     answer: u64,
-    is_coherent: bool,
     /// Commands that stay on.
     on: u32,
 }
@@ -40,19 +41,18 @@ impl Unit {
         let mut unit = Self {
             registers: registers as usize,
             capability: 0,
+            extended: 0,
             queue: 0,
             tail: 0,
             done: 0,
             answer: 0,
-            is_coherent: false,
             on: 0,
         };
         unit.capability = unit.read64(register::CAPABILITY);
-        let extended = unit.read64(register::EXTENDED_CAPABILITY);
-        unit.is_coherent = extended & capability::COHERENT != 0;
+        unit.extended = unit.read64(register::EXTENDED_CAPABILITY);
         let records = capability::fault_record_count(unit.capability) * fault::RECORD_BYTES;
         let records_end = capability::fault_records(unit.capability) + records;
-        if extended & capability::QUEUED == 0 || records_end as u64 > IOMMU_SIZE {
+        if !unit.has(capability::QUEUED) || records_end as u64 > IOMMU_SIZE {
             return Err(IommuError::Unsupported);
         }
         unit.queue = zeroed_page().ok_or(IommuError::NoMemory)?;
@@ -65,9 +65,9 @@ impl Unit {
         self.capability
     }
 
-    /// Whether it sees what is in processors' caches.
-    pub const fn is_coherent(&self) -> bool {
-        self.is_coherent
+    /// Whether it has all these extended capabilities.
+    pub const fn has(&self, extended: u64) -> bool {
+        self.extended & extended == extended
     }
 
     /// Makes it translate by the tables under `root`, and raise `message` (address,
@@ -76,13 +76,10 @@ impl Unit {
     /// # Errors
     /// [`IommuError::Broken`]
     pub fn start(&mut self, root: u64, message: (u64, u32)) -> Result<(), IommuError> {
-        // Firmware may have left it on.
-        self.on = 0;
-        self.command(0, command::TRANSLATE | command::QUEUE, false)?;
+        self.stop()?;
         self.write64(register::QUEUE_TAIL, 0);
         self.write64(register::QUEUE_ADDRESS, self.queue);
-        self.on = command::QUEUE;
-        self.command(self.on, command::QUEUE, true)?;
+        self.turn_on(command::QUEUE)?;
         self.write64(register::ROOT_TABLE, root);
         self.command(self.on | command::SET_ROOT, command::SET_ROOT, true)?;
         self.run(&[queue::ALL_CONTEXTS, queue::ALL_DOMAINS])?;
@@ -91,8 +88,49 @@ impl Unit {
         self.write32(register::FAULT_ADDRESS, address as u32);
         self.write32(register::FAULT_UPPER_ADDRESS, (address >> 32) as u32);
         self.write32(register::FAULT_CONTROL, 0);
-        self.on |= command::TRANSLATE;
-        self.command(self.on, command::TRANSLATE, true)
+        self.turn_on(command::TRANSLATE)
+    }
+
+    /// Turns off what firmware may have left on, one thing at a time as section 11.4.4.1
+    /// asks for.
+    fn stop(&mut self) -> Result<(), IommuError> {
+        self.on = self.read32(register::STATUS) & command::LASTING;
+        for bit in [
+            command::REMAP_INTERRUPTS,
+            command::PASS_COMPATIBLE,
+            command::TRANSLATE,
+            command::QUEUE,
+        ] {
+            self.on &= !bit;
+            self.command(self.on, bit, false)?;
+        }
+        self.on = 0;
+        Ok(())
+    }
+
+    /// Makes it remap interrupts by the page of entries at `table`, and refuse those
+    /// that name none. After [`Self::start`].
+    ///
+    /// # Errors
+    /// [`IommuError::Broken`]
+    pub fn remap_interrupts(&mut self, table: u64, width: Width) -> Result<(), IommuError> {
+        let wide = match width {
+            Width::Wide => interrupt_table::WIDE_IDS,
+            Width::Narrow => 0,
+        };
+        self.write64(
+            register::INTERRUPT_TABLE,
+            table | wide | interrupt_table::SIZE,
+        );
+        let set = command::SET_INTERRUPT_TABLE;
+        self.command(self.on | set, set, true)?;
+        self.run(&[queue::ALL_INTERRUPTS])?;
+        self.turn_on(command::REMAP_INTERRUPTS)
+    }
+
+    fn turn_on(&mut self, bit: u32) -> Result<(), IommuError> {
+        self.on |= bit;
+        self.command(self.on, bit, true)
     }
 
     /// Writes the command register and waits for a bit of the status.
@@ -144,7 +182,7 @@ impl Unit {
         // done all that was queued before ([`Self::run`] waits), so that it does not
         // read here now.
         unsafe { (at as *mut [u64; 2]).write_volatile(entry) };
-        if !self.is_coherent {
+        if !self.has(capability::COHERENT) {
             write_back(at);
         }
         self.tail = (self.tail + 1) % queue::ENTRIES;
@@ -159,11 +197,7 @@ impl Unit {
             if upper & fault::PRESENT != 0 {
                 let lower = self.read64(at);
                 self.write32(at + 12, (fault::PRESENT >> 32) as u32);
-                return Some(DeviceFault {
-                    function: (upper & 0xffff) as u32,
-                    address: lower & fault::PAGE,
-                    is_read: upper & fault::READ != 0,
-                });
+                return Some(fault_of([lower, upper]));
             }
         }
         self.write32(register::FAULT_STATUS, fault::OVERFLOW);
@@ -192,6 +226,46 @@ impl Unit {
     }
 }
 
+/// Extended capabilities of the unit whose registers are mapped at `registers`.
+pub fn extended_capability(registers: u64) -> u64 {
+    let register = registers as usize + register::EXTENDED_CAPABILITY;
+    // SAFETY: as in `Unit::read32`; reading has no effect.
+    unsafe { (register as *const u64).read_volatile() }
+}
+
+/// What a fault record says.
+fn fault_of([lower, upper]: [u64; 2]) -> DeviceFault {
+    let reason = fault::reason(upper);
+    let refused = if fault::INTERRUPTS.contains(&reason) {
+        let entry = fault::interrupt(lower);
+        Refused::Interrupt {
+            address: message::RANGE | message::REMAPPED | u64::from(entry) << message::ENTRY_SHIFT,
+            reason: refusal_of(reason),
+        }
+    } else {
+        Refused::Access {
+            address: lower & fault::PAGE,
+            is_read: upper & fault::READ != 0,
+        }
+    };
+    DeviceFault {
+        function: fault::source(upper).into(),
+        refused,
+    }
+}
+
+/// Section 7.1.3, table 25.
+const fn refusal_of(reason: u8) -> InterruptRefusal {
+    match reason {
+        0x21 | 0x22 => InterruptRefusal::NoEntry,
+        0x25 => InterruptRefusal::Unchecked,
+        0x26 => InterruptRefusal::Foreign,
+        0x20 => InterruptRefusal::Malformed,
+        // The table could not be read, or what is in it makes no sense.
+        _ => InterruptRefusal::Table,
+    }
+}
+
 /// A page of zeros for a unit to read or write, for ever.
 pub fn zeroed_page() -> Option<u64> {
     let page = frames::allocate(1)?;
@@ -209,5 +283,42 @@ pub fn write_back(at: usize) {
     unsafe {
         core::arch::x86_64::_mm_clflush(at as *const u8);
         core::arch::x86_64::_mm_mfence();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A record as section 11.4.14 has it.
+    fn record(source: u16, reason: u8, information: u64) -> [u64; 2] {
+        let upper = 1 << 63 | u64::from(reason) << 32 | u64::from(source);
+        [information, upper]
+    }
+
+    #[test]
+    fn refused_accesses_are_told_from_refused_interrupts() {
+        let [lower, upper] = record(0x1234, 5, 0xdead_b000);
+        for is_read in [false, true] {
+            let fault = fault_of([lower, upper | u64::from(is_read) << 62]);
+            let address = 0xdead_b000;
+            assert_eq!(fault.function, 0x1234);
+            assert_eq!(fault.refused, Refused::Access { address, is_read });
+        }
+        let kinds = [
+            (0x20, InterruptRefusal::Malformed),
+            (0x21, InterruptRefusal::NoEntry),
+            (0x22, InterruptRefusal::NoEntry),
+            (0x23, InterruptRefusal::Table),
+            (0x24, InterruptRefusal::Table),
+            (0x25, InterruptRefusal::Unchecked),
+            (0x26, InterruptRefusal::Foreign),
+        ];
+        for (code, reason) in kinds {
+            let fault = fault_of(record(0x00f8, code, 0x0041 << 48));
+            let address = 0xfee0_0830;
+            assert_eq!(fault.function, 0x00f8);
+            assert_eq!(fault.refused, Refused::Interrupt { address, reason });
+        }
     }
 }

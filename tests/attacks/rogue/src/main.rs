@@ -1,4 +1,4 @@
-//! A driver that aims its device at memory that is not its own, and a witness.
+//! A driver whose device reaches for what is not its own, and witnesses.
 #![cfg_attr(redleaf_image, no_std, no_main)]
 #![forbid(unsafe_code)]
 
@@ -13,6 +13,7 @@ use runtime::thread::{self, Priority};
 use runtime::time::Duration;
 use runtime::{Options, StartError, domain, log};
 
+mod messages;
 mod registers;
 
 use registers as reg;
@@ -23,8 +24,20 @@ const GARBAGE: u64 = 0x6261_6467_6172_6261;
 const BYTES: usize = 64;
 /// Time in which the witness looks before there is a rogue.
 const FUSE: Duration = Duration::from_millis(200);
-/// What devices are aimed at.
-const TARGETS: [&str; 5] = ["text", "table", "heap", "returned", "reading"];
+/// What devices are aimed at: memory, and interrupts.
+const TARGETS: [&str; 11] = [
+    "text",
+    "table",
+    "heap",
+    "returned",
+    "reading",
+    "unbound",
+    "beyond",
+    "exception",
+    "unmaskable",
+    "management",
+    "any",
+];
 /// Time between rogues: of faults that come at once, an IOMMU may note one only.
 const TURN: Duration = Duration::from_millis(150);
 /// Time after which a copy that was started must be over; `edu` takes 100 ms for one.
@@ -48,6 +61,9 @@ fn rogue(function: Option<PciFunction>, options: Options) -> Result<(), StartErr
     };
     let target = String::from(options.required("target")?);
     let turn = TARGETS.iter().position(|one| *one == target).unwrap_or(0);
+    if target == messages::VICTIM {
+        return start(move || messages::listen(&function));
+    }
     start(move || {
         thread::sleep(FUSE + TURN * turn as u32);
         match Rogue::new(function) {
@@ -109,14 +125,21 @@ impl Rogue {
     }
 
     fn copy(&self, from: u64, to: u64, command: u64) {
+        self.copy_some(from, to, command, BYTES);
+    }
+
+    fn copy_some(&self, from: u64, to: u64, command: u64, bytes: usize) {
         self.registers.write64(reg::SOURCE, from);
         self.registers.write64(reg::DESTINATION, to);
-        self.registers.write64(reg::COUNT, BYTES as u64);
+        self.registers.write64(reg::COUNT, bytes as u64);
         self.registers.write64(reg::COMMAND, command);
         thread::sleep(COPY);
     }
 
     fn attack(&self, target: &str) {
+        if messages::attack(self, target) {
+            return;
+        }
         let Some(address) = self.address_of(target) else {
             return log::error!("{target}: no such target");
         };
