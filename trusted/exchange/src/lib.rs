@@ -59,9 +59,9 @@ pub mod generated {
     pub use core::mem::offset_of;
 
     /// A field's type in a bound that need not hold. The lifetime, bound by
-    /// `for<'any>`, keeps the compiler from refusing the bound if it does not:
+    /// `for<'__any>`, keeps the compiler from refusing the bound if it does not:
     /// the implementation then just does not apply.
-    pub struct Field<'any, T>(core::marker::PhantomData<(&'any (), T)>);
+    pub struct Field<'__any, T>(core::marker::PhantomData<(&'__any (), T)>);
     /// The field is plain data.
     pub trait PlainField {}
     impl<T: crate::Plain> PlainField for Field<'_, T> {}
@@ -83,6 +83,18 @@ pub mod generated {
     pub trait InVariant: crate::Plain {}
     #[diagnostic::do_not_recommend]
     impl<T: crate::Plain> InVariant for T {}
+
+    /// Checks that a type may lie in a variant.
+    pub const fn in_variant<T: InVariant>() {}
+
+    /// The type of a value.
+    #[must_use]
+    pub const fn type_of<T>(_: &T) -> core::marker::PhantomData<T> {
+        core::marker::PhantomData
+    }
+
+    /// Checks that a type is another one.
+    pub const fn is<T>(_: core::marker::PhantomData<T>) {}
 
     /// Checks that an argument is there for a second call.
     pub const fn check_repeatable<T: Repeatable>() {}

@@ -9,6 +9,7 @@ use syn::{Data, DataEnum, DeriveInput, Error, Fields, Ident, Member, Type};
 use crate::types;
 
 pub fn expand(item: TokenStream) -> syn::Result<TokenStream> {
+    types::check_names(&item)?;
     let item: DeriveInput = syn::parse2(item)?;
     if !item.generics.params.is_empty() || item.generics.where_clause.is_some() {
         return Err(Error::new(
@@ -83,35 +84,35 @@ fn structure(item: &DeriveInput, fields: &Fields) -> syn::Result<TokenStream> {
     let name = &item.ident;
     let common = common(item, "struct", &fields_of(item, fields));
     let markers = markers(name, &types, true);
+    let proof = proof(name, &[(quote!(#name), fields)]);
     Ok(quote! {
+        // SAFETY: every field is exchangeable; the slots are the fields' at the
+        // fields' offsets.
         #[automatically_derived]
-        const _: () = {
-            // SAFETY: every field is exchangeable; the slots are the fields' at
-            // the fields' offsets.
-            unsafe impl ::exchange::Exchangeable for #name {
-                #common
-                const SLOTS: ::exchange::SlotList = ::exchange::SlotList::NONE
-                    #(.and(
-                        ::exchange::generated::offset_of!(#name, #members),
-                        <#types as ::exchange::Exchangeable>::SLOTS_AS_REF,
-                    ))*;
-                const HAS_REFERENCES: bool =
-                    false #(|| <#types as ::exchange::Exchangeable>::HAS_REFERENCES)*;
-                const WALKABLE: bool =
-                    true #(&& <#types as ::exchange::Exchangeable>::WALKABLE)*;
-                const INTERFACES: ::exchange::generated::InterfaceList =
-                    ::exchange::generated::InterfaceList::NONE
-                    #(.and(<#types as ::exchange::Exchangeable>::INTERFACES_AS_REF))*;
+        unsafe impl ::exchange::Exchangeable for #name {
+            #common
+            const SLOTS: ::exchange::SlotList = ::exchange::SlotList::NONE
+                #(.and(
+                    ::exchange::generated::offset_of!(#name, #members),
+                    <#types as ::exchange::Exchangeable>::SLOTS_AS_REF,
+                ))*;
+            const HAS_REFERENCES: bool =
+                false #(|| <#types as ::exchange::Exchangeable>::HAS_REFERENCES)*;
+            const WALKABLE: bool =
+                true #(&& <#types as ::exchange::Exchangeable>::WALKABLE)*;
+            const INTERFACES: ::exchange::generated::InterfaceList =
+                ::exchange::generated::InterfaceList::NONE
+                #(.and(<#types as ::exchange::Exchangeable>::INTERFACES_AS_REF))*;
 
-                #[inline]
-                unsafe fn give_references(&self, owner: u64) {
-                    let _ = owner;
-                    // SAFETY: the caller's promise, for each part.
-                    #(unsafe { ::exchange::Exchangeable::give_references(&self.#members, owner); })*
-                }
+            #[inline]
+            unsafe fn give_references(&self, owner: u64) {
+                let _ = owner;
+                // SAFETY: the caller's promise, for each part.
+                #(unsafe { ::exchange::Exchangeable::give_references(&self.#members, owner); })*
             }
-            #markers
-        };
+        }
+        #markers
+        #proof
     })
 }
 
@@ -125,24 +126,27 @@ fn enumeration(
     let name = &item.ident;
     let integer = representation.iter().find(|name| *name != "C");
     let integer = integer.cloned().unwrap_or_else(|| format_ident!("isize"));
-    let (constants, values) = discriminants(data, &integer);
+    let values = discriminants(data, &integer);
     let kind = format!("enum {}", quote!(#(#representation)*));
     let common = common(item, &kind, &variants_of(data, &values));
     let markers = markers(name, types, false);
+    let variants = data.variants.iter().map(|variant| {
+        let ident = &variant.ident;
+        (quote!(#name::#ident), &variant.fields)
+    });
+    let proof = proof(name, &variants.collect::<Vec<_>>());
     Ok(quote! {
         #[automatically_derived]
         const _: () = {
-            const _: () = {
-                const fn plain<T: ::exchange::generated::InVariant>() {}
-                #(plain::<#types>();)*
-            };
-            #constants
-            // SAFETY: no variant holds a reference (checked above).
-            unsafe impl ::exchange::Exchangeable for #name {
-                #common
-            }
-            #markers
+            #(::exchange::generated::in_variant::<#types>();)*
         };
+        // SAFETY: no variant holds a reference (checked above).
+        #[automatically_derived]
+        unsafe impl ::exchange::Exchangeable for #name {
+            #common
+        }
+        #markers
+        #proof
     })
 }
 
@@ -207,24 +211,47 @@ fn fields_of(item: &DeriveInput, fields: &Fields) -> Vec<TokenStream> {
     parts.collect()
 }
 
-/// Discriminants as constants of the compiler's: of each variant that states its own.
-/// Their names can stand in no code of the user's by chance.
-fn discriminants(data: &DataEnum, integer: &Ident) -> (TokenStream, Vec<TokenStream>) {
-    let (mut constants, mut values) = (TokenStream::new(), Vec::new());
+/// The variants' discriminants, as the compiler sees them.
+fn discriminants(data: &DataEnum, integer: &Ident) -> Vec<TokenStream> {
     let mut base = quote!(0);
     let mut above = 0_i128;
-    for (index, variant) in data.variants.iter().enumerate() {
+    let values = data.variants.iter().map(|variant| {
         if let Some((_, stated)) = &variant.discriminant {
-            let constant = format_ident!("__REDLEAF_DISCRIMINANT_{index}");
-            constants.extend(quote!(const #constant: ::core::primitive::#integer = #stated;));
-            base = quote!(#constant as ::core::primitive::i128);
+            base = quote!({
+                let __stated: ::core::primitive::#integer = #stated;
+                __stated as ::core::primitive::i128
+            });
             above = 0;
         }
         let above_it = Literal::i128_unsuffixed(above);
-        values.push(quote!(#base + #above_it));
         above += 1;
+        quote!(#base + #above_it)
+    });
+    values.collect()
+}
+
+/// The proof that the types judged are those of the fields: that the tokens mean the
+/// same where they were judged as where the type is defined.
+fn proof(name: &Ident, variants: &[(TokenStream, &Fields)]) -> TokenStream {
+    let arms = variants.iter().map(|(path, fields)| {
+        let members = fields.members();
+        let types = fields.iter().map(|field| &field.ty);
+        let bindings = (0..fields.len()).map(|index| format_ident!("__field_{index}"));
+        let bindings = bindings.collect::<Vec<_>>();
+        quote! {
+            // In two steps, so that no field is coerced to the type it should have.
+            #path { #(#members: ref #bindings),* } => {
+                #(let #bindings = ::exchange::generated::type_of(#bindings);)*
+                #(::exchange::generated::is::<#types>(#bindings);)*
+            }
+        }
+    });
+    quote! {
+        #[automatically_derived]
+        const _: fn(&#name) = |__value| match *__value {
+            #(#arms)*
+        };
     }
-    (constants, values)
 }
 
 /// Variants with their discriminants and the types of their fields, whose places
@@ -251,28 +278,35 @@ fn markers(name: &syn::Ident, types: &[Type], is_structure: bool) -> TokenStream
     let of_structure = is_structure.then(|| {
         quote! {
             // SAFETY: any bytes are a value of each field; those between are of none.
+            #[automatically_derived]
             unsafe impl ::exchange::AnyBits for #name
             where
-                #(for<'any> ::exchange::generated::Field<'any, #types>: ::exchange::generated::AnyBitsField,)*
+                #(for<'__any> ::exchange::generated::Field<'__any, #types>: ::exchange::generated::AnyBitsField,)*
             {}
             // SAFETY: each field has an all-zero value.
+            #[automatically_derived]
             unsafe impl ::exchange::Zeroable for #name
             where
-                #(for<'any> ::exchange::generated::Field<'any, #types>: ::exchange::generated::ZeroableField,)*
+                #(for<'__any> ::exchange::generated::Field<'__any, #types>: ::exchange::generated::ZeroableField,)*
             {}
         }
     });
     quote! {
         // SAFETY: no field holds a reference.
+        #[automatically_derived]
         unsafe impl ::exchange::Plain for #name
         where
-            #(for<'any> ::exchange::generated::Field<'any, #types>: ::exchange::generated::PlainField,)*
+            #(for<'__any> ::exchange::generated::Field<'__any, #types>: ::exchange::generated::PlainField,)*
         {}
         #of_structure
 
-        trait ExchangeableTypesHaveNoDestructor {}
-        #[allow(drop_bounds, reason = "only types with a destructor of their own conflict")]
-        impl<T: ::core::ops::Drop> ExchangeableTypesHaveNoDestructor for T {}
-        impl ExchangeableTypesHaveNoDestructor for #name {}
+        #[automatically_derived]
+        const _: () = {
+            // No token of the user's but the name stands in here.
+            trait __NoDestructor {}
+            #[allow(drop_bounds, reason = "only types with a destructor of their own conflict")]
+            impl<__Type: ::core::ops::Drop> __NoDestructor for __Type {}
+            impl __NoDestructor for #name {}
+        };
     }
 }

@@ -1,9 +1,11 @@
 //! `#[domain]` and `#[program]`: the entry of an image.
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{ToTokens, quote};
 use syn::spanned::Spanned;
 use syn::{Error, FnArg, GenericArgument, ItemFn, Pat, PathArguments, ReturnType, Type};
+
+use crate::types;
 
 pub fn expand_domain(arguments: TokenStream, item: TokenStream) -> syn::Result<TokenStream> {
     if !arguments.is_empty() {
@@ -99,6 +101,7 @@ pub fn expand_main(arguments: TokenStream, item: TokenStream) -> syn::Result<Tok
 
 fn check_function(item: &ItemFn) -> syn::Result<()> {
     let signature = &item.sig;
+    types::check_names(&signature.to_token_stream())?;
     if !signature.generics.params.is_empty()
         || signature.asyncness.is_some()
         || signature.unsafety.is_some()
@@ -169,14 +172,14 @@ fn note(name: &str, parameters: &TokenStream, provides: &TokenStream) -> TokenSt
     quote! {
         #[automatically_derived]
         const _: () = {
-            const NOTE: ::runtime::entry::DomainNote =
+            const __NOTE: ::runtime::entry::DomainNote =
                 ::runtime::entry::DomainNote::new(#name, #parameters, #provides);
             #[cfg(redleaf_image)]
             #[used]
             #[unsafe(link_section = ".redleaf.domain")]
-            static IN_IMAGE: ::runtime::entry::DomainNote = NOTE;
+            static __IN_IMAGE: ::runtime::entry::DomainNote = __NOTE;
             #[cfg(not(redleaf_image))]
-            let _ = NOTE;
+            let _ = __NOTE;
         };
     }
 }

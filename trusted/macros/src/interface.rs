@@ -26,6 +26,7 @@ pub fn expand(arguments: TokenStream, item: TokenStream) -> syn::Result<TokenStr
             "`#[interface]` takes no arguments",
         ));
     }
+    types::check_names(&item)?;
     let mut item: ItemTrait = syn::parse2(item)?;
     check_trait(&item)?;
     let methods = item.items.iter().map(method).collect::<Vec<_>>();

@@ -1,8 +1,9 @@
 //! Which types may stand in an interface, as far as their names tell.
 
+use proc_macro2::{Ident, TokenStream, TokenTree};
 use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
-use syn::{Error, Expr, GenericArgument, PathArguments, Type, TypeParamBound};
+use syn::{Error, Expr, GenericArgument, PathArguments, Stmt, Type, TypeParamBound};
 
 /// How an argument is passed.
 pub enum Passing {
@@ -209,7 +210,7 @@ impl<'ast> Visit<'ast> for Check {
                     }
                 }
                 GenericArgument::Type(inner) => self.visit_type(inner),
-                GenericArgument::Const(_) => {}
+                GenericArgument::Const(number) => self.visit_expr(number),
                 other => self.refuse(
                     other,
                     "only types and numbers may be arguments of a type here",
@@ -218,7 +219,47 @@ impl<'ast> Visit<'ast> for Check {
         }
     }
 
-    fn visit_expr(&mut self, _: &'ast Expr) {
-        // Array lengths are ordinary code of the user.
+    /// What an array's length or a constant argument is made of: nothing that could
+    /// mean one thing where the type is defined and another in what is generated.
+    fn visit_expr(&mut self, expression: &'ast Expr) {
+        match expression {
+            Expr::Lit(_) => {}
+            Expr::Path(path) if path.qself.is_none() => {}
+            Expr::Binary(_) | Expr::Unary(_) | Expr::Paren(_) | Expr::Group(_) | Expr::Cast(_) => {
+                visit::visit_expr(self, expression);
+            }
+            Expr::Block(block) if block.label.is_none() => match &*block.block.stmts {
+                [Stmt::Expr(inner, None)] => self.visit_expr(inner),
+                _ => self.refuse(expression, LENGTH),
+            },
+            _ => self.refuse(expression, LENGTH),
+        }
     }
+}
+
+/// What a number in a type may be.
+const LENGTH: &str =
+    "a number in a type is a literal, the name of a constant, or computed from these";
+
+/// Checks that no name begins as those do which the macros make up, so that none can
+/// mean one thing in what the user wrote and another in what is generated.
+pub fn check_names(item: &TokenStream) -> syn::Result<()> {
+    for token in item.clone() {
+        match token {
+            TokenTree::Ident(name) if is_reserved(&name) => {
+                return Err(Error::new(
+                    name.span(),
+                    "names that begin with two underscores are the macros' own",
+                ));
+            }
+            TokenTree::Group(group) => check_names(&group.stream())?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn is_reserved(name: &Ident) -> bool {
+    let name = name.to_string();
+    name.strip_prefix("r#").unwrap_or(&name).starts_with("__")
 }
