@@ -1,10 +1,12 @@
-//! What cargo starts cannot read the signing key or change what is signed.
+//! What cargo starts cannot read the signing key, change what is signed, or type.
 //!
 //! Build scripts and procedural macros of vetted crates and every test are code that
 //! runs on the host with all rights of the person at the terminal. So the tool
 //! starts cargo through itself: the new process gives up, by Landlock, reading
 //! `target/keys` and writing anywhere but into the folders that it is to fill, and
-//! becomes cargo. All it starts inherits that; nothing takes it back.
+//! becomes cargo. All it starts inherits that; nothing takes it back. It gives up
+//! putting characters into a terminal's input as well, by seccomp: the shell that waits
+//! there would run them, with all rights, once the tool is done.
 //!
 //! Landlock says what is allowed, not what is forbidden: everything beside the path
 //! to the hidden folder may be read. What is made in one of these folders later is
@@ -20,6 +22,11 @@ use landlock::{
     RulesetError, RulesetStatus,
 };
 
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen as ArgLen, SeccompCmpOp, SeccompCondition,
+    SeccompFilter, SeccompRule, sock_filter,
+};
+
 use crate::tree;
 
 /// Environment variable that makes the tool confine itself: the hidden folder and
@@ -28,6 +35,18 @@ const CONFINED: &str = "REDLEAF_CONFINED";
 
 /// Rights that the rules are about; an older kernel knows fewer.
 const RIGHTS: ABI = ABI::V3;
+
+/// Number of the system call `ioctl`.
+#[cfg(target_arch = "x86_64")]
+const IOCTL: i64 = 16;
+#[cfg(not(target_arch = "x86_64"))]
+const IOCTL: i64 = 29;
+/// "Operation not permitted".
+const EPERM: u32 = 1;
+
+/// Requests that put characters into a terminal's input (Linux, `asm-generic/ioctls.h`
+/// and `linux/tiocl.h`): `TIOCSTI`, and `TIOCLINUX`, which pastes on a console.
+const TYPING: [u64; 2] = [0x5412, 0x541c];
 
 /// A command that cannot read `hidden`, and write into `writable` only.
 ///
@@ -67,12 +86,64 @@ pub fn run() -> ExitCode {
             return ExitCode::FAILURE;
         }
     }
+    if let Err(error) = forbid_typing() {
+        eprintln!("redleaf: cannot confine {}: {error}", program.display());
+        return ExitCode::FAILURE;
+    }
     let error = Command::new(&program)
         .args(arguments)
         .env_remove(CONFINED)
         .exec();
     eprintln!("redleaf: cannot start {}: {error}", program.display());
     ExitCode::FAILURE
+}
+
+/// Forbids requests that type into a terminal.
+fn forbid_typing() -> Result<(), seccompiler::Error> {
+    let types = |request| {
+        let is_request = SeccompCondition::new(1, ArgLen::Dword, SeccompCmpOp::Eq, request)?;
+        SeccompRule::new(vec![is_request])
+    };
+    let rules = TYPING
+        .into_iter()
+        .map(types)
+        .collect::<Result<Vec<_>, _>>()?;
+    let filter = SeccompFilter::new(
+        [(IOCTL, rules)].into(),
+        SeccompAction::Allow,
+        SeccompAction::Errno(EPERM),
+        std::env::consts::ARCH.try_into()?,
+    )?;
+    let mut program = BpfProgram::try_from(filter)?;
+    program.splice(0..0, forbid_x32());
+    seccompiler::apply_filter(&program)
+}
+
+/// The beginning of a filter that forbids the calls of x32, which have numbers of their
+/// own for what 64-bit programs do.
+fn forbid_x32() -> [sock_filter; 3] {
+    let instruction = |code, jt, jf, k| sock_filter { code, jt, jf, k };
+    [
+        instruction(bpf::LOAD, 0, 0, bpf::NUMBER),
+        instruction(bpf::JUMP_IF_AT_LEAST, 0, 1, bpf::X32_BIT),
+        instruction(bpf::RETURN, 0, 0, bpf::ERRNO | EPERM),
+    ]
+}
+
+/// Instructions of a filter (Linux, `linux/bpf_common.h` and `linux/seccomp.h`).
+mod bpf {
+    /// `BPF_LD | BPF_W | BPF_ABS`
+    pub const LOAD: u16 = 0x20;
+    /// `BPF_JMP | BPF_JGE | BPF_K`
+    pub const JUMP_IF_AT_LEAST: u16 = 0x35;
+    /// `BPF_RET | BPF_K`
+    pub const RETURN: u16 = 0x06;
+    /// Where `struct seccomp_data` has the call's number.
+    pub const NUMBER: u32 = 0;
+    /// `__X32_SYSCALL_BIT`
+    pub const X32_BIT: u32 = 0x4000_0000;
+    /// `SECCOMP_RET_ERRNO`
+    pub const ERRNO: u32 = 0x0005_0000;
 }
 
 fn restrict<'a>(
@@ -118,6 +189,11 @@ fn beside(hidden: &Path) -> Vec<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+    use std::process::ExitStatus;
+
+    use rustix::pty::{OpenptFlags, openpt, ptsname, unlockpt};
+
     use super::*;
 
     #[test]
@@ -136,5 +212,31 @@ mod tests {
             assert!(!found.contains(&root.join(left_out)), "{left_out}");
         }
         assert!(!found.contains(&PathBuf::from("/")));
+    }
+
+    /// Whether a program, started as `start` does it, can type into a terminal.
+    fn types(start: impl FnOnce(&mut Command) -> std::io::Result<ExitStatus>) -> bool {
+        let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        unlockpt(&terminal).unwrap();
+        let name = ptsname(&terminal, Vec::new()).unwrap();
+        let other = File::open(Path::new(name.to_str().unwrap())).unwrap();
+        let mut command = Command::new("perl");
+        command.args(["-e", "exit(ioctl(STDIN, 0x5412, my $key = 'x') ? 0 : $!)"]);
+        start(command.stdin(other)).unwrap().success()
+    }
+
+    #[test]
+    fn what_is_confined_cannot_type() {
+        // A filter is its thread's, and of what the thread starts.
+        let confined = || {
+            types(|command| {
+                forbid_typing().unwrap();
+                command.status()
+            })
+        };
+        assert!(!std::thread::spawn(confined).join().unwrap());
+        // Others may, where the kernel still has that request.
+        let is_root = rustix::process::geteuid().is_root();
+        assert!(!is_root || types(Command::status));
     }
 }

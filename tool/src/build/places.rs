@@ -12,6 +12,10 @@ const OUTSIDE: [&str; 2] = ["target", ".git"];
 /// The file that names the compiler.
 const TOOLCHAIN: &str = "rust-toolchain.toml";
 
+/// What its lines begin with. The script, which is asked before there is a tool, has
+/// them, too.
+const TOOLCHAIN_KEYS: [&str; 5] = ["", "[toolchain]", "channel", "components", "profile"];
+
 /// Looks at every name in the tree.
 ///
 /// # Errors
@@ -20,10 +24,22 @@ pub fn check(root: &Path) -> Result<(), ToolError> {
     look(root, "")?;
     let path = root.join(TOOLCHAIN);
     let text = fs::read_to_string(&path).unwrap_or_default();
+    let is_known = |line: &str| {
+        let key = line.split_once(" = ").map_or(line, |(key, _)| key);
+        TOOLCHAIN_KEYS.contains(&key)
+    };
     let table = text.parse::<toml::Table>().unwrap_or_default();
-    let keys = table.get("toolchain").and_then(toml::Value::as_table);
-    if keys.is_some_and(|keys| keys.contains_key("path")) {
-        let reason = "a compiler from elsewhere";
+    let channel = table.get("toolchain").and_then(|keys| keys.get("channel"));
+    let is_release = |channel: &str| {
+        let mut bytes = channel.bytes();
+        !channel.is_empty() && bytes.all(|byte| byte.is_ascii_digit() || byte == b'.')
+    };
+    let is_ours = text.lines().all(is_known)
+        && channel
+            .and_then(toml::Value::as_str)
+            .is_some_and(is_release);
+    if path.exists() && !is_ours {
+        let reason = "it names another compiler than a release of Rust";
         return Err(refuse(TOOLCHAIN, reason).into());
     }
     Ok(())
@@ -97,10 +113,20 @@ mod tests {
             fs::write(root.join(TOOLCHAIN), "[toolchain]\nchannel = \"1\"\n").unwrap();
         };
         assert_eq!(verdict(good), "");
-        let path = |root: &Path| {
-            fs::write(root.join(TOOLCHAIN), "[toolchain]\npath = \"/x\"\n").unwrap();
-        };
-        assert!(verdict(path).contains("a compiler from elsewhere"));
+        for text in [
+            "[toolchain]\npath = \"/x\"\n",
+            "[toolchain]\nchannel = \"1\"\npath = \"/x\"\n",
+            "[toolchain]\nchannel = \"1\"\n\"path\" = \"/x\"\n",
+            "[toolchain]\nchannel = \"1\"\n  path = \"/x\"\n",
+            "toolchain = { path = \"/x\" }\n",
+            "toolchain.path = \"/x\"\n",
+            "[toolchain]\nchannel = \"mine\"\n",
+            "[toolchain]\n",
+            "",
+        ] {
+            let write = |root: &Path| fs::write(root.join(TOOLCHAIN), text).unwrap();
+            assert!(verdict(write).contains("another compiler"), "{text}");
+        }
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! What configures cargo from outside of the tree: variables and files.
 //!
-//! Variables are taken from cargo's environment. Files lie in the folders above the tree
-//! and in cargo's own; they are the user's, so what changes nothing of an image may
-//! stand there, or what the build says otherwise itself: flags, a wrapper for the
-//! compiler, another linker.
+//! Variables are taken from cargo's environment. A file in cargo's own folder is the
+//! user's, so what changes nothing of an image may stand there, or what the build says
+//! otherwise itself: flags, a wrapper for the compiler, another linker. A folder above
+//! the tree may be somebody else's, and cargo runs what its file names: there may be
+//! none.
 
 use std::env;
 use std::fs;
@@ -90,13 +91,32 @@ fn is_changing(name: &str) -> bool {
 pub fn check(root: &Path) -> Result<(), ToolError> {
     let home = env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cargo")));
+    let home = home.map(|home| fs::canonicalize(&home).unwrap_or(home));
     let above = root.ancestors().skip(1).map(|folder| folder.join(".cargo"));
-    for folder in above.chain(home) {
-        for name in ["config", "config.toml"] {
-            check_file(&folder.join(name))?;
-        }
+    for folder in above.filter(|folder| Some(folder) != home.as_ref()) {
+        check_absent(&folder)?;
+    }
+    for path in home.iter().flat_map(|folder| files_in(folder)) {
+        check_file(&path)?;
     }
     Ok(())
+}
+
+/// The files by which cargo is configured in a folder.
+fn files_in(folder: &Path) -> [PathBuf; 2] {
+    ["config", "config.toml"].map(|name| folder.join(name))
+}
+
+fn check_absent(folder: &Path) -> Result<(), ToolError> {
+    let mut files = files_in(folder).into_iter();
+    let Some(path) = files.find(|path| path.exists()) else {
+        return Ok(());
+    };
+    let file = path.display().to_string();
+    let message = "is refused: it could name another compiler; \
+                   cargo is configured in its own folder (CARGO_HOME) only"
+        .to_owned();
+    Err(TrustError::Manifest { file, message }.into())
 }
 
 fn check_file(path: &Path) -> Result<(), ToolError> {
@@ -170,6 +190,24 @@ mod tests {
         fs::write(&path, text).unwrap();
         let said = check_file(&path).map_or_else(|error| error.to_string(), |()| String::new());
         said.replace(&format!("{}: ", path.display()), "")
+    }
+
+    #[test]
+    fn there_is_no_file_above_the_tree() {
+        let folder = tempfile::tempdir().unwrap();
+        let above = fs::canonicalize(folder.path()).unwrap();
+        let root = above.join("nest/tree");
+        fs::create_dir_all(&root).unwrap();
+        fs::create_dir(above.join(".cargo")).unwrap();
+        check(&root).unwrap();
+        for name in ["config", "config.toml"] {
+            let path = above.join(".cargo").join(name);
+            fs::write(&path, "[term]\nquiet = true\n").unwrap();
+            let said = check(&root).unwrap_err().to_string();
+            assert!(said.starts_with(&path.display().to_string()), "{said}");
+            assert!(said.contains("is refused"), "{said}");
+            fs::remove_file(&path).unwrap();
+        }
     }
 
     #[test]
