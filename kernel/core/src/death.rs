@@ -231,11 +231,14 @@ pub fn begin_of(
     // Threads that leave the domain meanwhile wait until its devices are silent
     // (`crossing::wait_until_quiet`), so this one must get on.
     let preempt = PreemptOff::new();
+    let is_its_own = crash.is_some_and(|(raw, _)| raw.depth != 0);
+    let caller = if is_its_own { caller_of(id) } else { 0 };
     // Under the lock so that nobody sees it dying without a cause.
     let was_alive = domain.with(|body| {
         let was_alive = domain.set_dying(id);
         if was_alive {
             body.end = Some((cause, 0));
+            body.caller = caller;
         }
         was_alive
     });
@@ -252,7 +255,6 @@ pub fn begin_of(
     let is_crash = !matches!(cause, DeathCause::Exit | DeathCause::StartFailed);
     // Who was inside is noted before they leave, and written down afterwards:
     // that takes long.
-    let is_its_own = crash.is_some_and(|(raw, _)| raw.depth != 0);
     let inside = if is_crash && !is_its_own {
         record::threads_inside(domain)
     } else {
@@ -270,6 +272,16 @@ pub fn begin_of(
     end_children(domain.id(), cause);
     if !is_left_to_starter {
         noticed();
+    }
+}
+
+/// The domain whose thread ends the one with this id by what it executes there, unless
+/// that is a fault made on purpose; 0: a thread of its own.
+fn caller_of(id: u64) -> u64 {
+    let thread = thread::current();
+    match thread.is_faulty.swap(false, Ordering::Relaxed) || thread.home == id {
+        true => 0,
+        false => thread.home,
     }
 }
 
@@ -456,6 +468,7 @@ fn reclaim(domain: &'static Domain) {
         exit_status: domain.with(|body| exit_status(body, id)),
         record,
         begun_ns: domain.died_ns(),
+        caller: domain.with(|body| body.caller),
     };
     crate::famine::report(domain);
     domain.set_dead(notice);
@@ -542,6 +555,7 @@ fn last_notice(last: Option<DeathNotice>, id: u64) -> DeathNotice {
         exit_status: 0,
         record: 0,
         begun_ns: 0,
+        caller: 0,
     };
     last.filter(|last| last.id == id).unwrap_or(forgotten)
 }
@@ -569,6 +583,7 @@ mod tests {
             exit_status: 0,
             record: 0,
             begun_ns: 0,
+            caller: 0,
         }
     }
 

@@ -73,6 +73,8 @@ pub struct Body {
     private_pages: usize,
     /// Why it died, and the number of the crash record (0: none).
     pub end: Option<(DeathCause, u64)>,
+    /// Owner id of the domain on whose thread it died; 0: on none of another's.
+    pub caller: u64,
     /// What is to be said of the slot's last dead domain.
     pub last: Option<DeathNotice>,
     /// Id and exit status of the slot's last domain that called `exit`.
@@ -132,6 +134,7 @@ impl Domain {
                 heap: BTreeMap::new(),
                 private_pages: 0,
                 end: None,
+                caller: 0,
                 last: None,
                 last_exit: None,
             }),

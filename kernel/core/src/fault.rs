@@ -176,6 +176,7 @@ fn undisturbed<R>(work: impl FnOnce() -> R) -> R {
 }
 
 fn commit(number: u32) {
+    thread::current().is_faulty.store(true, Ordering::Relaxed);
     // SAFETY: the functions end the domain the thread executes in and touch
     // nothing else.
     unsafe {

@@ -125,6 +125,8 @@ pub struct Thread {
     pub(crate) crash: UnsafeCell<crate::death::RawCrash>,
     /// Fault to commit at the next chance, see [`crate::fault`]; 0: none.
     pub(crate) injected: AtomicU64,
+    /// It commits a fault that was injected.
+    pub(crate) is_faulty: AtomicBool,
     /// What the watchdog saw of its calls; the running thread's own.
     pub(crate) watch: UnsafeCell<crate::watchdog::Watch>,
     /// The watchdog was to look while the thread executed a service.
@@ -185,6 +187,7 @@ impl Thread {
             start: UnsafeCell::new(start),
             crash: UnsafeCell::new(crate::death::RawCrash::EMPTY),
             injected: AtomicU64::new(0),
+            is_faulty: AtomicBool::new(false),
             watch: UnsafeCell::new(crate::watchdog::Watch::new()),
             is_watch_due: AtomicBool::new(false),
             cpu_ns: AtomicU64::new(0),

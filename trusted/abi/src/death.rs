@@ -42,6 +42,8 @@ pub enum DeathCause {
     ProtectionKey = 17,
     /// Its device accessed memory that it was not given; an IOMMU refused.
     DeviceFault = 18,
+    /// It belonged to a program whose calls others died of.
+    DeadlyCalls = 19,
 }
 
 impl DeathCause {
@@ -68,6 +70,7 @@ impl DeathCause {
             16 => Self::ProcessLimit,
             17 => Self::ProtectionKey,
             18 => Self::DeviceFault,
+            19 => Self::DeadlyCalls,
             _ => return None,
         })
     }
@@ -95,6 +98,7 @@ impl DeathCause {
             Self::ProcessLimit => "process limit exceeded",
             Self::ProtectionKey => "protection key",
             Self::DeviceFault => "device fault",
+            Self::DeadlyCalls => "others died of its calls",
         }
     }
 }

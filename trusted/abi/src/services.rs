@@ -168,6 +168,9 @@ pub struct DeathNotice {
     pub record: u64,
     /// When the death began, in nanoseconds since boot.
     pub begun_ns: u64,
+    /// Owner id of the domain whose thread it died on, in a call of that one's; 0: on
+    /// none of another domain's, or of a fault made on purpose.
+    pub caller: u64,
 }
 
 /// Reclaim audit: kernel resources in use, all of which a dead domain returns.

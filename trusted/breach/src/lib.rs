@@ -109,6 +109,7 @@ fn control(table: &Services) -> Vec<Attempt> {
         exit_status: 0,
         record: 0,
         begun_ns: 0,
+        caller: 0,
     };
     let text = b"[    0.000000] reclaim audit: clean\n";
     let request = null_mut::<StartRequest>();

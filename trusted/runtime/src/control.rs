@@ -80,6 +80,7 @@ const NO_NOTICE: DeathNotice = DeathNotice {
     exit_status: 0,
     record: 0,
     begun_ns: 0,
+    caller: 0,
 };
 
 impl DomainControl {

@@ -7,11 +7,12 @@ use alloc::vec::Vec;
 
 use interfaces::process::ExitStatus;
 
+use crate::charges::DEATHS_MAX;
 use crate::errno::{Errno, Outcome, flatten};
 use crate::process::ProcessState;
 use crate::rv6::Rv6;
-use crate::system::Ended;
-use crate::table::{FIRST_PID, JOB_MAX};
+use crate::system::{DomainEnd, Ended};
+use crate::table::FIRST_PID;
 use crate::wake::{Bed, NEVER};
 
 /// Exit status of a process that was killed: 128 and the number of SIGKILL.
@@ -73,18 +74,39 @@ impl Rv6 {
     }
 
     /// Sees to the ends of processes. Never returns.
-    pub fn watch_ends(&self) -> ! {
+    pub fn watch_ends(self: &Arc<Self>) -> ! {
         let mut after = 0;
         loop {
             let end = self.system().next_end(after);
             let has_gap = end.number != after + 1;
             after = end.number;
+            self.charge(&end);
             if let Some(process) = self.table().of_domain(end.domain) {
                 self.finish(&process, &end.ended);
             }
             if has_gap {
                 self.look_for_ends();
             }
+        }
+    }
+
+    /// Charges a death to the job whose call it was, and ends a job that has caused too
+    /// many.
+    fn charge(self: &Arc<Self>, end: &DomainEnd) {
+        if end.caller == 0 {
+            return;
+        }
+        // It may be about to get its domain.
+        for _ in 0..KILL_ATTEMPTS {
+            if self.table().job_of(end.caller).is_some() || !self.table().is_starting() {
+                break;
+            }
+            let pause = Bed::default();
+            pause.sleep_until(self.system().clock_ns() + KILL_RETRY_NS, &NEVER);
+        }
+        if let Some((pid, job)) = self.table().charge(end.caller, end.began_ns) {
+            let why = format!("has made {DEATHS_MAX} calls that others died of");
+            self.end_job(pid, job, &why, cause::DEADLY_CALLS);
         }
     }
 
@@ -110,17 +132,22 @@ impl Rv6 {
         }
     }
 
-    /// Ends a job that has too many processes. On a thread that goes first: the
-    /// job may have left nothing of the CPUs.
-    pub(crate) fn end_job(self: &Arc<Self>, parent: u32, job: Vec<Arc<ProcessState>>) {
-        if let Some(parent) = self.table().running(parent) {
-            let name = parent.domain_name();
-            self.system().log(&format!(
-                "{name}: its job has {JOB_MAX} processes and is ended"
-            ));
+    /// Ends a job. On a thread that goes first: the job may have left nothing of the
+    /// CPUs.
+    pub(crate) fn end_job(
+        self: &Arc<Self>,
+        pid: u32,
+        job: Vec<Arc<ProcessState>>,
+        why: &str,
+        cause: u32,
+    ) {
+        if let Some(process) = self.table().running(pid) {
+            let name = process.domain_name();
+            self.system()
+                .log(&format!("{name}: its job {why} and is ended"));
         }
         let rv6 = Arc::clone(self);
-        let work = Box::new(move || rv6.end_all(job, cause::PROCESS_LIMIT));
+        let work = Box::new(move || rv6.end_all(job, cause));
         if !self.system().spawn_urgent("end of job", work) {
             self.system().log("no thread to end it");
         }
@@ -234,6 +261,8 @@ pub mod cause {
     pub const PROCESS_LIMIT: u32 = 16;
     /// Memory of somebody else, where protection keys are on.
     pub const PROTECTION_KEY: u32 = 17;
+    /// Belonged to a job whose calls others died of.
+    pub const DEADLY_CALLS: u32 = 19;
 }
 
 /// The exit status a shell shows for a death: 128 and the number of the signal

@@ -139,6 +139,8 @@ impl System for Kernel {
                         number,
                         domain: notice.id,
                         ended: ended(&notice),
+                        began_ns: notice.begun_ns,
+                        caller: notice.caller,
                     };
                 }
                 Err(error) => log::warn!("cannot watch processes: {error:?}"),

@@ -21,6 +21,7 @@ extern crate alloc;
 pub mod budget;
 mod calls;
 mod change;
+mod charges;
 pub mod descriptors;
 pub mod device;
 pub mod disk;

@@ -17,6 +17,7 @@ use crate::path::{Place, Resolver};
 use crate::process::{ProcessState, WorkingDirectory};
 use crate::rv6::Rv6;
 use crate::system::{Ended, ProgramStart};
+use crate::table::JOB_MAX;
 
 /// What [`Rv6::spawn`] starts.
 pub struct SpawnRequest<'a> {
@@ -112,7 +113,8 @@ impl Rv6 {
             Authority::HandOn | Authority::HandOnIfAny => parent_may,
         };
         if let Some(job) = self.table().end_full_job(parent) {
-            self.end_job(parent, job);
+            let why = format!("has {JOB_MAX} processes");
+            self.end_job(parent, job, &why, cause::PROCESS_LIMIT);
             return Err(Errno::EINTR.into());
         }
         let program = self.find_program(&directory, request.path)?;

@@ -90,6 +90,10 @@ pub struct DomainEnd {
     pub domain: u64,
     /// How it ended.
     pub ended: Ended,
+    /// When it began to, in nanoseconds since boot.
+    pub began_ns: u64,
+    /// The domain on whose thread it died; 0: on none of another's.
+    pub caller: u64,
 }
 
 /// What a program is started with, as it gets it: the length of the arguments as four

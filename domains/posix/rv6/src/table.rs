@@ -1,10 +1,11 @@
 //! The table of processes: who started whom, who ended and how.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use interfaces::process::{ExitStatus, ProcessInfo};
 
+use crate::charges::Charges;
 use crate::ends::cause;
 use crate::errno::{Errno, Outcome};
 use crate::journal::{Change, Journal};
@@ -24,6 +25,9 @@ const PROCESS_MAX: usize = 1_024;
 /// descend from it. Whatever goes on to start processes ends as a whole.
 pub const JOB_MAX: usize = 128;
 
+/// Ended processes of which the domain is remembered.
+const ENDED_MAX: usize = 256;
+
 /// All processes.
 pub struct ProcessTable {
     journal: Arc<Journal>,
@@ -35,6 +39,11 @@ pub struct ProcessTable {
 struct State {
     entries: BTreeMap<u32, Entry>,
     last_pid: u32,
+    /// Domains that died of what processes called.
+    charges: Charges,
+    /// Domains of processes that ended lately, their numbers and jobs: it is known of a
+    /// death only when the dead domain is reclaimed.
+    ended: VecDeque<(u64, u32, u32)>,
 }
 
 struct Entry {
@@ -75,6 +84,18 @@ impl State {
         let is_first = parent <= FIRST_PID;
         let parent = self.entries.get(&parent).filter(|_| !is_first);
         parent.map(|parent| parent.job)
+    }
+
+    /// The number and the job of the process that has or had a domain.
+    fn owner_of(&self, domain: u64) -> Option<(u32, u32)> {
+        let mut entries = self.entries.values();
+        let running = entries.find(|entry| entry.process.domain() == domain);
+        let running = running.map(|entry| (entry.process.number(), entry.job));
+        let mut ended = self.ended.iter();
+        running.or_else(|| {
+            let found = ended.find(|(of, ..)| *of == domain);
+            found.map(|(_, pid, job)| (*pid, *job))
+        })
     }
 }
 
@@ -143,6 +164,20 @@ impl ProcessTable {
         Some(Arc::clone(&found.process))
     }
 
+    /// The job of the process that has a domain, or had it lately.
+    #[must_use]
+    pub fn job_of(&self, domain: u64) -> Option<u32> {
+        self.state.lock().owner_of(domain).map(|(_, job)| job)
+    }
+
+    /// Whether a process has no domain yet.
+    #[must_use]
+    pub fn is_starting(&self) -> bool {
+        let state = self.state.lock();
+        let mut entries = state.entries.values();
+        entries.any(|entry| entry.process.domain() == 0)
+    }
+
     /// All processes that have not ended.
     #[must_use]
     pub fn all_running(&self) -> Vec<Arc<ProcessState>> {
@@ -166,16 +201,32 @@ impl ProcessTable {
         if members().count() < JOB_MAX {
             return None;
         }
-        let running = members().filter(|entry| entry.status.is_none());
-        let running: Vec<&Entry> = running.collect();
+        Some(self.note_end_of_job(&state, job, cause::PROCESS_LIMIT))
+    }
+
+    /// Charges the job of a process with the death of what it called: its number and the
+    /// processes that have not ended, if it has caused as many as it may; they are noted
+    /// as killed. Nobody charges the first process.
+    #[must_use]
+    pub fn charge(&self, caller: u64, died_ns: u64) -> Option<(u32, Vec<Arc<ProcessState>>)> {
+        let mut state = self.state.lock();
+        let (pid, job) = state.owner_of(caller)?;
+        let is_over = job != FIRST_PID && state.charges.add(job, died_ns);
+        is_over.then(|| (pid, self.note_end_of_job(&state, job, cause::DEADLY_CALLS)))
+    }
+
+    /// Notes all processes of a job that have not ended as killed.
+    fn note_end_of_job(&self, state: &State, job: u32, cause: u32) -> Vec<Arc<ProcessState>> {
+        let members = state.entries.values().filter(|entry| entry.job == job);
+        let running: Vec<&Entry> = members.filter(|entry| entry.status.is_none()).collect();
         for entry in &running {
-            entry.process.note_kill(cause::PROCESS_LIMIT);
+            entry.process.note_kill(cause);
         }
         self.journal.commit(|change| {
             running.iter().for_each(|entry| entry.record(change));
         });
         let processes = running.iter().map(|entry| Arc::clone(&entry.process));
-        Some(processes.collect())
+        processes.collect()
     }
 
     /// Notes that processes are ended, with what else `note` writes down.
@@ -327,6 +378,13 @@ impl ProcessTable {
             if entry.status.is_some() {
                 gone.extend(state.entries.remove(&pid));
             }
+        }
+        if let Some(entry) = state.entries.get(&status.pid) {
+            let ended = (entry.process.domain(), status.pid, entry.job);
+            if state.ended.len() == ENDED_MAX {
+                state.ended.pop_front();
+            }
+            state.ended.push_back(ended);
         }
         if let Some(entry) = state.entries.get_mut(&status.pid) {
             if entry.is_adopted {

@@ -2,7 +2,8 @@
 //!
 //! A domain that dies right after its start is in a row of failures: the pause
 //! doubles, and after some it stays dead. One that worked for a while first is
-//! started again at once, whatever killed it, as long as its budget lasts.
+//! started again at once, whatever killed it, as long as its budget lasts. Nor does it
+//! stay dead for a row of calls that programs made: those are charged with them, and end.
 
 use alloc::collections::VecDeque;
 
@@ -16,8 +17,19 @@ const LONGEST_PAUSE_NS: u64 = 60_000_000_000;
 pub struct Row {
     /// Restarts since it last worked for a while.
     in_a_row: u32,
+    /// Those of them that programs are charged with.
+    charged: u32,
     /// When each restart of the last [`BUDGET_NS`] was, oldest first.
     recent: VecDeque<u64>,
+}
+
+/// A life that is over.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Life {
+    /// How long it was; 0: it did not even start.
+    pub lived_ns: u64,
+    /// It ended by a call of a program, which is charged with that.
+    pub is_charged: bool,
 }
 
 /// What to do about a death.
@@ -32,11 +44,11 @@ pub enum Verdict {
 }
 
 impl Row {
-    /// Decides about a death at `now_ns` of a domain that lived `lived_ns`, 0 if
-    /// it did not even start.
-    pub fn judge(&mut self, limit: &RestartLimit, now_ns: u64, lived_ns: u64) -> Verdict {
-        if lived_ns >= limit.settle_ns {
+    /// Decides about a death at `now_ns`.
+    pub fn judge(&mut self, limit: &RestartLimit, now_ns: u64, life: Life) -> Verdict {
+        if life.lived_ns >= limit.settle_ns {
             self.in_a_row = 0;
+            self.charged = 0;
         }
         let oldest_ns = now_ns.saturating_sub(BUDGET_NS);
         while self
@@ -46,21 +58,28 @@ impl Row {
         {
             self.recent.pop_front();
         }
-        if self.in_a_row >= limit.limit {
+        if self.in_a_row >= limit.limit && !life.is_charged {
             return Verdict::TooManyInARow(self.in_a_row);
         }
         if self.recent.len() >= limit.budget as usize {
             return Verdict::TooManyAtAll(limit.budget);
         }
-        let pause_ns = match self.in_a_row {
+        let (failures, longest_ns) = if life.is_charged {
+            // Never so fast that the budget is used up by these alone.
+            let longest_ns = 2 * BUDGET_NS / u64::from(limit.budget);
+            (&mut self.charged, longest_ns)
+        } else {
+            (&mut self.in_a_row, LONGEST_PAUSE_NS)
+        };
+        let pause_ns = match *failures {
             0 => 0,
             failures => {
                 let doublings = (failures - 1).min(32);
                 let pause_ns = u128::from(limit.backoff_ns) << doublings;
-                u64::try_from(pause_ns).map_or(LONGEST_PAUSE_NS, |ns| ns.min(LONGEST_PAUSE_NS))
+                u64::try_from(pause_ns).map_or(longest_ns, |ns| ns.min(longest_ns))
             }
         };
-        self.in_a_row += 1;
+        *failures += 1;
         self.recent.push_back(now_ns);
         Verdict::Restart(pause_ns)
     }
@@ -81,7 +100,7 @@ mod tests {
     #[test]
     fn pauses_double_and_then_it_stays_dead() {
         let mut row = Row::default();
-        let verdicts: Vec<_> = (0..6).map(|at| row.judge(&LIMIT, at, 0)).collect();
+        let verdicts: Vec<_> = (0..6).map(|at| row.judge(&LIMIT, at, life(0))).collect();
         assert_eq!(
             verdicts,
             [
@@ -95,12 +114,45 @@ mod tests {
         );
     }
 
+    const fn life(lived_ns: u64) -> Life {
+        Life {
+            lived_ns,
+            is_charged: false,
+        }
+    }
+
+    #[test]
+    fn what_programs_are_charged_with_keeps_nobody_dead() {
+        let mut row = Row::default();
+        let charged = Life {
+            lived_ns: 0,
+            is_charged: true,
+        };
+        let limit = RestartLimit {
+            budget: 200,
+            ..LIMIT
+        };
+        let mut now_ns = 0;
+        for death in 0..1_000 {
+            let Verdict::Restart(pause_ns) = row.judge(&limit, now_ns, charged) else {
+                unreachable!("it stays dead after {death} deaths");
+            };
+            assert!(pause_ns <= 100 * MS);
+            now_ns += pause_ns;
+        }
+        // And counts in no row of its own.
+        assert_eq!(
+            row.judge(&limit, now_ns + BUDGET_NS, life(0)),
+            Verdict::Restart(0)
+        );
+    }
+
     #[test]
     fn one_that_worked_comes_back_at_once_every_time() {
         let mut row = Row::default();
         for at in 0..1_000 {
             // Killed each two seconds: within every budget.
-            let verdict = row.judge(&LIMIT, at * 2_000 * MS, 2_000 * MS);
+            let verdict = row.judge(&LIMIT, at * 2_000 * MS, life(2_000 * MS));
             assert_eq!(verdict, Verdict::Restart(0));
         }
     }
@@ -109,13 +161,13 @@ mod tests {
     fn the_budget_bounds_restarts_of_working_domains_too() {
         let mut row = Row::default();
         for at in 0..6 {
-            let verdict = row.judge(&LIMIT, at * 100 * MS, 50 * MS);
+            let verdict = row.judge(&LIMIT, at * 100 * MS, life(50 * MS));
             assert_eq!(verdict, Verdict::Restart(0));
         }
-        let verdict = row.judge(&LIMIT, 700 * MS, 50 * MS);
+        let verdict = row.judge(&LIMIT, 700 * MS, life(50 * MS));
         assert_eq!(verdict, Verdict::TooManyAtAll(6));
         // Later the first ones are forgotten.
-        let verdict = row.judge(&LIMIT, BUDGET_NS + 50 * MS, 50 * MS);
+        let verdict = row.judge(&LIMIT, BUDGET_NS + 50 * MS, life(50 * MS));
         assert_eq!(verdict, Verdict::Restart(0));
     }
 
@@ -127,7 +179,7 @@ mod tests {
             ..LIMIT
         };
         let mut row = Row::default();
-        let last = (0..100).map(|at| row.judge(&limit, at, 0)).last();
+        let last = (0..100).map(|at| row.judge(&limit, at, life(0))).last();
         assert_eq!(last, Some(Verdict::Restart(LONGEST_PAUSE_NS)));
     }
 }

@@ -11,7 +11,7 @@ use runtime::thread::{Priority, sleep, spawn};
 use runtime::time::Instant;
 use runtime::{DeathCause, DeathNotice};
 
-use crate::policy::Verdict;
+use crate::policy::{Life, Verdict};
 use crate::system::{StartFault, System};
 
 /// Exit status of a system that failed, see `./redleaf run --help`.
@@ -39,7 +39,7 @@ impl System {
 
     /// Deals with a death, unless that was done already.
     pub fn mourn(self: &Arc<Self>, notice: &DeathNotice) {
-        let Some((index, lived)) = self.note_death(notice.id) else {
+        let Some((index, life)) = self.note_death(notice) else {
             return;
         };
         self.changed.notify_all();
@@ -50,17 +50,19 @@ impl System {
         let is_exit = notice.cause == DeathCause::Exit as u32;
         match plan.on_death {
             DeathPolicy::Restart(limit) | DeathPolicy::Transparent(limit) if !is_exit => {
-                self.restart_apart(index, limit, lived);
+                self.restart_apart(index, limit, life);
             }
             _ if is_exit => {}
             _ => self.give_up(index),
         }
     }
 
-    /// The domain of the plan that died and how long it lived; `None` if it is
-    /// none, or its death has been dealt with.
-    fn note_death(&self, id: u64) -> Option<(usize, Duration)> {
+    /// The domain of the plan that died and the life it had; `None` if it is none, or
+    /// its death has been dealt with.
+    fn note_death(&self, notice: &DeathNotice) -> Option<(usize, Life)> {
+        let (id, caller) = (notice.id, notice.caller);
         let mut entries = self.entries.lock();
+        let is_charged = caller != 0 && entries.iter().all(|entry| entry.id != caller);
         let index = entries.iter().position(|entry| entry.id == id)?;
         let entry = &mut entries[index];
         if entry.mourned == id {
@@ -80,28 +82,27 @@ impl System {
             entry.image = Some(previous);
         }
         let lived = entry.started.map_or(Duration::ZERO, Instant::elapsed);
-        Some((index, lived))
+        let life = Life {
+            lived_ns: u64::try_from(lived.as_nanos()).unwrap_or(u64::MAX),
+            is_charged,
+        };
+        Some((index, life))
     }
 
     /// As [`System::restart`], on a thread of its own.
-    pub(crate) fn restart_apart(
-        self: &Arc<Self>,
-        index: usize,
-        limit: RestartLimit,
-        lived: Duration,
-    ) {
+    pub(crate) fn restart_apart(self: &Arc<Self>, index: usize, limit: RestartLimit, life: Life) {
         let system = Arc::clone(self);
-        let restart = move || system.restart(index, limit, lived);
+        let restart = move || system.restart(index, limit, life);
         if spawn("restart", Priority::High, restart).is_err() {
-            self.restart(index, limit, lived);
+            self.restart(index, limit, life);
         }
     }
 
     /// Starts a successor, again and again as far as the policy goes.
-    fn restart(self: &Arc<Self>, index: usize, limit: RestartLimit, mut lived: Duration) {
+    fn restart(self: &Arc<Self>, index: usize, limit: RestartLimit, mut life: Life) {
         let name = &self.plan.domains[index].name;
         loop {
-            let Some(pause) = self.next_restart(index, limit, lived) else {
+            let Some(pause) = self.next_restart(index, limit, life) else {
                 return self.escalate(index);
             };
             if !pause.is_zero() {
@@ -123,19 +124,18 @@ impl System {
                 }
                 Err(fault) => log::error!("{name} does not restart: {fault}"),
             }
-            lived = Duration::ZERO;
+            life = Life::default();
         }
     }
 
     /// Counts a restart; the pause before it, `None` when there were enough.
-    fn next_restart(&self, index: usize, limit: RestartLimit, lived: Duration) -> Option<Duration> {
+    fn next_restart(&self, index: usize, limit: RestartLimit, life: Life) -> Option<Duration> {
         let mut entries = self.entries.lock();
         // The table is cleared when the system ends.
         let entry = entries.get_mut(index)?;
-        let lived_ns = u64::try_from(lived.as_nanos()).unwrap_or(u64::MAX);
         let now_ns = Instant::now().nanoseconds();
         let name = &self.plan.domains[index].name;
-        match entry.row.judge(&limit, now_ns, lived_ns) {
+        match entry.row.judge(&limit, now_ns, life) {
             Verdict::Restart(pause_ns) => {
                 entry.restarts += 1;
                 return Some(Duration::from_nanos(pause_ns));

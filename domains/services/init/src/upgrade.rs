@@ -18,6 +18,7 @@ use runtime::thread::sleep;
 use runtime::time::Instant;
 use runtime::{AnyProxy, DeathCause, Image};
 
+use crate::policy::Life;
 use crate::system::{StartFault, System};
 
 /// Longest wait for calls under way to come to their ends.
@@ -62,7 +63,7 @@ impl System {
             if let DeathPolicy::Restart(limit) | DeathPolicy::Transparent(limit) =
                 self.plan.domains[index].on_death
             {
-                self.restart_apart(index, limit, Duration::ZERO);
+                self.restart_apart(index, limit, Life::default());
             }
         }
         report

@@ -145,6 +145,8 @@ impl System for Host {
                     number: after + 1,
                     domain: *domain,
                     ended: ended.clone(),
+                    began_ns: 0,
+                    caller: 0,
                 };
             }
             domains = self.changed.wait(domains).unwrap();
