@@ -142,10 +142,11 @@ impl<W: Write> Write for Escaping<'_, W> {
 }
 
 /// Whether a character does something to a terminal or a reader instead of being
-/// shown: control characters, ends of lines, and what reverses text.
+/// shown: what the language would escape in a text for people to read (control and
+/// format characters, blanks but the space, marks that combine, what has no meaning).
 pub(crate) fn is_control(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    let is_syntax = matches!(character, '"' | '\'' | '\\');
+    !is_syntax && character.escape_debug().len() > 1
 }
 
 /// As much of a domain's text as fits a line.
@@ -379,6 +380,12 @@ mod tests {
             "\\u{2028}\\u{202e}\\u{2066}"
         );
         assert_eq!(escaped(core::str::from_utf8(&[MARK]).unwrap()), "\\u{1}");
+        for hidden in "\u{61c}\u{180e}\u{200b}\u{200f}\u{2060}\u{feff}\u{e0041}".chars() {
+            assert!(
+                !escaped(&String::from(hidden)).contains(hidden),
+                "{hidden:?}"
+            );
+        }
         for code in (0..0x20).chain(0x7f..0xa0) {
             let character = char::from(code);
             let text = escaped(&String::from(character));

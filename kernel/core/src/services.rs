@@ -279,7 +279,13 @@ extern "sysv64" fn cpu_count() -> u32 {
 }
 
 extern "sysv64" fn thread_bind(mask: u64) -> Answer {
-    done(service(|| scheduler::bind(mask)))
+    done(service(|| {
+        // A callee does not say where its caller goes on.
+        if thread::current().home != domain::current().id() {
+            return Err(ServiceError::Denied);
+        }
+        scheduler::bind(mask)
+    }))
 }
 
 extern "sysv64" fn thread_yield() {

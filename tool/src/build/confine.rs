@@ -1,4 +1,4 @@
-//! What cargo starts cannot read the signing key, change what is signed, or type.
+//! What cargo starts cannot read the key, change what is signed, or type.
 //!
 //! Build scripts and procedural macros of vetted crates and every test are code that
 //! runs on the host with all rights of the person at the terminal. So the tool

@@ -89,7 +89,8 @@ pub fn exit(status: i32) -> ! {
 /// Binds the current thread to CPU `cpu`: it runs there and nowhere else.
 ///
 /// # Errors
-/// [`ServiceError::Invalid`] if there is no such CPU.
+/// [`ServiceError::Invalid`] if there is no such CPU; [`ServiceError::Denied`] if the
+/// thread is not this domain's but that of a caller, or of who starts it.
 pub fn bind_to_cpu(cpu: u32) -> Result<(), ServiceError> {
     let mask = 1_u64.checked_shl(cpu).unwrap_or(0);
     // SAFETY: every domain may bind its threads.

@@ -1,7 +1,8 @@
-//! A file system that some calls kill, each time: `ext2fs` but for three names.
+//! A file system that some calls kill, each time: `ext2fs` but for some names.
 //!
 //! - To look `deadly` up kills it, so does each repetition.
 //! - To make the file `stillborn` kills it before the file is there.
+//! - To look `sticky` up makes it bind who asks to a processor.
 //! - To make the directory `posthumous` kills it after the directory is there.
 #![cfg_attr(redleaf_image, no_std, no_main)]
 #![forbid(unsafe_code)]
@@ -19,7 +20,7 @@ use interfaces::files::{
     Appended, Attributes, DirectoryEntry, FileError, FileSystem, FileSystemStatus, Inode,
 };
 use interfaces::keep::Keeper;
-use runtime::{Options, StartError, domain};
+use runtime::{Options, StartError, domain, log, thread};
 
 type Clock = fn() -> i64;
 
@@ -46,6 +47,10 @@ macro_rules! forward {
         impl FileSystem for Deadly {
             fn lookup(&self, directory: Inode, name: &[u8]) -> RpcResult<Result<Inode, FileError>> {
                 assert!(name != b"deadly", "asked for the deadly name");
+                if name == b"sticky" {
+                    let bound = thread::bind_to_cpu(0);
+                    log::info!("its caller was bound: {}", bound.is_ok());
+                }
                 self.0.lookup(directory, name)
             }
 
