@@ -326,7 +326,8 @@ pub trait Process {
     /// Waits for a child to end: `pid`, or any if 0. Blocks unless `no_hang`
     /// is not 0; then a result with pid 0 says none has ended.
     fn wait(&self, lane: Lane, pid: u32, no_hang: u32) -> RpcResult<Result<ExitStatus, Errno>>;
-    /// Ends a process.
+    /// Ends a process: of the caller's job, or any but the first if the caller may
+    /// administer the system.
     fn kill(&self, pid: u32) -> RpcResult<Result<(), Errno>>;
     /// Makes `pid` (0: none) the one that the terminal's interrupt key ends.
     fn set_foreground(&self, pid: u32) -> RpcResult<Result<(), Errno>>;

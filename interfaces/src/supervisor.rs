@@ -243,6 +243,8 @@ pub struct UpgradeReport {
 /// What can be asked of the supervisor.
 #[interface]
 pub trait Supervisor {
+    /// Whether the caller may administer the system: `NotAllowed`.
+    fn authorize(&self) -> RpcResult<Result<(), SupervisorError>>;
     /// The supervisor, for who observes only.
     fn observer(&self) -> RpcResult<Result<Proxy<dyn Supervisor>, SupervisorError>>;
     /// Fills `list`; how many domains there are.

@@ -5,7 +5,7 @@
 
 use posix::prelude::*;
 use posix::supervisor::Supervisor;
-use posix::{io, process};
+use posix::{Proxy, io, process};
 
 const SWITCHES: Switches = Switches::new("", "halt [STATUS]");
 
@@ -23,18 +23,24 @@ fn main() -> ExitCode {
         },
         _ => options.usage(),
     };
-    if let Err(error) = end_others().and_then(|()| posix::fs::sync()) {
-        complain!("{error}");
-    }
     match posix::supervisor() {
-        Ok(supervisor) => {
-            if let Ok(Err(_)) = supervisor.power_off(u32::from(status)) {
-                complain!("Operation not permitted");
-            }
-        }
+        // Asked before anything is ended.
+        Ok(supervisor) => match supervisor.authorize() {
+            Ok(Err(_)) => complain!("Operation not permitted"),
+            _ => power_off(&supervisor, status),
+        },
         Err(error) => complain!("no supervisor: {error}"),
     }
     ExitCode::FAILURE
+}
+
+fn power_off(supervisor: &Proxy<dyn Supervisor>, status: u8) {
+    if let Err(error) = end_others().and_then(|()| posix::fs::sync()) {
+        complain!("{error}");
+    }
+    if let Ok(Err(_)) = supervisor.power_off(u32::from(status)) {
+        complain!("Operation not permitted");
+    }
 }
 
 /// Ends every process but the first and this one.

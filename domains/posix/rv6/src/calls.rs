@@ -238,12 +238,11 @@ impl Process for ProcessState {
     }
 
     fn kill(&self, pid: u32) -> RpcResult<Outcome<()>> {
-        Ok(self.rv6().kill(pid))
+        Ok(self.rv6().kill(self, pid))
     }
 
     fn set_foreground(&self, pid: u32) -> RpcResult<Outcome<()>> {
-        self.rv6().set_foreground(pid);
-        Ok(Ok(()))
+        Ok(self.rv6().set_foreground(self, pid))
     }
 
     fn take_interrupt(&self, lane: Lane) -> RpcResult<Outcome<u32>> {

@@ -37,14 +37,15 @@ pub(crate) const NO_DOMAIN: u64 = u64::MAX;
 const SHUTDOWN_NS: u64 = 2_000_000_000;
 
 impl Rv6 {
-    /// Begins the end of a process.
+    /// Begins the end of a process, for another one.
     ///
     /// # Errors
-    /// `ESRCH`; `EPERM` for the first process.
-    pub fn kill(&self, pid: u32) -> Outcome<()> {
+    /// `ESRCH`; `EPERM` for the first process, and for one that the other may not end.
+    pub fn kill(&self, by: &ProcessState, pid: u32) -> Outcome<()> {
         if pid == FIRST_PID {
             return Err(Errno::EPERM);
         }
+        self.check_may_end(by, pid)?;
         match self.table().running(pid) {
             Some(process) => self.end_process(&process, cause::KILLED),
             // It has ended, but its parent has not asked how yet.
@@ -52,6 +53,19 @@ impl Rv6 {
             None => return Err(Errno::ESRCH),
         }
         Ok(())
+    }
+
+    /// Checks that a process may end another, or have it ended by the interrupt key: one
+    /// of its own job, or any if it may administer the system.
+    ///
+    /// # Errors
+    /// `EPERM`.
+    pub(crate) fn check_may_end(&self, by: &ProcessState, pid: u32) -> Outcome<()> {
+        let is_of_its_job = || self.table().are_of_one_job(by.number(), pid);
+        match by.may_administer() || !self.table().exists(pid) || is_of_its_job() {
+            true => Ok(()),
+            false => Err(Errno::EPERM),
+        }
     }
 
     pub(crate) fn end_process(&self, process: &ProcessState, cause: u32) {

@@ -12,9 +12,11 @@ use crate::budget::Budget;
 use crate::change::Turn;
 use crate::disk::Disk;
 use crate::ends::cause;
+use crate::errno::Outcome;
 use crate::image::ImageCache;
 use crate::journal::{Change, Journal};
 use crate::lanes::Call;
+use crate::process::ProcessState;
 use crate::record::{self, Kind, SystemRecord};
 use crate::sync::Mutex;
 use crate::system::System;
@@ -172,10 +174,15 @@ impl Rv6 {
 
     /// Makes `pid` the process that the interrupt key ends, also if the key was
     /// pressed while it was being started.
-    pub fn set_foreground(&self, pid: u32) {
+    ///
+    /// # Errors
+    /// `EPERM` for one that the caller may not end.
+    pub fn set_foreground(&self, by: &ProcessState, pid: u32) -> Outcome<()> {
+        self.check_may_end(by, pid)?;
         self.foreground.store(pid, Ordering::SeqCst);
         self.keep();
         self.deliver_interrupt();
+        Ok(())
     }
 
     /// Goes on where a predecessor was.

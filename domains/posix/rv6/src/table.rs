@@ -170,6 +170,14 @@ impl ProcessTable {
         self.state.lock().owner_of(domain).map(|(_, job)| job)
     }
 
+    /// Whether two processes belong to one job, ended or not.
+    #[must_use]
+    pub fn are_of_one_job(&self, one: u32, other: u32) -> bool {
+        let state = self.state.lock();
+        let [one, other] = [one, other].map(|pid| state.entries.get(&pid).map(|entry| entry.job));
+        one.is_some() && one == other
+    }
+
     /// Whether a process has no domain yet.
     #[must_use]
     pub fn is_starting(&self) -> bool {

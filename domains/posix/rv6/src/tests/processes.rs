@@ -171,6 +171,39 @@ fn killing_wakes_whoever_is_blocked() {
 }
 
 #[test]
+fn who_administers_nothing_ends_its_own_job_only() {
+    let fixture = Fixture::new(false);
+    fixture.install("/sleep", forever);
+    let foreign = fixture.spawn("/sleep", &[]).unwrap();
+    fixture.install("/attacker", |process| {
+        let own = process.spawn(
+            LANE,
+            b"/sleep",
+            b"sleep\0",
+            b"",
+            &[],
+            Authority::HandOnIfAny,
+        );
+        let own = own.unwrap().unwrap();
+        // The first process started two: the one that is not the caller is foreign.
+        let foreign = [2, 3].into_iter().find(|pid| *pid != process.number());
+        let foreign = foreign.unwrap();
+        for refused in [foreign, 1] {
+            assert_eq!(process.kill(refused).unwrap(), Err(Errno::EPERM));
+            assert_eq!(process.set_foreground(refused).unwrap(), Err(Errno::EPERM));
+        }
+        assert_eq!(process.kill(99).unwrap(), Err(Errno::ESRCH));
+        assert_eq!(process.set_foreground(own).unwrap(), Ok(()));
+        assert_eq!(process.kill(own).unwrap(), Ok(()));
+        7
+    });
+    let attacker = fixture.spawn("/attacker", &[]).unwrap();
+    assert_eq!(fixture.wait(attacker), Ok((attacker, 7, 0)));
+    fixture.process.kill(foreign).unwrap().unwrap();
+    assert_eq!(fixture.wait(foreign), Ok((foreign, 137, cause::KILLED)));
+}
+
+#[test]
 fn killing_at_once_works_too() {
     let fixture = Fixture::new(false);
     fixture.install("/sleep", forever);
