@@ -19,8 +19,9 @@ use crate::{
 /// Path of the supervisor's image in the boot archive.
 const SUPERVISOR: &str = "images/init";
 
-/// How long another CPU is waited for.
-const CPU_START_NS: u64 = 2_000_000_000;
+/// How long a CPU that was started may take to run threads. One that runs under a
+/// hypervisor may not run at all for a while, and it is not done without.
+const CPU_START_NS: u64 = 10_000_000_000;
 
 /// First byte of the kernel's code, and the one after the last.
 static KERNEL_TEXT: [AtomicUsize; 2] = [const { AtomicUsize::new(0) }; 2];

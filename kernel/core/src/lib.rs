@@ -38,6 +38,7 @@ mod limits;
 pub mod log;
 pub mod machine;
 pub mod memory;
+pub mod offer;
 pub mod page_table;
 pub mod panic;
 pub mod pci;

@@ -3,6 +3,15 @@
 //! A CPU that gets a start-up interrupt begins in real mode at a page below
 //! 1 MiB (SDM volume 3A, section 9.4). The code there enters long mode in one
 //! step, with the page tables that the boot CPU uses.
+//!
+//! How one is started:
+//!
+//! 1. The boot CPU offers a stack ([`Offer`]), and notes which CPU goes with it.
+//! 2. It sends INIT, once, and start-up interrupts, which a CPU that has begun ignores,
+//!    until the offer is taken or its patience is over.
+//! 3. The CPU takes the offer before it uses any memory. It is the only one that can,
+//!    and nothing is offered anew before it runs threads.
+//! 4. A CPU that finds no offer comes too late, and stays where it is.
 
 #[cfg(redleaf_image)]
 use core::arch::global_asm;
@@ -10,6 +19,7 @@ use core::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
 use abi::thread::ThreadControl;
 use kernel_core::machine::{Machine, PhysicalRange};
+use kernel_core::offer::Offer;
 
 use crate::acpi::Platform;
 use crate::cpu::{self, Features, MAX_CPUS};
@@ -28,10 +38,11 @@ const LOW_MEMORY: PhysicalRange = PhysicalRange {
 /// What a CPU needs between INIT and start-up (SDM volume 3A, section 9.4.4.1
 /// has 10 ms; processors since about 2008 need none of it).
 const AFTER_INIT_NS: u64 = 200_000;
-/// The same for one that did not come.
-const AFTER_SECOND_INIT_NS: u64 = 10_000_000;
-/// How long a CPU may take to its first instruction in Rust.
-const COMING_NS: u64 = 100_000_000;
+/// Time between start-up interrupts: one that needs longer after INIT misses the first.
+const BETWEEN_NS: u64 = 10_000_000;
+/// How long a CPU may take to its first instructions. A hypervisor may have other things
+/// to do for a while.
+const COMING_NS: u64 = 5_000_000_000;
 
 /// Highest local APIC id of 8 bits that is one CPU's.
 const MAX_NARROW_ID: u32 = 0xfe;
@@ -43,13 +54,12 @@ static INTERRUPT_STACKS: [AtomicUsize; MAX_CPUS] = [const { AtomicUsize::new(0) 
 /// End of each CPU's idle stack.
 static IDLE_STACKS: [AtomicUsize; MAX_CPUS] = [const { AtomicUsize::new(0) }; MAX_CPUS];
 
-/// What the CPU that starts up is to be. One starts at a time.
+/// What the CPU that starts up is to be, written before its stack is offered. One starts
+/// at a time.
 static NUMBER: AtomicUsize = AtomicUsize::new(0);
 static IDLE: AtomicPtr<ThreadControl> = AtomicPtr::new(core::ptr::null_mut());
-/// Its stack, read by the code below.
-static STACK: AtomicUsize = AtomicUsize::new(0);
-/// Number of the CPU that has come last.
-static COME: AtomicUsize = AtomicUsize::new(0);
+/// Its stack, taken by the code below as [`Offer::take`] does.
+static STACK: Offer = Offer::new();
 
 // Copied to the start-up page; nothing in it depends on where it lies but what
 // `prepare` writes into it. Control registers as in `boot::entry`.
@@ -93,10 +103,15 @@ global_asm!(
     "xorl %eax, %eax",
     "movl %eax, %fs",
     "movl %eax, %gs",
-    "movq {stack}(%rip), %rsp",
     "xorl %ebp, %ebp",
+    "xchgq %rax, {stack}(%rip)",
+    "testq %rax, %rax",
+    "jz 2f",
+    "movq %rax, %rsp",
     "call {enter}",
-    "ud2",
+    "2: cli",
+    "hlt",
+    "jmp 2b",
     ".popsection",
     stack = sym STACK,
     enter = sym enter,
@@ -192,24 +207,25 @@ fn put_code(page: u64) {
     }
 }
 
-/// Starts CPU `number` as the idle thread `idle`; whether it has come.
+/// Starts CPU `number` as the idle thread `idle`; whether it comes.
 pub fn start(platform: &Platform, number: usize, idle: *const ThreadControl) -> bool {
     let page = START_PAGE.load(Ordering::Relaxed);
     let stack = IDLE_STACKS[number].load(Ordering::Relaxed);
     let Some(id) = apic_id(platform, number).filter(|_| page != 0 && stack != 0) else {
         return false;
     };
-    STACK.store(stack, Ordering::Relaxed);
     IDLE.store(idle.cast_mut(), Ordering::Relaxed);
-    NUMBER.store(number, Ordering::Release);
-    [AFTER_INIT_NS, AFTER_SECOND_INIT_NS]
-        .into_iter()
-        .any(|pause_ns| {
-            apic::send_init(id);
-            wait(pause_ns, || false);
-            apic::send_start_up(id, (page / PAGE) as u8);
-            wait(COMING_NS, || COME.load(Ordering::Acquire) == number)
-        })
+    NUMBER.store(number, Ordering::Relaxed);
+    STACK.make(stack);
+    apic::send_init(id);
+    wait(AFTER_INIT_NS, || false);
+    let give_up_ns = clock::now_ns() + COMING_NS;
+    while !STACK.is_over() && clock::now_ns() < give_up_ns {
+        apic::send_start_up(id, (page / PAGE) as u8);
+        wait(BETWEEN_NS, || STACK.is_over());
+    }
+    // It may have come just now.
+    !STACK.withdraw()
 }
 
 /// Local APIC id of a CPU: the boot CPU is number 0, the others follow in the
@@ -231,9 +247,9 @@ fn wait(limit_ns: u64, is_over: impl Fn() -> bool) -> bool {
     is_over()
 }
 
-/// Where another CPU's Rust begins, on its idle thread's stack.
+/// Where another CPU's Rust begins, on its idle thread's stack, which it has taken.
 extern "sysv64" fn enter() -> ! {
-    let number = NUMBER.load(Ordering::Acquire);
+    let number = NUMBER.load(Ordering::Relaxed);
     let idle = IDLE.load(Ordering::Relaxed);
     cpu::init();
     if paging::has_keys() {
@@ -249,7 +265,6 @@ extern "sysv64" fn enter() -> ! {
     let pc = machine::get().expect("the machine starts CPUs after it was installed");
     apic::init(number, machine::platform().local_apic, Features::read());
     clock::init_secondary();
-    COME.store(number, Ordering::Release);
     // SAFETY: as above; from here on interrupts are on.
     unsafe { pc.load_thread(idle) };
     kernel_core::boot::run_secondary()

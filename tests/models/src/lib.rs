@@ -177,6 +177,8 @@ pub mod claim;
 pub mod life;
 #[path = "../../../kernel/core/src/exchange/loans.rs"]
 pub mod loans;
+#[path = "../../../kernel/core/src/offer.rs"]
+pub mod offer;
 #[path = "../../../kernel/core/src/page_table.rs"]
 pub mod page_table;
 #[path = "../../../kernel/core/src/question.rs"]
