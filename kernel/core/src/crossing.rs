@@ -9,6 +9,7 @@
 //! instruction of that, too, the chain is complete.
 
 use core::mem::MaybeUninit;
+use core::ops::ControlFlow;
 use core::sync::atomic::Ordering;
 
 use abi::thread::{
@@ -173,6 +174,15 @@ pub(crate) extern "sysv64" fn came_back_with_news() {
 pub fn is_current_dead() -> bool {
     // SAFETY: `current` always points to a slot; slots are never freed.
     unsafe { (*(*control()).current).live.load(Ordering::Acquire) == 0 }
+}
+
+/// For long work in a service: it is to be broken off when the domain is dying that the
+/// thread executes in. What comes of it is not seen then.
+pub fn go_on() -> ControlFlow<()> {
+    match is_current_dead() {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
+    }
 }
 
 /// Leaves the current domain if it is dying; otherwise returns.

@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
+use core::ops::ControlFlow;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use abi::death::DeathCause;
@@ -436,12 +437,14 @@ pub fn list(into: &mut [DomainInfo]) -> usize {
         count += 1;
     }
     let room = into.len();
-    add_what_they_have(&mut into[..count.min(room)]);
+    // Nobody sees a list that was broken off.
+    let _ = add_what_they_have(&mut into[..count.min(room)]);
     count
 }
 
-/// Adds threads, exchange objects and calls to what listings say.
-fn add_what_they_have(list: &mut [DomainInfo]) {
+/// Adds threads, exchange objects and calls to what listings say, unless the thread is to
+/// leave its domain.
+fn add_what_they_have(list: &mut [DomainInfo]) -> ControlFlow<()> {
     // In the order of slots, so each is found fast; one look at everything for all.
     let place = |list: &[DomainInfo], id: u64| {
         let slot = id & 0xffff;
@@ -453,16 +456,17 @@ fn add_what_they_have(list: &mut [DomainInfo]) {
             list[index].threads += 1;
         }
     });
-    crate::exchange::for_each(&mut |header| {
+    crate::exchange::look(&mut |header| {
         if let Some(index) = place(list, header.owner.load(Ordering::Relaxed)) {
             list[index].exchange_bytes += header.size as u64;
         }
-    });
-    crate::export::for_each_count(&mut |callee, calls| {
+        crate::crossing::go_on()
+    })?;
+    crate::export::look_at_counts(&mut |callee, calls| {
         if let Some(index) = place(list, callee) {
             list[index].calls += calls;
         }
-    });
+    })
 }
 
 /// Makes a domain and loads its image. It is `Starting` and can be entered.

@@ -4,6 +4,7 @@
 //! to reclaim what a dead domain owned, all headers are looked at. How memory
 //! is handed out is [`heap`]'s business; this is the kernel's one heap.
 
+use core::ops::ControlFlow;
 use core::sync::atomic::Ordering;
 
 use abi::exchange::{ObjectHeader, ObjectKind, ProxyObject};
@@ -100,6 +101,13 @@ pub unsafe fn end_loan(payload: *mut u8, forgive: bool) -> bool {
 /// Calls `visit` with every live object's header.
 pub(crate) fn for_each(visit: &mut dyn FnMut(&'static ObjectHeader)) {
     HEAP.for_each(visit);
+}
+
+/// As [`for_each`], until `visit` breaks off; then so does this.
+pub(crate) fn look(
+    visit: &mut dyn FnMut(&'static ObjectHeader) -> ControlFlow<()>,
+) -> ControlFlow<()> {
+    HEAP.look(visit)
 }
 
 /// Bytes of the objects `owner` owns, headers not counted.

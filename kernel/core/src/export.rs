@@ -1,6 +1,7 @@
 //! Exported objects: what proxies of all domains refer to.
 
 use alloc::boxed::Box;
+use core::ops::ControlFlow;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use abi::exchange::{HELD, ObjectHeader, ObjectKind, ProxyObject};
@@ -12,7 +13,7 @@ use abi::thread::{CrossStatus, CrossTable, DomainSlot};
 use crate::domain::{self, Domain};
 use crate::sync::SpinLock;
 use crate::thread::{self, Spawn};
-use crate::{exchange, heap, limits, statistics, wait};
+use crate::{crossing, exchange, heap, limits, statistics, wait};
 
 mod references;
 
@@ -207,19 +208,24 @@ fn retire(proxy: &ProxyObject) {
     callee.add_past_calls(generation, calls);
 }
 
-/// Calls `visit` with every proxy and its owner.
-fn for_each_held(visit: &mut dyn FnMut(u64, &ProxyObject)) {
-    let _changes = CHANGES.begin();
-    exchange::for_each(&mut |header| {
-        if header.kind.load(Ordering::Acquire) != ObjectKind::Proxy as u32 {
-            return;
+/// Calls `visit` with every proxy and the owner of it, until it breaks off. They are kept
+/// from changing one at a time: all others that change one wait meanwhile.
+fn look_at_held(visit: &mut dyn FnMut(u64, &ProxyObject) -> ControlFlow<()>) -> ControlFlow<()> {
+    exchange::look(&mut |header| {
+        let is_proxy = || header.kind.load(Ordering::Acquire) == ObjectKind::Proxy as u32;
+        if !is_proxy() {
+            return crossing::go_on();
+        }
+        let _changes = CHANGES.begin();
+        if !is_proxy() {
+            return crossing::go_on();
         }
         let proxy = core::ptr::from_ref(header).wrapping_add(1);
         // SAFETY: the kind says what the payload is; proxies are not freed
         // while `CHANGES` is held.
         let proxy = unsafe { &*proxy.cast::<ProxyObject>() };
-        visit(header.owner.load(Ordering::Relaxed), proxy);
-    });
+        visit(header.owner.load(Ordering::Relaxed), proxy)
+    })
 }
 
 /// Owner id of the domain that a proxy calls; 0: it is dead.
@@ -234,14 +240,19 @@ fn callee_of(proxy: &ProxyObject) -> u64 {
     }
 }
 
-/// Callee and calls of every proxy.
-pub fn for_each_count(visit: &mut dyn FnMut(u64, u64)) {
-    for_each_held(&mut |_, proxy| visit(callee_of(proxy), statistics::calls(proxy.edge)));
+/// Calls `visit` with the callee of every proxy and the calls that were counted, unless
+/// the thread is to leave its domain.
+pub fn look_at_counts(visit: &mut dyn FnMut(u64, u64)) -> ControlFlow<()> {
+    look_at_held(&mut |_, proxy| {
+        visit(callee_of(proxy), statistics::calls(proxy.edge));
+        crossing::go_on()
+    })
 }
 
-/// The edges of the domain graph: every proxy, with what was counted.
-pub fn for_each_edge(visit: &mut dyn FnMut(EdgeInfo)) {
-    for_each_held(&mut |caller, proxy| {
+/// The edges of the domain graph: every proxy, with what was counted, unless the thread
+/// is to leave its domain.
+pub fn look_at_edges(visit: &mut dyn FnMut(EdgeInfo)) -> ControlFlow<()> {
+    look_at_held(&mut |caller, proxy| {
         let times = statistics::times(proxy.edge);
         visit(EdgeInfo {
             caller,
@@ -254,7 +265,8 @@ pub fn for_each_edge(visit: &mut dyn FnMut(EdgeInfo)) {
             p99_ns: times.p99_ns,
             max_ns: times.max_ns,
         });
-    });
+        crossing::go_on()
+    })
 }
 
 /// Takes a proxy from its export; the export if that was the last.

@@ -15,6 +15,7 @@ use domain_image::{
 };
 
 use crate::charge::Charge;
+use crate::crossing;
 use crate::domain::Domain;
 use crate::heap;
 use crate::machine::Permission;
@@ -34,7 +35,7 @@ pub(crate) fn public_key() -> Result<PublicKey, SignatureError> {
     PublicKey::from_hex(PUBLIC_KEY)
 }
 
-/// Largest image file accepted: its signature is checked without a pause.
+/// Largest image file accepted.
 pub const MAX_IMAGE_BYTES: usize = 16 << 20;
 
 /// Why an image was not opened.
@@ -129,7 +130,7 @@ impl Image {
             return Err(OpenError::TooLarge);
         }
         let key = public_key().map_err(ImageError::Signature)?;
-        let signed = SignedImage::check(file, &key)?;
+        let signed = SignedImage::check_while(file, &key, &mut || crossing::go_on().is_continue())?;
         let elf = signed.elf();
         let identity = copy_identity(signed.identity())?;
         let note = Note::parse(elf)?;

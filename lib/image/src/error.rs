@@ -47,6 +47,8 @@ pub enum SignatureError {
     OtherKind,
     /// The public key is not a key.
     BadKey,
+    /// It was not looked at to its end, as it was no more wanted.
+    BrokenOff,
 }
 
 impl fmt::Display for SignatureError {
@@ -66,6 +68,7 @@ impl fmt::Display for SignatureError {
             }
             Self::OtherKind => f.write_str("is signed, but as a file of another kind"),
             Self::BadKey => f.write_str("cannot be checked: the public key is no Ed25519 key"),
+            Self::BrokenOff => f.write_str("was not checked to its end"),
         }
     }
 }

@@ -74,7 +74,19 @@ impl<'a> SignedImage<'a> {
     /// # Errors
     /// [`ImageError::Signature`] and [`ImageError::BadIdentity`].
     pub fn check(file: &'a [u8], key: &PublicKey) -> Result<Self, ImageError> {
-        let content = check(file, Kind::Image, key).map_err(|error| match error {
+        Self::check_while(file, key, &mut || true)
+    }
+
+    /// The same, as long as `goes_on` says so: it takes a while.
+    ///
+    /// # Errors
+    /// As [`SignedImage::check`]; [`SignatureError::BrokenOff`].
+    pub fn check_while(
+        file: &'a [u8],
+        key: &PublicKey,
+        goes_on: &mut dyn FnMut() -> bool,
+    ) -> Result<Self, ImageError> {
+        let content = check(file, Kind::Image, key, goes_on).map_err(|error| match error {
             SignatureError::Unsigned => missing_trailer(file),
             error => error,
         })?;
@@ -112,7 +124,7 @@ impl<'a> SignedArchive<'a> {
     /// # Errors
     /// The [`SignatureError`] that names the first check that failed.
     pub fn check(file: &'a [u8], key: &PublicKey) -> Result<Self, SignatureError> {
-        let tar = check(file, Kind::Archive, key)?;
+        let tar = check(file, Kind::Archive, key, &mut || true)?;
         Ok(Self { tar })
     }
 
@@ -123,8 +135,16 @@ impl<'a> SignedArchive<'a> {
     }
 }
 
+/// Bytes that are looked at between two questions whether to go on.
+const PIECE: usize = 16 << 10;
+
 /// The content of a signed file of this kind.
-fn check<'a>(file: &'a [u8], kind: Kind, key: &PublicKey) -> Result<&'a [u8], SignatureError> {
+fn check<'a>(
+    file: &'a [u8],
+    kind: Kind,
+    key: &PublicKey,
+    goes_on: &mut dyn FnMut() -> bool,
+) -> Result<&'a [u8], SignatureError> {
     let (rest, magic) = file
         .split_last_chunk::<8>()
         .ok_or(SignatureError::Unsigned)?;
@@ -142,15 +162,27 @@ fn check<'a>(file: &'a [u8], kind: Kind, key: &PublicKey) -> Result<&'a [u8], Si
             found,
         });
     }
-    let verdict =
-        ed25519::PublicKey::new(key.0).verify(signed, &ed25519::Signature::new(*signature));
+    let key_of_build = ed25519::PublicKey::new(key.0);
+    let verdict = key_of_build.verify_incremental(&ed25519::Signature::new(*signature));
+    let verdict = match verdict {
+        Ok(mut state) => {
+            for piece in signed.chunks(PIECE) {
+                if !goes_on() {
+                    return Err(SignatureError::BrokenOff);
+                }
+                state.absorb(piece);
+            }
+            state.verify()
+        }
+        Err(error) => Err(error),
+    };
     match verdict {
         Ok(()) if record.kind != kind.tag() => Err(SignatureError::OtherKind),
         Ok(()) if record.length == found => Ok(content),
         Err(ed25519::Error::InvalidPublicKey | ed25519::Error::WeakPublicKey) => {
             Err(SignatureError::BadKey)
         }
-        _ => Err(record.accuse(content, key)),
+        _ => Err(record.accuse(content, key, goes_on)),
     }
 }
 
@@ -225,9 +257,21 @@ impl Record {
     }
 
     /// Why the signature of `content` by `key` does not hold.
-    fn accuse(&self, content: &[u8], key: &PublicKey) -> SignatureError {
+    fn accuse(
+        &self,
+        content: &[u8],
+        key: &PublicKey,
+        goes_on: &mut dyn FnMut() -> bool,
+    ) -> SignatureError {
         let expected = KeyId::of(&key.0);
-        if self.checksum != hash(content) || self.length != content.len() as u64 {
+        let mut checksum = FNV_OFFSET;
+        for piece in content.chunks(PIECE) {
+            if !goes_on() {
+                return SignatureError::BrokenOff;
+            }
+            checksum = hash_on(checksum, piece);
+        }
+        if self.checksum != checksum || self.length != content.len() as u64 {
             SignatureError::Damaged
         } else if self.key != expected {
             SignatureError::ForeignKey {
@@ -242,7 +286,15 @@ impl Record {
 
 /// FNV-1a, 64 bit: no two files that differ in one byte have the same.
 fn hash(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+    hash_on(FNV_OFFSET, bytes)
+}
+
+/// The hash of no bytes.
+const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+
+/// The hash of some bytes and of more.
+fn hash_on(hash: u64, bytes: &[u8]) -> u64 {
+    bytes.iter().fold(hash, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })
 }

@@ -91,6 +91,29 @@ fn versions_are_read_and_compared_by_number() {
 }
 
 #[test]
+fn a_check_is_broken_off_when_nobody_wants_it() {
+    let key = public_key(&SEED).unwrap();
+    let mut file = signed(&[7; 100_000]);
+    let mut questions = 0;
+    let mut check = |file: &[u8], most: usize| {
+        questions = 0;
+        let checked = SignedImage::check_while(file, &key, &mut || {
+            questions += 1;
+            questions <= most
+        });
+        (checked.is_ok(), checked.err(), questions)
+    };
+    let broken_off = Some(ImageError::Signature(SignatureError::BrokenOff));
+    assert_eq!(check(&file, 7), (true, None, 7));
+    assert_eq!(check(&file, 3), (false, broken_off, 4));
+    // Looking for what is wrong takes as long again.
+    file[0] ^= 1;
+    let damaged = Some(ImageError::Signature(SignatureError::Damaged));
+    assert_eq!(check(&file, 14), (false, damaged, 14));
+    assert_eq!(check(&file, 9), (false, broken_off, 10));
+}
+
+#[test]
 fn every_flipped_byte_is_noticed() {
     let key = public_key(&SEED).unwrap();
     let file = signed(b"some bytes");

@@ -10,6 +10,7 @@
 //! chunk is given back, so what it reads stays a header.
 
 use core::cell::UnsafeCell;
+use core::ops::ControlFlow;
 use core::ptr;
 use core::sync::atomic::{AtomicI64, AtomicPtr, AtomicU64, Ordering};
 
@@ -418,7 +419,29 @@ impl<S: Source> Heap<S> {
     /// Calls `visit` with the header of every live object. Objects that come
     /// and go meanwhile may be missed. `visit` may free the object it is shown.
     pub fn for_each(&self, visit: &mut dyn FnMut(&'static ObjectHeader)) {
+        // All of them, so what comes back says nothing.
+        let _ = self.look(&mut |header| {
+            visit(header);
+            ControlFlow::Continue(())
+        });
+    }
+
+    /// As [`Heap::for_each`], until `visit` breaks off; then so does this.
+    pub fn look(
+        &self,
+        visit: &mut dyn FnMut(&'static ObjectHeader) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
         self.pool.lock().scans += 1;
+        let outcome = self.look_at_chunks(visit);
+        self.end_scan();
+        outcome
+    }
+
+    /// The same, while a scan runs.
+    fn look_at_chunks(
+        &self,
+        visit: &mut dyn FnMut(&'static ObjectHeader) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
         let mut chunk = self.chunks.load(Ordering::Acquire);
         // SAFETY: while a scan runs chunks stay, and so do their first fields
         // and the headers of their blocks.
@@ -435,12 +458,12 @@ impl<S: Source> Heap<S> {
                 let is_live = unsafe { (*header).owner.load(Ordering::Acquire) } != 0;
                 if is_live {
                     // SAFETY: as above.
-                    visit(unsafe { &*header });
+                    visit(unsafe { &*header })?;
                 }
             }
             chunk = link.next.load(Ordering::Acquire);
         }
-        self.end_scan();
+        ControlFlow::Continue(())
     }
 
     /// Ends a scan; the last one gives back what became free meanwhile.

@@ -299,6 +299,31 @@ proptest! {
 }
 
 #[test]
+fn a_look_that_is_broken_off_holds_nothing_back() {
+    let heap = heap(1 << 20);
+    let objects: Vec<_> = (0..20_000)
+        .map(|_| heap.allocate(&request(4096, 8), 1))
+        .collect();
+    let mut seen = 0;
+    let mut break_off = |_: &ObjectHeader| {
+        seen += 1;
+        match seen {
+            7 => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        }
+    };
+    assert!(heap.look(&mut break_off).is_break());
+    assert_eq!(seen, 7);
+    for payload in objects {
+        // SAFETY: live and freed once.
+        unsafe { heap.free(payload) };
+    }
+    // While a look is under way, chunks stay.
+    assert!(heap.pages_held() < 200, "{} pages stay", heap.pages_held());
+    free_all(&heap);
+}
+
+#[test]
 fn empty_chunks_go_back() {
     let heap = heap(1 << 20);
     let objects: Vec<_> = (0..20_000)

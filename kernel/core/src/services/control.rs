@@ -6,8 +6,11 @@ use abi::role::ImageIdentity;
 use abi::services::{Audit, DeathNotice, DomainInfo, EdgeInfo, StartRequest, TraceEvent};
 use abi::status::{Answer, ServiceError};
 
-use super::{answer, buffer, bytes, done, service};
+use super::{answer, buffer, bytes, done, in_pieces, service};
 use crate::{apart, death, domain, export, inject, machine, start, statistics, trace};
+
+/// Traced calls that are copied before the thread may leave.
+const EVENTS: usize = 256;
 
 pub(super) unsafe fn image_open(
     start: *const u8,
@@ -109,7 +112,8 @@ pub(super) unsafe fn domain_list(list: *mut DomainInfo, capacity: usize) -> Answ
 pub(super) unsafe fn edge_list(list: *mut EdgeInfo, capacity: usize) -> Answer {
     service(|| {
         let mut count = 0;
-        export::for_each_edge(&mut |edge| {
+        // Nobody sees a list that was broken off.
+        let _ = export::look_at_edges(&mut |edge| {
             if count < capacity {
                 // SAFETY: the caller's list has room for `capacity` entries.
                 unsafe { list.add(count).write(edge) };
@@ -146,12 +150,16 @@ pub(super) fn trace_control(action: u32, domain: u64) -> Answer {
 }
 
 pub(super) unsafe fn trace_read(from: usize, events: *mut TraceEvent, capacity: usize) -> Answer {
-    service(|| {
-        // SAFETY: the caller's list has room for `capacity` entries, of plain
-        // numbers.
-        let events = unsafe { core::slice::from_raw_parts_mut(events, capacity) };
-        trace::read(from, events) as Answer
-    })
+    answer(in_pieces(capacity, EVENTS, |piece| {
+        let from = from.saturating_add(piece.start);
+        let events = match piece.len() {
+            0 => &mut [],
+            // SAFETY: the caller's list has room for `capacity` entries, of plain
+            // numbers.
+            room => unsafe { core::slice::from_raw_parts_mut(events.add(piece.start), room) },
+        };
+        Ok(trace::read(from, events))
+    }))
 }
 
 pub(super) unsafe fn domain_wait_death(
