@@ -123,3 +123,11 @@ eval hi
 #: a word that only begins as an alias
 alias hi='echo hello'
 hiya 2>/dev/null; echo $?
+
+#: an alias is replaced once, also in subshells
+alias echo='echo aliased'
+(echo a); x=$(echo b); \echo "$x"; echo c | cat; { echo d; } & wait
+
+#: an alias is known in a subshell's eval
+alias hi='echo hello'
+(eval hi); x=$(eval hi); echo $x

@@ -124,18 +124,39 @@ impl Editor {
     /// Takes one byte from the keyboard; adds to `output` what the terminal
     /// has to be sent.
     pub fn feed(&mut self, byte: u8, completer: &mut dyn Completer, output: &mut Vec<u8>) -> Event {
-        let Some(key) = self.keys.feed(byte) else {
-            return Event::Pending;
-        };
-        let event = if self.search_key(key, output) {
-            Event::Pending
-        } else {
-            self.key(key, completer, output)
-        };
-        if event == Event::Pending {
+        self.feed_all(&[byte], completer, output).0
+    }
+
+    /// Takes bytes from the keyboard up to what ends the line; what they led to, and
+    /// how many were taken. The line is drawn once for all of them, so that what is
+    /// pasted costs as much as it has pieces, not characters.
+    pub fn feed_all(
+        &mut self,
+        bytes: &[u8],
+        completer: &mut dyn Completer,
+        output: &mut Vec<u8>,
+    ) -> (Event, usize) {
+        let mut is_drawn = true;
+        for (index, byte) in bytes.iter().enumerate() {
+            let Some(key) = self.keys.feed(*byte) else {
+                continue;
+            };
+            // What is shown below the line, or instead of it, begins at its end.
+            if !is_drawn && !matches!(key, Key::Character(_)) {
+                self.draw(output);
+            }
+            is_drawn = false;
+            if !self.search_key(key, output) {
+                let event = self.key(key, completer, output);
+                if event != Event::Pending {
+                    return (event, index + 1);
+                }
+            }
+        }
+        if !is_drawn {
             self.draw(output);
         }
-        event
+        (Event::Pending, bytes.len())
     }
 
     fn draw(&mut self, output: &mut Vec<u8>) {

@@ -38,6 +38,16 @@ pub trait Environment {
         String::new()
     }
 
+    /// Whether a parameter that is not set is an error, as with `set -u`.
+    fn refuses_unset(&self) -> bool {
+        false
+    }
+
+    /// Whether patterns are replaced by pathnames; not with `set -f`.
+    fn expands_pathnames(&self) -> bool {
+        true
+    }
+
     /// Where `~user` is; for plain `~`, `HOME` is asked instead.
     fn home_of(&self, _user: &str) -> Option<String> {
         None

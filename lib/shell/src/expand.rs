@@ -91,6 +91,29 @@ pub fn expand_all(
     Ok(strings)
 }
 
+/// Expands the words of a command that declares variables, such as `export`: what
+/// looks like an assignment is expanded as one.
+///
+/// # Errors
+///
+/// The first failure.
+pub fn expand_declaration(
+    words: &[Word],
+    environment: &mut dyn Environment,
+) -> Result<Vec<String>, ExpandError> {
+    let mut strings = Vec::new();
+    for word in words {
+        match word.as_assignment() {
+            Some(assignment) => {
+                let value = expand_to_string(&assignment.value, environment)?;
+                strings.push(alloc::format!("{}={value}", assignment.name));
+            }
+            None => strings.extend(expand(word, environment)?),
+        }
+    }
+    Ok(strings)
+}
+
 /// Expands to exactly one string, without splitting or pathnames.
 ///
 /// For values of assignments, targets of redirections, here-documents and the

@@ -1,5 +1,6 @@
 //! Field splitting: cuts expanded text at the characters of `IFS`.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use glob_match::PatternChar;
@@ -35,6 +36,57 @@ pub(crate) fn split(atoms: &[Atom], separators: &str) -> Vec<Field> {
     splitter.fields
 }
 
+/// Splits a line as `read` does, into at most `count` fields: the last one has the
+/// rest, separators included. A character with `true` was behind a backslash: it
+/// separates nothing.
+pub fn split_line(line: &[(char, bool)], separators: &str, count: usize) -> Vec<String> {
+    let is_separator =
+        |(character, is_quoted): (char, bool)| !is_quoted && separators.contains(character);
+    let is_blank =
+        |given: (char, bool)| is_separator(given) && DEFAULT_SEPARATORS.contains(given.0);
+    let text = |part: &[(char, bool)]| part.iter().map(|given| given.0).collect::<String>();
+    let blanks = |part: &[(char, bool)]| part.iter().take_while(|given| is_blank(**given)).count();
+    let mut fields = Vec::new();
+    let mut rest = &line[blanks(line)..];
+    while fields.len() + 1 < count && !rest.is_empty() {
+        let end = rest.iter().position(|given| is_separator(*given));
+        let end = end.unwrap_or(rest.len());
+        fields.push(text(&rest[..end]));
+        rest = &rest[end..];
+        rest = &rest[blanks(rest)..];
+        if rest.first().is_some_and(|given| is_separator(*given)) {
+            rest = &rest[1..];
+            rest = &rest[blanks(rest)..];
+        }
+    }
+    fields.push(text(last_field(rest, &is_separator, &is_blank)));
+    fields
+}
+
+/// The rest of a line without the blanks behind it, and without the one other
+/// separator that ends it if it is a single field.
+fn last_field<'l>(
+    rest: &'l [(char, bool)],
+    is_separator: &dyn Fn((char, bool)) -> bool,
+    is_blank: &dyn Fn((char, bool)) -> bool,
+) -> &'l [(char, bool)] {
+    let trimmed = |part: &'l [(char, bool)]| {
+        let kept = part.iter().rposition(|given| !is_blank(*given));
+        &part[..kept.map_or(0, |at| at + 1)]
+    };
+    let rest = trimmed(rest);
+    match rest.split_last() {
+        Some((last, before)) if is_separator(*last) => {
+            let before = trimmed(before);
+            match before.iter().any(|given| is_separator(*given)) {
+                true => rest,
+                false => before,
+            }
+        }
+        _ => rest,
+    }
+}
+
 #[derive(Default)]
 struct Splitter {
     fields: Vec<Field>,
@@ -62,5 +114,39 @@ impl Splitter {
         } else if !is_blank && !core::mem::take(&mut self.is_behind_blank) {
             self.fields.push(Field::new());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(line: &str, separators: &str, count: usize) -> Vec<String> {
+        let line: Vec<_> = line.chars().map(|character| (character, false)).collect();
+        split_line(&line, separators, count)
+    }
+
+    #[test]
+    fn a_line_for_read() {
+        assert_eq!(fields("  a  b c  ", " ", 2), ["a", "b c"]);
+        assert_eq!(fields("a::b", ":", 3), ["a", "", "b"]);
+        assert_eq!(fields("a:b:c:", ":", 2), ["a", "b:c:"]);
+        assert_eq!(fields("a:b:", ":", 2), ["a", "b"]);
+        assert_eq!(fields("a : b", " :", 2), ["a", "b"]);
+        assert_eq!(fields("", " ", 2), [""]);
+        assert_eq!(fields(" a ", "", 1), [" a "]);
+        assert_eq!(fields(":a", ":", 2), ["", "a"]);
+    }
+
+    #[test]
+    fn what_is_quoted_separates_nothing() {
+        let line = [
+            ('a', false),
+            (' ', true),
+            ('b', false),
+            (' ', false),
+            ('c', false),
+        ];
+        assert_eq!(split_line(&line, " ", 2), ["a b", "c"]);
     }
 }

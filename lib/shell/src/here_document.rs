@@ -57,7 +57,7 @@ impl PendingDocument {
     }
 }
 
-impl Lexer<'_> {
+impl Lexer {
     /// Reads the lines of all here-documents announced on the line just ended.
     pub(crate) fn read_announced_documents(&mut self) -> Result<(), ParseError> {
         for document in core::mem::take(&mut self.announced) {
@@ -72,21 +72,27 @@ impl Lexer<'_> {
         let mut text = String::new();
         loop {
             if self.rest().is_empty() {
-                return Err(self.ended(document.expected_end()));
+                if self.may_go_on() {
+                    return Err(self.ended(document.expected_end()));
+                }
+                break;
             }
-            let mut line = self.take_while(|character| character != '\n');
+            let line = self.take_while(|character| character != '\n');
             let has_newline = self.take("\n");
-            if document.drops_tabs {
-                line = line.trim_start_matches('\t');
-            }
+            let line = match document.drops_tabs {
+                true => line.trim_start_matches('\t'),
+                false => line.as_str(),
+            };
             if line == document.delimiter {
                 break;
             }
-            if !has_newline {
+            if !has_newline && self.may_go_on() {
                 return Err(self.ended(document.expected_end()));
             }
             text.push_str(line);
-            text.push('\n');
+            if has_newline {
+                text.push('\n');
+            }
         }
         let part = if document.is_verbatim {
             WordPart::Quoted(text)

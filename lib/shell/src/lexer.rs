@@ -1,8 +1,11 @@
 //! Tokens: operators, newlines and words, with the text's position kept.
 
+use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use crate::alias::Aliases;
 use crate::error::{Expected, ParseError};
 use crate::here_document::PendingDocument;
 use crate::syntax::Word;
@@ -25,55 +28,113 @@ const OPERATORS: [&str; 17] = [
 ];
 
 /// Reads a text from front to back.
-#[derive(Debug)]
-pub(crate) struct Lexer<'a> {
-    source: &'a str,
+#[derive(Clone, Debug)]
+pub(crate) struct Lexer {
+    source: Arc<str>,
     /// In bytes; always a character boundary.
     position: usize,
     first_line: u32,
     /// The text was cut out of a larger one, so nothing can follow it.
     is_fragment: bool,
+    /// More text may come behind this: a here-document has to be ended.
+    may_go_on: bool,
     depth: u32,
+    aliases: Arc<Aliases>,
+    /// Aliases whose values are being read: their names, and how many bytes are left
+    /// of the text when the value has been read.
+    active: Vec<(String, usize)>,
+    /// An alias ended in a blank: the next word behind it may be one, too.
+    checked_behind: Option<usize>,
     /// Here-documents announced on the current line.
     pub(crate) announced: Vec<PendingDocument>,
     /// Bodies read so far, in order.
     pub(crate) documents: Vec<Word>,
 }
 
-impl<'a> Lexer<'a> {
-    pub(crate) fn new(source: &'a str) -> Self {
+impl Lexer {
+    /// A lexer for a text that more may follow.
+    pub(crate) fn new(source: &str) -> Self {
         Self {
-            source,
+            source: source.into(),
             position: 0,
             first_line: 1,
             is_fragment: false,
+            may_go_on: true,
             depth: 0,
+            aliases: Arc::default(),
+            active: Vec::new(),
+            checked_behind: None,
             announced: Vec::new(),
             documents: Vec::new(),
         }
     }
 
+    /// Reads with aliases; `may_go_on` says that more text may follow.
+    pub(crate) fn with(mut self, aliases: &Arc<Aliases>, may_go_on: bool) -> Self {
+        self.aliases = Arc::clone(aliases);
+        self.may_go_on = may_go_on;
+        self
+    }
+
     /// Reads a text that was cut out of this lexer's and rewritten.
-    pub(crate) fn fragment<'b>(&self, source: &'b str, start: usize) -> Lexer<'b> {
-        Lexer {
+    pub(crate) fn fragment(&self, source: &str, start: usize) -> Self {
+        Self {
             first_line: self.location(start).0,
             is_fragment: true,
             depth: self.depth,
-            ..Lexer::new(source)
+            ..Self::new(source).with(&self.aliases, false)
         }
     }
 
     /// Reads on from the same place, with here-documents of its own.
-    pub(crate) fn nested(&self) -> Lexer<'a> {
-        Lexer {
-            source: self.source,
-            position: self.position,
-            first_line: self.first_line,
-            is_fragment: self.is_fragment,
-            depth: self.depth,
+    pub(crate) fn nested(&self) -> Self {
+        Self {
             announced: Vec::new(),
             documents: Vec::new(),
+            ..self.clone()
         }
+    }
+
+    /// Goes on where a nested lexer stopped.
+    pub(crate) fn go_on_behind(&mut self, nested: Self) {
+        self.source = nested.source;
+        self.position = nested.position;
+        self.first_line = nested.first_line;
+        self.active = nested.active;
+        self.checked_behind = nested.checked_behind;
+    }
+
+    pub(crate) fn may_go_on(&self) -> bool {
+        self.may_go_on
+    }
+
+    /// Whether a word that begins at `start` stands behind an alias that ended in a
+    /// blank; asked once for each such alias.
+    pub(crate) fn is_checked(&mut self, start: usize) -> bool {
+        let left = self.source.len() - start;
+        self.checked_behind.take_if(|end| left <= *end).is_some()
+    }
+
+    /// Puts the value of an alias in the place of its name, which begins at `start`
+    /// and was read last; false if there is no such alias.
+    pub(crate) fn substitute_alias(&mut self, name: &str, start: usize) -> bool {
+        let left = self.source.len() - start;
+        self.active.retain(|(_, end)| left > *end);
+        let is_active = self.active.iter().any(|(active, _)| active == name);
+        let Some(value) = self.aliases.get(name).filter(|_| !is_active) else {
+            return false;
+        };
+        let rest = &self.source[self.position..];
+        let end = rest.len();
+        if value.ends_with([' ', '\t']) {
+            self.checked_behind = Some(end);
+        }
+        let source = format!("{value}{rest}");
+        self.first_line = self.location(self.position).0;
+        self.active.push((name.into(), end));
+        self.source = source.into();
+        self.position = 0;
+        true
     }
 
     pub(crate) fn position(&self) -> usize {
@@ -84,7 +145,7 @@ impl<'a> Lexer<'a> {
         self.position = position;
     }
 
-    pub(crate) fn rest(&self) -> &'a str {
+    pub(crate) fn rest(&self) -> &str {
         &self.source[self.position..]
     }
 
@@ -108,13 +169,28 @@ impl<'a> Lexer<'a> {
     }
 
     /// Steps over the characters `accept` wants and returns them.
-    pub(crate) fn take_while(&mut self, accept: impl Fn(char) -> bool) -> &'a str {
+    pub(crate) fn take_while(&mut self, accept: impl Fn(char) -> bool) -> String {
         let rest = self.rest();
         let length = rest
             .find(|character| !accept(character))
             .unwrap_or(rest.len());
+        let taken = rest[..length].into();
         self.position += length;
-        &rest[..length]
+        taken
+    }
+
+    /// As [`Self::take`], also if lines are continued within the text.
+    fn take_spread(&mut self, text: &str) -> bool {
+        let start = self.position;
+        for (index, character) in text.char_indices() {
+            while index > 0 && self.take("\\\n") {}
+            if self.peek() != Some(character) {
+                self.position = start;
+                return false;
+            }
+            self.bump();
+        }
+        true
     }
 
     /// One level deeper; undone by [`Lexer::leave`] unless parsing fails.
@@ -189,7 +265,7 @@ impl<'a> Lexer<'a> {
                 self.read_announced_documents()?;
                 Token::Newline
             }
-            Some(_) => match OPERATORS.into_iter().find(|operator| self.take(operator)) {
+            Some(_) => match (OPERATORS.into_iter()).find(|operator| self.take_spread(operator)) {
                 Some(operator) => Token::Operator(operator),
                 None => self.word_token()?,
             },
@@ -207,7 +283,7 @@ impl<'a> Lexer<'a> {
                     self.take_while(|character| character != '\n');
                 }
                 Some('\\') if self.take("\\\n") => {
-                    if self.rest().is_empty() {
+                    if self.rest().is_empty() && self.may_go_on {
                         return Err(self.ended(Expected::NextLine));
                     }
                 }

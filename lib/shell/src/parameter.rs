@@ -17,6 +17,7 @@ impl Expander<'_> {
         mark: Mark,
     ) -> Result<(), ExpandError> {
         let parameter = &expansion.parameter;
+        self.refuse_unset(expansion)?;
         match &expansion.operation {
             Operation::Value => self.value(parameter, mark),
             Operation::Length => self.text(&format!("{}", self.length(parameter)), mark),
@@ -64,6 +65,29 @@ impl Expander<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Refuses a parameter that is not set and has no default, with `set -u`.
+    fn refuse_unset(&self, expansion: &ParameterExpansion) -> Result<(), ExpandError> {
+        let parameter = &expansion.parameter;
+        let has_other = matches!(
+            expansion.operation,
+            Operation::Default { .. }
+                | Operation::Alternative { .. }
+                | Operation::Assign { .. }
+                | Operation::Require { .. }
+        );
+        let is_list = matches!(parameter, Parameter::Arguments | Parameter::JoinedArguments);
+        if has_other || is_list || !self.environment.refuses_unset() {
+            return Ok(());
+        }
+        match self.lookup(parameter) {
+            Some(_) => Ok(()),
+            None => Err(ExpandError::Unset {
+                name: written(parameter),
+                message: String::new(),
+            }),
+        }
     }
 
     fn length(&self, parameter: &Parameter) -> usize {

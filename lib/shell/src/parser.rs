@@ -9,11 +9,11 @@ use alloc::vec::Vec;
 use crate::error::{Expected, ParseError};
 use crate::here_document::{self, PendingDocument};
 use crate::lexer::{Lexer, Token};
+use crate::name::is_name;
 use crate::syntax::{
-    AndOr, Assignment, CaseArm, Command, Compound, Connector, HereDocument, IfBranch, Item,
-    Pipeline, Program, Redirection, RedirectionKind, SimpleCommand, Word, WordPart,
+    AndOr, CaseArm, Command, Compound, Connector, HereDocument, IfBranch, Item, Pipeline, Program,
+    Redirection, RedirectionKind, SimpleCommand, Word,
 };
-use crate::word::is_name;
 
 /// Reserved words that end a list of commands.
 const CLOSING_WORDS: [&str; 8] = ["then", "do", "done", "fi", "else", "elif", "esac", "}"];
@@ -22,13 +22,13 @@ const OPENING_WORDS: [&str; 6] = ["if", "while", "until", "for", "case", "{"];
 
 /// Turns text into a [`Program`].
 #[derive(Debug)]
-pub struct Parser<'a> {
-    lexer: Lexer<'a>,
+pub struct Parser {
+    lexer: Lexer,
     /// The next token, if it has been looked at, and where it begins.
     lookahead: Option<(Token, usize)>,
 }
 
-impl Parser<'static> {
+impl Parser {
     /// Parses a whole text.
     ///
     /// # Errors
@@ -47,8 +47,8 @@ pub(crate) fn is_reserved(word: &Word) -> bool {
     })
 }
 
-impl<'a> Parser<'a> {
-    pub(crate) fn over(lexer: Lexer<'a>) -> Self {
+impl Parser {
+    pub(crate) fn over(lexer: Lexer) -> Self {
         Self {
             lexer,
             lookahead: None,
@@ -64,16 +64,44 @@ impl<'a> Parser<'a> {
         self.finish(program)
     }
 
-    /// Everything up to `)`; also returns the position behind it.
-    pub(crate) fn substituted(&mut self) -> Result<(Program, usize), ParseError> {
+    /// Everything up to `)`; also returns the lexer, which is behind it.
+    pub(crate) fn substituted(mut self) -> Result<(Program, Lexer), ParseError> {
         let program = self.list()?;
         self.expect_operator(")")?;
         let program = self.finish(program)?;
-        Ok((program, self.lexer.position()))
+        Ok((program, self.lexer))
+    }
+
+    /// The next complete command, up to the end of its line, and the lexer behind it;
+    /// `None` if there is nothing but empty lines left.
+    pub(crate) fn complete_command(mut self) -> Result<Option<(Program, Lexer)>, ParseError> {
+        self.command_start()?;
+        if *self.peek()? == Token::End {
+            return Ok(None);
+        }
+        let mut items = Vec::new();
+        loop {
+            let (item, is_ended) = self.item()?;
+            items.push(item);
+            self.resolve_alias()?;
+            if matches!(self.peek()?, Token::Newline | Token::End) {
+                break;
+            }
+            if !is_ended {
+                return Err(self.unexpected(Expected::EndOfCommand));
+            }
+        }
+        self.next()?;
+        let program = self.finish(Program { items })?;
+        Ok(Some((program, self.lexer)))
     }
 
     fn finish(&mut self, mut program: Program) -> Result<Program, ParseError> {
         if let Some(document) = self.lexer.announced.first() {
+            if self.lexer.rest().is_empty() && !self.lexer.may_go_on() {
+                self.lexer.read_announced_documents()?;
+                return self.finish(program);
+            }
             return Err(if self.lexer.rest().is_empty() {
                 self.lexer.ended(document.expected_end())
             } else {
@@ -153,6 +181,34 @@ impl<'a> Parser<'a> {
         Err(self.unexpected(Expected::Token(wanted)))
     }
 
+    /// Goes to where a command begins, with the alias there replaced.
+    fn command_start(&mut self) -> Result<(), ParseError> {
+        self.skip_newlines()?;
+        while self.resolve_alias()? {
+            self.skip_newlines()?;
+        }
+        Ok(())
+    }
+
+    /// If the next word is an alias, puts its value in its place; whether it was.
+    fn resolve_alias(&mut self) -> Result<bool, ParseError> {
+        let mut has_replaced = false;
+        loop {
+            self.peek()?;
+            let Some((Token::Word(word), start)) = &self.lookahead else {
+                return Ok(has_replaced);
+            };
+            let Some(name) = word.as_literal().filter(|_| !is_reserved(word)) else {
+                return Ok(has_replaced);
+            };
+            if !self.lexer.substitute_alias(name, *start) {
+                return Ok(has_replaced);
+            }
+            self.lookahead = None;
+            has_replaced = true;
+        }
+    }
+
     fn skip_newlines(&mut self) -> Result<(), ParseError> {
         while *self.peek()? == Token::Newline {
             self.next()?;
@@ -175,24 +231,30 @@ impl<'a> Parser<'a> {
         self.lexer.enter()?;
         let mut items = Vec::new();
         loop {
-            self.skip_newlines()?;
+            self.command_start()?;
             if self.is_at_list_end()? {
                 break;
             }
-            let list = self.and_or()?;
-            let is_background = self.take_operator("&")?;
-            let is_ended =
-                is_background || self.take_operator(";")? || *self.peek()? == Token::Newline;
-            items.push(Item {
-                list,
-                is_background,
-            });
+            let (item, is_ended) = self.item()?;
+            items.push(item);
             if !is_ended {
                 break;
             }
         }
         self.lexer.leave();
         Ok(Program { items })
+    }
+
+    /// One and-or list with what ends it; whether another may follow.
+    fn item(&mut self) -> Result<(Item, bool), ParseError> {
+        let list = self.and_or()?;
+        let is_background = self.take_operator("&")?;
+        let is_ended = is_background || self.take_operator(";")? || *self.peek()? == Token::Newline;
+        let item = Item {
+            list,
+            is_background,
+        };
+        Ok((item, is_ended))
     }
 
     fn is_at_list_end(&mut self) -> Result<bool, ParseError> {
@@ -225,16 +287,19 @@ impl<'a> Parser<'a> {
             } else {
                 return Ok(AndOr { first, rest });
             };
-            self.skip_newlines()?;
+            self.command_start()?;
             rest.push((connector, self.pipeline()?));
         }
     }
 
     fn pipeline(&mut self) -> Result<Pipeline, ParseError> {
         let is_negated = self.take_keyword("!")?;
+        if is_negated {
+            self.resolve_alias()?;
+        }
         let mut commands = vec![self.command()?];
         while self.take_operator("|")? {
-            self.skip_newlines()?;
+            self.command_start()?;
             commands.push(self.command()?);
         }
         Ok(Pipeline {
@@ -268,6 +333,9 @@ impl<'a> Parser<'a> {
                 command.redirections.push(redirection);
                 continue;
             }
+            if command.words.is_empty() || self.is_behind_alias()? {
+                self.resolve_alias()?;
+            }
             let is_first = command == SimpleCommand::default();
             match self.peek()? {
                 Token::Word(word) if is_first && is_reserved(word) => {
@@ -285,11 +353,20 @@ impl<'a> Parser<'a> {
                 command.words.push(word);
                 continue;
             }
-            match split_assignment(word) {
-                Ok(assignment) => command.assignments.push(assignment),
-                Err(word) => command.words.push(word),
+            match word.as_assignment() {
+                Some(assignment) => command.assignments.push(assignment),
+                None => command.words.push(word),
             }
         }
+    }
+
+    /// Whether the next token is a word behind an alias that ended in a blank.
+    fn is_behind_alias(&mut self) -> Result<bool, ParseError> {
+        self.peek()?;
+        Ok(match &self.lookahead {
+            Some((Token::Word(_), start)) => self.lexer.is_checked(*start),
+            _ => false,
+        })
     }
 
     fn is_function_head(command: &SimpleCommand) -> bool {
@@ -332,6 +409,7 @@ impl<'a> Parser<'a> {
             "<<" | "<<-" => self.here_document(operator == "<<-")?,
             "<" => RedirectionKind::Input(self.word()?),
             ">>" => RedirectionKind::Append(self.word()?),
+            ">|" => RedirectionKind::Clobber(self.word()?),
             "<>" => RedirectionKind::ReadWrite(self.word()?),
             "<&" => RedirectionKind::DuplicateInput(self.word()?),
             ">&" => RedirectionKind::DuplicateOutput(self.word()?),
@@ -481,24 +559,4 @@ impl<'a> Parser<'a> {
         }
         Ok(Compound::Case { subject, arms })
     }
-}
-
-/// Takes `NAME=` off the front; gives the word back if there is none.
-fn split_assignment(mut word: Word) -> Result<Assignment, Word> {
-    let Some(WordPart::Literal(text)) = word.parts.first_mut() else {
-        return Err(word);
-    };
-    let Some((name, value)) = text.split_once('=') else {
-        return Err(word);
-    };
-    if !is_name(name) {
-        return Err(word);
-    }
-    let name = name.to_string();
-    if value.is_empty() {
-        word.parts.remove(0);
-    } else {
-        *text = value.to_string();
-    }
-    Ok(Assignment { name, value: word })
 }

@@ -15,7 +15,7 @@ pub(crate) fn expand(field: &Field, environment: &mut dyn Environment) -> Vec<St
         .iter()
         .any(|given| !given.is_quoted && matches!(given.character, '*' | '?' | '['));
     let mut paths = Vec::new();
-    if has_wildcard {
+    if has_wildcard && environment.expands_pathnames() {
         paths = matching_paths(field, environment);
     }
     if paths.is_empty() {

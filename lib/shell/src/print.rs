@@ -158,6 +158,7 @@ impl Printer {
         let (operator, target) = match &redirection.kind {
             RedirectionKind::Input(target) => ("<", target),
             RedirectionKind::Output(target) => (">", target),
+            RedirectionKind::Clobber(target) => (">|", target),
             RedirectionKind::Append(target) => (">>", target),
             RedirectionKind::ReadWrite(target) => ("<>", target),
             RedirectionKind::DuplicateInput(target) => ("<&", target),

@@ -4,6 +4,8 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::name::is_name;
+
 /// A whole script, or the list inside a compound command.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Program {
@@ -97,8 +99,10 @@ pub struct Redirection {
 pub enum RedirectionKind {
     /// `<`: open for reading.
     Input(Word),
-    /// `>` or `>|`: create or truncate for writing.
+    /// `>`: create or truncate for writing; not the latter with `set -C`.
     Output(Word),
+    /// `>|`: create or truncate for writing.
+    Clobber(Word),
     /// `>>`: create or append.
     Append(Word),
     /// `<>`: open for reading and writing, create if missing.
@@ -292,6 +296,80 @@ impl Word {
         match self.parts.as_slice() {
             [WordPart::Literal(text)] => Some(text),
             _ => None,
+        }
+    }
+
+    /// The assignment that the word is written as, if it is.
+    pub fn as_assignment(&self) -> Option<Assignment> {
+        let WordPart::Literal(text) = self.parts.first()? else {
+            return None;
+        };
+        let (name, value) = text.split_once('=')?;
+        if !is_name(name) {
+            return None;
+        }
+        let mut parts = self.parts.clone();
+        if value.is_empty() {
+            parts.remove(0);
+        } else {
+            parts[0] = WordPart::Literal(value.into());
+        }
+        Some(Assignment {
+            name: name.into(),
+            value: Word { parts },
+        })
+    }
+
+    /// Whether expanding the word changes nothing in the shell, starts nothing and
+    /// cannot be an error of its own.
+    pub fn is_pure(&self) -> bool {
+        self.parts.iter().all(WordPart::is_pure)
+    }
+}
+
+impl WordPart {
+    fn is_pure(&self) -> bool {
+        match self {
+            WordPart::Literal(_) | WordPart::Quoted(_) => true,
+            WordPart::DoubleQuoted(inner) => inner.iter().all(Self::is_pure),
+            WordPart::Substitution(_) | WordPart::Arithmetic(_) => false,
+            WordPart::Parameter(expansion) => match &expansion.operation {
+                Operation::Value | Operation::Length => true,
+                Operation::Assign { .. } | Operation::Require { .. } => false,
+                Operation::Default { word, .. }
+                | Operation::Alternative { word, .. }
+                | Operation::RemovePrefix { pattern: word, .. }
+                | Operation::RemoveSuffix { pattern: word, .. } => word.is_pure(),
+            },
+        }
+    }
+}
+
+impl SimpleCommand {
+    /// Whether expanding all of it changes nothing in the shell ([`Word::is_pure`]).
+    pub fn is_pure(&self) -> bool {
+        let assigned = self.assignments.iter().map(|assignment| &assignment.value);
+        let redirected = self.redirections.iter().map(Redirection::word);
+        self.words
+            .iter()
+            .chain(assigned)
+            .chain(redirected)
+            .all(Word::is_pure)
+    }
+}
+
+impl Redirection {
+    /// The word that says where it leads.
+    pub fn word(&self) -> &Word {
+        match &self.kind {
+            RedirectionKind::Input(word)
+            | RedirectionKind::Output(word)
+            | RedirectionKind::Clobber(word)
+            | RedirectionKind::Append(word)
+            | RedirectionKind::ReadWrite(word)
+            | RedirectionKind::DuplicateInput(word)
+            | RedirectionKind::DuplicateOutput(word) => word,
+            RedirectionKind::HereDocument(document) => &document.body,
         }
     }
 }

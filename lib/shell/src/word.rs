@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use crate::error::{Expected, ParseError};
 use crate::lexer::Lexer;
+use crate::name::{is_name_character, is_name_start};
 use crate::parser::Parser;
 use crate::syntax::{Operation, Parameter, ParameterExpansion, Word, WordPart};
 
@@ -70,20 +71,7 @@ impl Context {
     }
 }
 
-/// Whether `text` can name a variable.
-pub fn is_name(text: &str) -> bool {
-    text.starts_with(is_name_start) && text.chars().all(is_name_character)
-}
-
-fn is_name_start(character: char) -> bool {
-    character == '_' || character.is_ascii_alphabetic()
-}
-
-fn is_name_character(character: char) -> bool {
-    character == '_' || character.is_ascii_alphanumeric()
-}
-
-impl Lexer<'_> {
+impl Lexer {
     /// Reads up to, not including, what ends `context`.
     pub(crate) fn parts(&mut self, context: Context) -> Result<Vec<WordPart>, ParseError> {
         self.enter()?;
@@ -109,7 +97,7 @@ impl Lexer<'_> {
                     if self.bump().is_none() {
                         return Err(self.ended(Expected::ClosingQuote('\'')));
                     }
-                    push_quoted(&mut parts, text);
+                    push_quoted(&mut parts, &text);
                 }
                 '"' if !context.is_quoted() || context == Context::QuotedBraces => {
                     let inner = self.parts(Context::DoubleQuotes)?;
@@ -136,11 +124,15 @@ impl Lexer<'_> {
                 push_literal(parts, '\\');
                 return Ok(());
             }
+            if !self.may_go_on() && context == Context::Word {
+                push_quoted(parts, "\\");
+                return Ok(());
+            }
             return Err(self.ended(Expected::NextLine));
         };
         if next == '\n' {
             self.bump();
-            if context == Context::Word && self.rest().is_empty() {
+            if context == Context::Word && self.rest().is_empty() && self.may_go_on() {
                 return Err(self.ended(Expected::NextLine));
             }
         } else if !context.is_quoted() {
@@ -166,9 +158,8 @@ impl Lexer<'_> {
             return Ok(Some(WordPart::Arithmetic(parts)));
         }
         if self.take("(") {
-            let mut parser = Parser::over(self.nested());
-            let (program, end) = parser.substituted()?;
-            self.seek(end);
+            let (program, nested) = Parser::over(self.nested()).substituted()?;
+            self.go_on_behind(nested);
             return Ok(Some(WordPart::Substitution(program)));
         }
         if self.take("{") {
@@ -186,8 +177,11 @@ impl Lexer<'_> {
     fn parameter(&mut self, is_in_braces: bool) -> Option<Parameter> {
         let next = self.peek()?;
         if is_name_start(next) {
-            let name = self.take_while(is_name_character);
-            return Some(Parameter::Variable(name.to_string()));
+            let mut name = self.take_while(is_name_character);
+            while self.take("\\\n") {
+                name += &self.take_while(is_name_character);
+            }
+            return Some(Parameter::Variable(name));
         }
         if next.is_ascii_digit() && is_in_braces {
             let digits = self.take_while(|character| character.is_ascii_digit());

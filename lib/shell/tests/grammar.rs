@@ -19,7 +19,7 @@ fn prints_canonically() {
         ("A= cmd", "A= cmd\n"),
         (
             "cmd <in >out 2>>log 2>&1 >|force",
-            "cmd 0<in 1>out 2>>log 2>&1 1>force\n",
+            "cmd 0<in 1>out 2>>log 2>&1 1>|force\n",
         ),
         ("2>x cmd", "cmd 2>x\n"),
         ("echo 2 >x", "echo 2 1>x\n"),

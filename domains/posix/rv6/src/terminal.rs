@@ -163,7 +163,7 @@ impl Terminal {
         let mut state = self.state.lock();
         loop {
             if let Some(mut piece) = state.ready.pop_front() {
-                let count = piece.len().min(into.len());
+                let count = self.length_to_read(&state, &piece).min(into.len());
                 into[..count].copy_from_slice(&piece[..count]);
                 if count < piece.len() {
                     piece.drain(..count);
@@ -183,6 +183,19 @@ impl Terminal {
                 return Err(Errno::EINTR);
             }
             state = self.changed.wait(state);
+        }
+    }
+
+    /// How much of a piece one call may read. Of raw input it is no more than a line:
+    /// a shell that edits its line leaves what was pasted behind that to the program
+    /// that it then runs.
+    fn length_to_read(&self, state: &State, piece: &[u8]) -> usize {
+        let is_whole = !self.is_interactive || state.discipline.mode().is_canonical;
+        let mut bytes = piece.iter();
+        let end = bytes.position(|byte| matches!(byte, b'\r' | b'\n'));
+        match end.filter(|_| !is_whole) {
+            Some(at) => at + 1,
+            None => piece.len(),
         }
     }
 
@@ -219,12 +232,16 @@ impl Terminal {
             return Err(Errno::ENOTTY);
         }
         let mut state = self.state.lock();
+        let was_raw = !state.discipline.mode().is_canonical;
         let unfinished = state.discipline.set_mode(match mode {
             TerminalMode::Canonical => Mode::COOKED,
             TerminalMode::Raw => Mode::RAW,
         });
         if !unfinished.is_empty() {
             state.deliver(unfinished);
+        }
+        if was_raw && mode == TerminalMode::Canonical {
+            state.cook();
         }
         self.journal.commit(|change| state.record(change));
         Ok(())
@@ -241,6 +258,26 @@ impl State {
             taken: self.taken,
         };
         change.put(record::key(Kind::Terminal, 0), &record.encode());
+    }
+
+    /// Makes lines of what was typed raw and not read. It is not shown, as it was not
+    /// when it was typed: who reads raw input shows it.
+    fn cook(&mut self) {
+        let mut not_shown = Vec::new();
+        for piece in core::mem::take(&mut self.ready) {
+            if piece.is_empty() {
+                self.ready.push_back(piece);
+                continue;
+            }
+            for byte in piece {
+                match self.discipline.feed(byte, &mut not_shown) {
+                    CookedEvent::Pending => {}
+                    CookedEvent::Input(line) => self.deliver(line),
+                    CookedEvent::EndOfFile => self.ready.push_back(Vec::new()),
+                    CookedEvent::Interrupt | CookedEvent::Quit => self.ready.clear(),
+                }
+            }
+        }
     }
 
     /// Adds input; single raw bytes are collected into one piece.

@@ -1,7 +1,7 @@
 //! The editor: keys in, visible screen out.
 
 use crate::support::{Terminal, Words};
-use lineedit::{Event, NoCompletion};
+use lineedit::{Editor, Event, History, NoCompletion};
 
 /// Keys, the line with `|` where the cursor is.
 #[test]
@@ -221,4 +221,22 @@ fn typing_at_the_end_sends_little() {
     output.clear();
     terminal.editor.feed(0x02, &mut NoCompletion, &mut output);
     assert_eq!(output, b"\x1b[1D");
+}
+
+#[test]
+fn a_pasted_line_costs_what_its_pieces_cost() {
+    let mut editor = Editor::new(80, History::new(10));
+    let mut output = Vec::new();
+    editor.begin("$ ", &mut output);
+    output.clear();
+    let line = vec![b'x'; 100_000];
+    for piece in line.chunks(4096) {
+        let fed = editor.feed_all(piece, &mut NoCompletion, &mut output);
+        assert_eq!(fed, (Event::Pending, piece.len()));
+    }
+    let fed = editor.feed_all(b"\rls\r", &mut NoCompletion, &mut output);
+    assert_eq!(fed.1, 1, "nothing behind the line is taken");
+    assert_eq!(fed.0, Event::Line("x".repeat(100_000)));
+    // Each piece is drawn once, not the line once for each character.
+    assert!(output.len() < 3 * line.len(), "{} bytes", output.len());
 }

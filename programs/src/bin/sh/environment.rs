@@ -39,17 +39,19 @@ impl Environment for Shell {
     }
 
     fn options(&self) -> String {
-        let mut letters = String::new();
-        for (is_set, letter) in [
-            (self.exits_on_error, 'e'),
-            (self.is_interactive, 'i'),
-            (self.is_tracing, 'x'),
-        ] {
-            if is_set {
-                letters.push(letter);
-            }
+        let mut letters = self.options.letters();
+        if self.is_interactive {
+            letters.push('i');
         }
         letters
+    }
+
+    fn refuses_unset(&self) -> bool {
+        self.options.has("nounset")
+    }
+
+    fn expands_pathnames(&self) -> bool {
+        !self.options.has("noglob")
     }
 
     fn read_dir(&mut self, path: &str) -> Option<Vec<String>> {
@@ -75,11 +77,16 @@ impl Environment for Shell {
 impl Shell {
     fn output_of(&mut self, program: &Program) -> io::Result<String> {
         let (mut reader, writer) = posix::process::pipe()?;
-        let pid = self.start_subshell(&program.to_string(), &[(1, writer.descriptor())])?;
+        // What tests this command does not test what it substitutes.
+        let tested = core::mem::take(&mut self.tested_depth);
+        let started = self.start_subshell(&program.to_string(), &[(1, writer.descriptor())]);
+        self.tested_depth = tested;
+        let pid = started?;
         drop(writer);
         let mut output = Vec::new();
         reader.read_to_end(&mut output)?;
         self.substitution_status = Some(self.wait_foreground(&[pid]));
+        output.retain(|byte| *byte != 0);
         Ok(String::from_utf8_lossy(&output).into_owned())
     }
 }

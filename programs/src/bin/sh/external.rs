@@ -2,7 +2,7 @@
 
 use posix::prelude::*;
 use posix::process::{Authority, Command, Errno};
-use posix::{env, fs, io};
+use posix::{env, fs, io, path, system};
 
 use crate::redirect::Plan;
 use crate::shell::Shell;
@@ -21,13 +21,8 @@ const PROBE_BYTES: usize = 4096;
 
 impl Shell {
     /// Starts a program; its process number, or the status if there is none.
-    pub fn start_program(
-        &mut self,
-        words: &[String],
-        assignments: &[(String, String)],
-        plan: &Plan,
-    ) -> Result<u32, i32> {
-        self.start_program_as(None, words, assignments, plan)
+    pub fn start_program(&mut self, words: &[String], plan: &Plan) -> Result<u32, i32> {
+        self.start_program_as(None, words, plan)
     }
 
     /// As [`Self::start_program`], with authority that the command line names.
@@ -35,7 +30,6 @@ impl Shell {
         &mut self,
         authority: Option<Authority>,
         words: &[String],
-        assignments: &[(String, String)],
         plan: &Plan,
     ) -> Result<u32, i32> {
         let name = &words[0];
@@ -44,15 +38,12 @@ impl Shell {
             false => self.find_program(name),
         };
         let Some(path) = found else {
-            self.complain(&format!("{name}: command not found"));
+            self.complain_by(plan, &format!("{name}: command not found"));
             return Err(STATUS_NOT_FOUND);
         };
         let authority = authority.unwrap_or_else(|| authority_of(&path));
         let mut command = Command::new(&path).args(&words[1..]).called(name);
         command = command.authority(authority);
-        for (variable, value) in assignments {
-            command = command.env(variable, value);
-        }
         for number in self.saved.kept() {
             command = command.descriptor(number, number);
         }
@@ -64,29 +55,39 @@ impl Shell {
         }
         match command.spawn() {
             Err(error) if error.errno() == Some(Errno::ENOEXEC) && is_script(&path) => {
-                self.start_script(&path, command)
+                let command = command.interpreted_by("/bin/sh", &path);
+                self.started(&path, plan, command.spawn().map(|child| child.id()))
             }
-            other => self.started(name, other.map(|child| child.id())),
+            other => self.started(name, plan, other.map(|child| child.id())),
         }
     }
 
-    fn start_script(&self, path: &str, command: Command) -> Result<u32, i32> {
-        let command = command.interpreted_by("/bin/sh", path);
-        self.started(path, command.spawn().map(|child| child.id()))
-    }
-
-    fn started(&self, name: &str, result: io::Result<u32>) -> Result<u32, i32> {
+    fn started(&self, name: &str, plan: &Plan, result: io::Result<u32>) -> Result<u32, i32> {
         result.map_err(|error| {
             let is_directory = fs::metadata(name).is_ok_and(|metadata| metadata.is_dir());
             match is_directory {
-                true => self.complain(&format!("{name}: {}", io::Error::from(Errno::EISDIR))),
-                false => self.complain(&format!("{name}: {error}")),
+                true => {
+                    let error = io::Error::from(Errno::EISDIR);
+                    self.complain_by(plan, &format!("{name}: {error}"));
+                }
+                false => self.complain_by(plan, &format!("{name}: {error}")),
             }
             match error.kind() {
                 io::ErrorKind::NotFound => STATUS_NOT_FOUND,
                 _ => STATUS_NOT_STARTED,
             }
         })
+    }
+
+    /// Writes a message to where the program would have written it.
+    fn complain_by(&self, plan: &Plan, message: &str) {
+        let Some(descriptor) = plan.source(2) else {
+            return;
+        };
+        let _ = io::stdout().flush();
+        let shell = path::file_name(&self.script_name);
+        // Where it cannot be written nobody would have read it.
+        let _ = system().write(descriptor, format!("{shell}: {message}\n").as_bytes());
     }
 
     /// The path of a program, looked for along the shell's `PATH`.

@@ -4,16 +4,20 @@ use lineedit::{Completer, Completion, Editor, Event, History};
 use posix::prelude::*;
 use posix::process::TerminalMode;
 use posix::{env, fs, io, path, system};
-use shell_language::{ParseError, Parser};
+use shell_language::{ParseError, Script};
 
 use crate::builtins;
 use crate::shell::{Flow, Shell};
+use crate::trap;
 
 /// Lines remembered.
 const HISTORY_LINES: usize = 500;
 
 /// Name of the file that history is kept in, in the home directory.
 const HISTORY_FILE: &str = ".sh_history";
+
+/// Bytes read from the terminal at once.
+const INPUT_BYTES: usize = 4096;
 
 /// Reads and runs commands until the input ends; the last status.
 pub fn run(shell: &mut Shell) -> i32 {
@@ -53,14 +57,18 @@ pub fn run(shell: &mut Shell) -> i32 {
             }
             Event::Pending => continue,
         }
-        match Parser::parse(&text) {
+        match Script::beginning(&text).next_command(&shell.aliases) {
             Err(ParseError::Incomplete { .. }) => continue,
             Err(error) => shell.refuse(&error),
-            Ok(program) => {
+            Ok(None) => {}
+            Ok(Some(program)) => {
                 let flow = shell.run_program(&program);
                 let _ = io::stdout().flush();
                 if flow == Flow::Exit {
                     break;
+                }
+                if flow == Flow::Interrupted {
+                    shell.run_trap(trap::INTERRUPT);
                 }
             }
         }
@@ -105,22 +113,22 @@ impl LineReader {
             let _ = io::stdout().flush();
             output.clear();
             if self.waiting.is_empty() {
-                self.waiting.resize(256, 0);
+                // Rv6 gives no more than the line: what is behind it is for what runs.
+                self.waiting.resize(INPUT_BYTES, 0);
                 let count = io::stdin().read_unbuffered(&mut self.waiting).unwrap_or(0);
                 self.waiting.truncate(count);
                 if count == 0 {
                     return Event::EndOfInput;
                 }
             }
-            for (index, byte) in self.waiting.iter().enumerate() {
-                let event = self.editor.feed(*byte, &mut completer, &mut output);
-                if event != Event::Pending {
-                    let _ = io::stdout().write_all(&output);
-                    self.waiting.drain(..=index);
-                    return event;
-                }
+            let fed = self
+                .editor
+                .feed_all(&self.waiting, &mut completer, &mut output);
+            self.waiting.drain(..fed.1);
+            if fed.0 != Event::Pending {
+                let _ = io::stdout().write_all(&output);
+                return fed.0;
             }
-            self.waiting.clear();
         }
     }
 }

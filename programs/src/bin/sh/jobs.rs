@@ -12,12 +12,17 @@ const STATUS_INTERRUPTED: i32 = 130;
 /// Number of the cause "killed".
 const CAUSE_KILLED: u32 = 9;
 
+/// Ends that are remembered for `wait`.
+const REMEMBERED: usize = 64;
+
 /// Background commands of a shell.
 #[derive(Debug, Default)]
 pub struct Jobs {
     jobs: Vec<Job>,
     last: Option<u32>,
-    /// Statuses of those that ended and were not asked for.
+    /// Of the processes waited for last, the status of the last one that failed.
+    last_failed: Option<i32>,
+    /// Statuses of those that ended last.
     ended: Vec<(u32, i32)>,
 }
 
@@ -34,10 +39,16 @@ impl Jobs {
         self.last
     }
 
+    /// Says what the last process started in the background was.
+    pub const fn set_last(&mut self, last: Option<u32>) {
+        self.last = last;
+    }
+
     /// Adds a command; its number.
     pub fn add(&mut self, pids: Vec<u32>, text: String) -> u32 {
         let number = self.jobs.last().map_or(1, |job| job.number + 1);
         self.last = pids.last().copied();
+        self.ended.retain(|(ended, _)| !pids.contains(ended));
         self.jobs.push(Job { number, pids, text });
         number
     }
@@ -49,7 +60,7 @@ impl Jobs {
             .iter()
             .position(|job| job.pids.contains(&status.pid()))?;
         if self.jobs[index].pids.last() == Some(&status.pid()) {
-            self.ended.push((status.pid(), status.code()));
+            self.remember(status.pid(), status.code());
         }
         self.jobs[index].pids.retain(|pid| *pid != status.pid());
         self.jobs[index]
@@ -58,15 +69,34 @@ impl Jobs {
             .then(|| self.jobs.remove(index))
     }
 
-    fn take_ended(&mut self, pid: u32) -> Option<i32> {
-        let index = self.ended.iter().position(|(ended, _)| *ended == pid)?;
-        Some(self.ended.remove(index).1)
+    /// The status of a process that has ended, also if it was asked for before.
+    fn ended(&self, pid: u32) -> Option<i32> {
+        let found = self.ended.iter().find(|(ended, _)| *ended == pid);
+        found.map(|(_, status)| *status)
+    }
+
+    fn remember(&mut self, pid: u32, status: i32) {
+        if self.ended.len() == REMEMBERED {
+            self.ended.remove(0);
+        }
+        self.ended.push((pid, status));
     }
 }
 
 impl Shell {
-    /// Waits for the processes of a pipeline; the status of the last one.
+    /// Waits for the processes of a pipeline; its status: that of the last one or,
+    /// with `set -o pipefail`, of the last one that failed.
+    pub fn wait_pipeline(&mut self, pids: &[u32]) -> i32 {
+        let failed = self.wait_foreground(pids);
+        match self.options.has("pipefail") && failed == 0 {
+            true => self.jobs.last_failed.take().unwrap_or(0),
+            false => failed,
+        }
+    }
+
+    /// Waits for processes; the status of the last one.
     pub fn wait_foreground(&mut self, pids: &[u32]) -> i32 {
+        self.jobs.last_failed = None;
         let Some(last) = pids.last() else {
             return self.status;
         };
@@ -78,6 +108,9 @@ impl Shell {
             let Ok(ended) = process::wait(*pid) else {
                 continue;
             };
+            if !ended.success() && self.jobs.last_failed.is_none() {
+                self.jobs.last_failed = Some(ended.code());
+            }
             if pid == last {
                 status = ended.code();
                 if self.is_interrupt(&ended) {
@@ -141,13 +174,12 @@ impl Shell {
                 self.complain(&format!("wait: {argument}: no such job or process number"));
                 return 2;
             };
-            status = match self.jobs.take_ended(pid) {
+            status = match self.jobs.ended(pid) {
                 Some(status) => status,
                 None => match process::wait(pid) {
                     Ok(ended) => {
                         self.report_death(&ended);
                         drop(self.jobs.note(&ended));
-                        let _ = self.jobs.take_ended(pid);
                         ended.code()
                     }
                     Err(_) => 127,

@@ -11,16 +11,22 @@
 extern crate alloc;
 
 mod builtins;
+mod compound;
+mod depth;
 mod environment;
 mod external;
 #[path = "../../files.rs"]
 mod files;
+mod input;
 mod interactive;
 mod jobs;
+mod options;
 mod redirect;
 mod run;
 mod shell;
+mod simple;
 mod subshell;
+mod trap;
 
 use posix::prelude::*;
 use posix::{fs, io};
@@ -28,50 +34,66 @@ use posix::{fs, io};
 use crate::shell::Shell;
 
 const SWITCHES: Switches = Switches::new(
-    "cexsI:P:",
-    "sh [-ex] [-s | -c TEXT [NAME [ARGUMENT...]] | FILE [ARGUMENT...]]",
+    "aCefnuvxo:cisI:P:",
+    "sh [-aCefnuvx] [-o OPTION] [-s | -c TEXT [NAME [ARGUMENT...]] | FILE [ARGUMENT...]]",
 )
 .stopping();
 
 #[posix::main]
 fn main() -> ExitCode {
     let options = Options::parse(&SWITCHES);
-    let mut operands = options.operands().to_vec().into_iter();
     let mut shell = Shell::new();
     if let Some(inherited) = options.value('P') {
         subshell::inherit(&mut shell, options.value('I').unwrap_or(""), inherited);
     }
-    shell.exits_on_error = options.has('e');
-    shell.is_tracing = options.has('x');
+    for letter in "aCefnuvx".chars().filter(|letter| options.has(*letter)) {
+        shell.options.set_letter(letter, true);
+    }
+    if let Some(name) = options
+        .value('o')
+        .filter(|name| !shell.options.set(name, true))
+    {
+        complain!("{name}: not an option");
+        return ExitCode::from(2);
+    }
+    let status = run(&mut shell, &options);
+    shell.run_exit_trap();
+    status_code(status.unwrap_or(shell.status))
+}
+
+/// Runs what the command line says; a status, if it is not the last command's.
+fn run(shell: &mut Shell, options: &Options) -> Option<i32> {
+    let mut operands = options.operands().to_vec().into_iter().peekable();
     let text = if options.has('c') {
         let Some(text) = operands.next() else {
             options.usage()
         };
         shell.script_name = operands.next().unwrap_or_else(|| "sh".into());
         text
-    } else if let Some(file) = operands.next().filter(|_| !options.has('s')) {
+    } else if let Some(file) = operands.next_if(|_| !options.has('s')) {
         shell.script_name.clone_from(&file);
         match fs::read(&file) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             Err(error) => {
                 complain!("{file}: {error}");
-                return ExitCode::from(127);
+                return Some(127);
             }
         }
-    } else if io::stdin().is_terminal() {
-        shell.arguments = operands.collect();
-        return status_code(interactive::run(&mut shell));
     } else {
-        let mut bytes = Vec::new();
-        if let Err(error) = io::stdin().read_to_end(&mut bytes) {
-            complain!("standard input: {error}");
-            return ExitCode::from(2);
+        shell.arguments = operands.collect();
+        if io::stdin().is_terminal() || options.has('i') {
+            return Some(interactive::run(shell));
         }
-        String::from_utf8_lossy(&bytes).into_owned()
+        shell.run_input();
+        return None;
     };
     shell.arguments = operands.collect();
-    shell.run_text(&text);
-    status_code(shell.status)
+    match options.has('P') {
+        // It was parsed before, aliases and all.
+        true => shell.run_parsed(&text),
+        false => shell.run_script(&text),
+    };
+    None
 }
 
 fn status_code(status: i32) -> ExitCode {

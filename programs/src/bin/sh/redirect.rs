@@ -161,7 +161,7 @@ impl Shell {
     }
 
     /// Writes what builtins have printed. If nobody reads it, the shell ends.
-    fn flush(&mut self) {
+    pub fn flush(&mut self) {
         if let Err(error) = io::stdout().flush() {
             if error.kind() == io::ErrorKind::BrokenPipe {
                 process::exit(STATUS_PIPE);
@@ -191,7 +191,8 @@ impl Shell {
         let options = OpenOptions::new();
         match kind {
             RedirectionKind::Input(word) => self.open(word, options.read(true)),
-            RedirectionKind::Output(word) => {
+            RedirectionKind::Output(word) if self.options.has("noclobber") => self.open_new(word),
+            RedirectionKind::Output(word) | RedirectionKind::Clobber(word) => {
                 self.open(word, options.write(true).create(true).truncate(true))
             }
             RedirectionKind::Append(word) => self.open(word, options.append(true).create(true)),
@@ -225,6 +226,24 @@ impl Shell {
     fn open(&mut self, word: &Word, options: OpenOptions) -> Option<Target> {
         let path = self.word(word)?;
         match options.open(&path) {
+            Ok(file) => Some(Target::File(file)),
+            Err(error) => {
+                self.complain(&format!("{path}: {error}"));
+                None
+            }
+        }
+    }
+
+    /// As [`Self::open`] for writing, but no regular file that exists.
+    fn open_new(&mut self, word: &Word) -> Option<Target> {
+        let path = self.word(word)?;
+        let options = OpenOptions::new().write(true);
+        let is_regular = posix::fs::metadata(&path).is_ok_and(|found| found.is_file());
+        let opened = match posix::fs::exists(&path) && !is_regular {
+            true => options.open(&path),
+            false => options.create_new(true).open(&path),
+        };
+        match opened {
             Ok(file) => Some(Target::File(file)),
             Err(error) => {
                 self.complain(&format!("{path}: {error}"));

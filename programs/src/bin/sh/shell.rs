@@ -1,24 +1,32 @@
 //! The state of a shell: variables, functions, options, status.
 
 use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
 
 use posix::prelude::*;
 use posix::{env, process};
-use shell_language::{Command, ParseError, Parser};
+use shell_language::{Aliases, Command, ParseError, Parser, Script};
 
+use crate::builtins::getopts::Scan;
+use crate::depth::Depth;
 use crate::jobs::Jobs;
+use crate::options::OptionSet;
 use crate::redirect::Saved;
+use crate::trap::Traps;
 
 /// A shell variable.
 #[derive(Clone, Debug, Default)]
 pub struct Variable {
-    /// Its value.
-    pub value: String,
+    /// Its value; `None` while it has attributes only.
+    pub value: Option<String>,
     /// Programs get it too.
     pub is_exported: bool,
     /// It may not change.
     pub is_readonly: bool,
 }
+
+/// A variable as it was before something hid it.
+pub type Hidden = (String, Option<Variable>);
 
 /// What a command leads to, besides its status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,16 +45,15 @@ pub enum Flow {
     Interrupted,
 }
 
-/// Bytes of the stack that commands within commands may take, so that 72 KiB
-/// of the usual 256 are left to the innermost one and to the kernel.
-const NESTING_BYTES_MAX: usize = 160 * 1024;
-
 /// A running shell.
+#[derive(Default)]
 pub struct Shell {
     /// Variables by name.
     pub variables: BTreeMap<String, Variable>,
     /// Functions by name.
-    pub functions: BTreeMap<String, Command>,
+    pub functions: BTreeMap<String, Arc<Command>>,
+    /// Aliases by name.
+    pub aliases: Arc<Aliases>,
     /// `$1`, `$2`, ….
     pub arguments: Vec<String>,
     /// `$0`.
@@ -59,22 +66,30 @@ pub struct Shell {
     pub jobs: Jobs,
     /// A person sits at it.
     pub is_interactive: bool,
-    /// `set -e`.
-    pub exits_on_error: bool,
-    /// `set -x`.
-    pub is_tracing: bool,
+    /// What `set` has set.
+    pub options: OptionSet,
+    /// What `trap` has set.
+    pub traps: Traps,
     /// The status of what runs is being tested, so `set -e` does not apply.
     pub tested_depth: u32,
     /// Loops around what runs.
     pub loop_depth: u32,
     /// Functions and sourced files around what runs.
     pub call_depth: u32,
-    /// Where the stack was when the shell began.
-    stack_start: usize,
+    /// For each function around what runs, the variables that `local` has hidden.
+    pub locals: Vec<Vec<Hidden>>,
+    /// Where the stack is, and how far it may go.
+    pub depth: Depth,
     /// Descriptors that redirections of builtins have put aside.
     pub saved: Saved,
     /// Status of the last `$(…)` of the command being expanded.
     pub substitution_status: Option<i32>,
+    /// `command` runs a builtin: its mistakes do not end the shell.
+    pub is_forgiving: bool,
+    /// Where `getopts` is.
+    pub scan: Scan,
+    /// The working directory as it was reached, by symbolic links or not.
+    pub directory: String,
     /// Lines entered, for `history`.
     pub history: Vec<String>,
 }
@@ -82,53 +97,83 @@ pub struct Shell {
 impl Shell {
     /// A shell with the variables of its environment.
     pub fn new() -> Self {
-        let mut variables = BTreeMap::new();
-        for (name, value) in env::vars() {
-            variables.insert(
-                name,
-                Variable {
-                    value,
-                    is_exported: true,
-                    is_readonly: false,
-                },
-            );
-        }
-        for (name, value) in [("PATH", "/bin"), ("IFS", " \t\n")] {
-            let variable = Variable {
-                value: value.into(),
-                ..Variable::default()
-            };
-            variables.entry(name.into()).or_insert(variable);
-        }
-        Self {
-            variables,
-            functions: BTreeMap::new(),
-            arguments: Vec::new(),
+        let mut shell = Self {
             script_name: "sh".into(),
-            status: 0,
             process_id: process::id(),
-            jobs: Jobs::default(),
-            is_interactive: false,
-            exits_on_error: false,
-            is_tracing: false,
-            tested_depth: 0,
-            loop_depth: 0,
-            call_depth: 0,
-            stack_start: stack_address(),
-            saved: Saved::default(),
-            substitution_status: None,
-            history: Vec::new(),
+            depth: Depth::of_main(),
+            ..Self::default()
+        };
+        for (name, value) in env::vars() {
+            let variable = Variable {
+                value: Some(value),
+                is_exported: true,
+                is_readonly: false,
+            };
+            shell.variables.insert(name, variable);
         }
+        if shell.value("PATH").is_none() {
+            shell.assign("PATH", "/bin");
+        }
+        let parent = process::parent_id().to_string();
+        // These are never taken from the environment.
+        for (name, value) in [("IFS", " \t\n"), ("OPTIND", "1"), ("PPID", &*parent)] {
+            shell.assign(name, value);
+        }
+        if shell.value("PS4").is_none() {
+            shell.assign("PS4", "+ ");
+        }
+        shell.find_directory();
+        shell
     }
 
-    /// Runs text.
+    /// Runs text, one complete command after the other.
     pub fn run_text(&mut self, text: &str) -> Flow {
+        self.run_lines(text, false)
+    }
+
+    /// Runs the text of a script, which `set -v` shows.
+    pub fn run_script(&mut self, text: &str) -> Flow {
+        self.run_lines(text, true)
+    }
+
+    /// Runs text that a shell has written, in which no alias is left.
+    pub fn run_parsed(&mut self, text: &str) -> Flow {
         match Parser::parse(text) {
             Ok(program) => self.run_program(&program),
             Err(error) => {
                 self.refuse(&error);
-                Flow::Next
+                self.give_up()
             }
+        }
+    }
+
+    fn run_lines(&mut self, text: &str, is_shown: bool) -> Flow {
+        let mut script = Script::new(text);
+        let mut is_first = true;
+        loop {
+            let shown = script.text_parsed().len();
+            match script.next_command(&self.aliases) {
+                Ok(Some(program)) => {
+                    if is_shown && self.options.has("verbose") {
+                        eprint!("{}", &script.text_parsed()[shown..]);
+                    }
+                    let flow = self.run_program(&program);
+                    if flow != Flow::Next {
+                        return flow;
+                    }
+                }
+                Ok(None) => {
+                    if is_first {
+                        self.status = 0;
+                    }
+                    return Flow::Next;
+                }
+                Err(error) => {
+                    self.refuse(&error);
+                    return self.give_up();
+                }
+            }
+            is_first = false;
         }
     }
 
@@ -138,20 +183,25 @@ impl Shell {
         self.status = 2;
     }
 
+    /// After an error that ends a script, but only one line at the prompt.
+    pub const fn give_up(&self) -> Flow {
+        if self.is_interactive {
+            Flow::Interrupted
+        } else {
+            Flow::Exit
+        }
+    }
+
     /// Writes a message of the shell to standard error.
     pub fn complain(&self, message: &str) {
         let name = posix::path::file_name(&self.script_name);
         eprintln!("{name}: {message}");
     }
 
-    /// Whether commands are nested so deeply that another might overflow the stack.
-    pub fn is_deep(&self) -> bool {
-        self.stack_start.saturating_sub(stack_address()) > NESTING_BYTES_MAX
-    }
-
     /// The value of a variable.
     pub fn value(&self, name: &str) -> Option<&str> {
-        self.variables.get(name).map(|variable| &*variable.value)
+        let variable = self.variables.get(name)?;
+        variable.value.as_deref()
     }
 
     /// Sets a variable; false if it may not change.
@@ -160,9 +210,13 @@ impl Shell {
         if variable.is_readonly {
             return false;
         }
-        value.clone_into(&mut variable.value);
+        variable.value = Some(value.into());
+        variable.is_exported |= self.options.has("allexport");
         if variable.is_exported {
             env::set_var(name, value);
+        }
+        if name == "OPTIND" {
+            self.scan = Scan::default();
         }
         true
     }
@@ -171,27 +225,38 @@ impl Shell {
     pub fn export(&mut self, name: &str) {
         let variable = self.variables.entry(name.into()).or_default();
         variable.is_exported = true;
-        env::set_var(name, &variable.value);
+        if let Some(value) = &variable.value {
+            env::set_var(name, value);
+        }
     }
 
     /// Removes a variable; false if it may not change.
     pub fn unset(&mut self, name: &str) -> bool {
-        if self
-            .variables
-            .get(name)
-            .is_some_and(|variable| variable.is_readonly)
-        {
+        let variable = self.variables.get(name);
+        if variable.is_some_and(|variable| variable.is_readonly) {
             return false;
         }
         self.variables.remove(name);
         env::remove_var(name);
         true
     }
-}
 
-/// About where the stack ends now.
-#[inline(never)]
-fn stack_address() -> usize {
-    let here = 0_u8;
-    (&raw const here).addr()
+    /// The variable as it is, to be given back by [`Self::uncover`].
+    pub fn hide(&self, name: &str) -> Hidden {
+        (name.into(), self.variables.get(name).cloned())
+    }
+
+    /// Gives variables back what they were before they were hidden.
+    pub fn uncover(&mut self, hidden: Vec<Hidden>) {
+        for (name, variable) in hidden.into_iter().rev() {
+            env::remove_var(&name);
+            self.variables.remove(&name);
+            if let Some(variable) = variable {
+                if let (true, Some(value)) = (variable.is_exported, &variable.value) {
+                    env::set_var(&name, value);
+                }
+                self.variables.insert(name, variable);
+            }
+        }
+    }
 }

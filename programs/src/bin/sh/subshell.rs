@@ -22,12 +22,18 @@ impl Shell {
         for (name, value) in env::vars() {
             command = command.env(&name, &value);
         }
-        let state = format!("{} {}", self.status, self.process_id);
+        let is_tested = u32::from(self.tested_depth > 0);
+        let background = self.jobs.last().unwrap_or(0);
+        let state = format!(
+            "{} {} {is_tested} {background}",
+            self.status, self.process_id
+        );
         command = command.args(["-P", &state]);
-        for (is_set, option) in [(self.exits_on_error, "-e"), (self.is_tracing, "-x")] {
-            if is_set {
-                command = command.arg(option);
-            }
+        for (letter, name) in self.options.names_in_force() {
+            command = match letter {
+                '-' => command.args(["-o", name]),
+                letter => command.arg(&format!("-{letter}")),
+            };
         }
         command = command.args(["-I", &self.definitions(), "-c", text]);
         command = command.arg(&self.script_name).args(&self.arguments);
@@ -44,8 +50,8 @@ impl Shell {
     fn definitions(&self) -> String {
         let mut text = String::new();
         for (name, variable) in &self.variables {
-            if !variable.is_exported {
-                text.push_str(&format!("{name}={}\n", quoted(&variable.value)));
+            if let (false, Some(value)) = (variable.is_exported, &variable.value) {
+                text.push_str(&format!("{name}={}\n", quoted(value)));
             }
             if variable.is_readonly {
                 text.push_str(&format!("readonly {name}\n"));
@@ -54,22 +60,29 @@ impl Shell {
         for command in self.functions.values() {
             text.push_str(&format!("{command}\n"));
         }
+        for (name, value) in &*self.aliases {
+            text.push_str(&format!("alias {name}={}\n", quoted(value)));
+        }
         text
     }
 }
 
 /// Takes over what options `-I` and `-P` carry: definitions, and the status and
-/// `$$` of the shell above.
+/// `$$` of the shell above, whether it tests this one's, and `$!`.
 pub fn inherit(shell: &mut Shell, definitions: &str, inherited: &str) {
     shell.run_text(definitions);
-    let mut numbers = inherited.split(' ');
-    let status = numbers.next().and_then(|text| text.parse().ok());
-    let process_id = numbers.next().and_then(|text| text.parse().ok());
-    shell.status = status.unwrap_or(0);
-    shell.process_id = process_id.unwrap_or(shell.process_id);
+    let mut numbers = inherited.split(' ').map(str::parse::<u32>);
+    let mut next = || numbers.next().and_then(Result::ok);
+    shell.status = next()
+        .and_then(|status| i32::try_from(status).ok())
+        .unwrap_or(0);
+    shell.process_id = next().unwrap_or(shell.process_id);
+    shell.tested_depth = next().unwrap_or(0);
+    shell.jobs.set_last(next().filter(|pid| *pid != 0));
+    shell.find_directory();
 }
 
 /// `text` in single quotes.
 pub fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
+    format!("'{}'", text.replace('\'', r#"'"'"'"#))
 }

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use interfaces::process::{Authority, Errno, Process};
+use interfaces::process::{Authority, Errno, Process, TerminalMode};
 use keeper::Store;
 
 use super::deaths::{LIMIT, first, immortal};
@@ -122,4 +122,33 @@ fn who_was_to_end_ends() {
     assert!(!lasting.host.is_killed(domain(other)));
     let cause = next.table().running(one).unwrap().kill_cause();
     assert_eq!(cause, cause::PROCESS_LIMIT);
+}
+
+#[test]
+fn what_is_pasted_behind_a_line_is_for_who_reads_next() {
+    let lasting = Lasting::new();
+    let (rv6, process) = lasting.life();
+    process
+        .set_terminal_mode(0, TerminalMode::Raw)
+        .unwrap()
+        .unwrap();
+    lasting.types(b"cat\rone\rtwo\rth");
+    for _ in 0..2 {
+        lasting.take(&rv6);
+    }
+    // Who edits a line gets that line only,
+    assert_eq!(read(&process).unwrap(), b"cat\r");
+    process
+        .set_terminal_mode(0, TerminalMode::Canonical)
+        .unwrap()
+        .unwrap();
+    // and a program gets lines, one by one.
+    assert_eq!(read(&process).unwrap(), b"one\n");
+    assert_eq!(read(&process).unwrap(), b"two\n");
+    // What was not read goes on as it was typed, unfinished lines included.
+    process
+        .set_terminal_mode(0, TerminalMode::Raw)
+        .unwrap()
+        .unwrap();
+    assert_eq!(read(&process).unwrap(), b"th");
 }
