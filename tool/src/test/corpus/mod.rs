@@ -1,7 +1,7 @@
 //! Scripts run by RedLeaf's shell and by the host's, and compared.
 //!
 //! `tests/shell` has the scripts ([`snippets`]), sorted by the sections of POSIX's
-//! Shell Command Language. Each is run by the host's dash ([`reference`]), and all of
+//! Shell Command Language. Each is run by the host's dash ([`mod@reference`]), and all of
 //! them in one boot by RedLeaf's `sh` ([`product`]). Output and status must be equal;
 //! of standard error only whether there is any. What may differ is a list with
 //! reasons, `allowed.toml`, in which everything is used.
