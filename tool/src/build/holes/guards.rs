@@ -54,6 +54,18 @@ pub fn find(mir: &str) -> Vec<Refusal> {
         .collect()
 }
 
+/// The refusal of a crate of which so many bodies cannot be looked at.
+pub fn unseen(bodies: usize) -> Option<Refusal> {
+    let reason = format!("{bodies} of its functions are not shown: shorten the names they have");
+    (bodies > 0).then(|| Refusal {
+        check: Check::Guards,
+        item: String::new(),
+        file: None,
+        line: 1,
+        reason,
+    })
+}
+
 /// Takes a body apart.
 fn parse(mir: &str) -> Body<'_> {
     let mut body = Body::new();

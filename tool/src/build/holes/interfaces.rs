@@ -15,7 +15,7 @@ const INTERFACE: [&str; 2] = ["exchange", "Interface"];
 /// Name of the first interface that is defined. Source that is no Rust defines none:
 /// [`super::shapes`] has refused it.
 pub fn defined(source: &str) -> Option<String> {
-    let file = syn::parse_file(source).ok()?;
+    let file = super::expansion::parse(source).ok()?;
     let mut walker = Walker(None);
     walker.visit_file(&file);
     walker.0

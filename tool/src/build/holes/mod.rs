@@ -22,6 +22,7 @@
 //! `tests/holes` keeps the known exploits ([`crate::check`]).
 
 mod casts;
+mod expansion;
 mod guards;
 mod interfaces;
 mod pass;
@@ -129,6 +130,7 @@ fn examine_and_expand(
     let mir = pass::mir(&compile)?;
     refusals.extend(casts::find(&mir.text));
     refusals.extend(mir.built.iter().flat_map(|body| guards::find(body)));
+    refusals.extend(guards::unseen(mir.unseen));
     let source = pass::expanded(&compile)?;
     refusals.extend(shapes::find(&source)?);
     for refusal in &mut refusals {
@@ -143,6 +145,7 @@ pub fn rules() -> u64 {
     let mut hasher = DefaultHasher::new();
     [
         include_str!("casts.rs"),
+        include_str!("expansion.rs"),
         include_str!("guards.rs"),
         include_str!("interfaces.rs"),
         include_str!("mod.rs"),

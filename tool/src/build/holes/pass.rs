@@ -161,6 +161,9 @@ pub struct Mir {
     pub text: String,
     /// Of each body, as it was first built.
     pub built: Vec<String>,
+    /// How many bodies are not among these: the compiler says nothing of a file that it
+    /// could not make.
+    pub unseen: usize,
 }
 
 /// The crate's MIR.
@@ -186,10 +189,68 @@ pub fn mir(compile: &Compile) -> Result<Mir, ExamineError> {
             built.push(String::from_utf8_lossy(&text).into_owned());
         }
     }
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let there = Bodies::shown(&text);
+    let mut seen = Bodies::default();
+    built.iter().for_each(|body| seen.add(&Bodies::shown(body)));
+    let unseen = there.beyond(&seen);
     Ok(Mir {
-        text: String::from_utf8_lossy(&text).into_owned(),
+        text,
         built,
+        unseen,
     })
+}
+
+/// How many bodies there are that were built from source: without constants that were
+/// taken out of others, and second versions of what runs at compile time too.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Bodies {
+    functions: usize,
+    /// Constants and statics with code: a number as such may have been built or not.
+    constants: usize,
+}
+
+impl Bodies {
+    /// Those that are shown in MIR.
+    fn shown(mir: &str) -> Self {
+        let mut bodies = Self::default();
+        let mut is_version = false;
+        for line in mir.lines() {
+            let is_head = line.starts_with(|first: char| !matches!(first, ' ' | '}' | '/'));
+            if line == "// MIR FOR CTFE" {
+                is_version = true;
+            } else if is_head && !is_allocation(line) {
+                // No type is written with a bracket behind a name.
+                let is_taken_out = line.starts_with("const ") && line.contains("::promoted[");
+                let is_counted = !is_taken_out && !is_version;
+                if line.starts_with("fn ") {
+                    bodies.functions += usize::from(is_counted);
+                } else if line.ends_with('{') {
+                    bodies.constants += usize::from(is_counted);
+                }
+                is_version = false;
+            }
+        }
+        bodies
+    }
+
+    fn add(&mut self, others: &Self) {
+        self.functions += others.functions;
+        self.constants += others.constants;
+    }
+
+    /// How many there are more than others of each kind.
+    fn beyond(&self, others: &Self) -> usize {
+        let functions = self.functions.saturating_sub(others.functions);
+        functions + self.constants.saturating_sub(others.constants)
+    }
+}
+
+/// Whether a line begins the contents of a constant, `alloc10 (size: …`.
+fn is_allocation(line: &str) -> bool {
+    let name = line.split(' ').next().unwrap_or(line);
+    let number = name.strip_prefix("alloc").unwrap_or("none");
+    !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// The crate's source with all macros expanded.
@@ -262,5 +323,35 @@ fn file(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ExamineE
         action,
         path,
         source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_are_counted() {
+        let mir = "// WARNING\nconst K: usize = {\n    bb0: {\n    }\n}\n\n\
+            const K::promoted[0]: u8 = {\n}\n\
+            const <impl at a.rs:3:1: 3:7>::m::promoted[1]: u8 = {\n}\n\
+            K::{constant#0}: usize = {\n}\n\
+            fn g(_1: u8) -> u8 {\n}\n\n// MIR FOR CTFE\nfn g(_1: u8) -> u8 {\n}\n\
+            const Z: u8 = const 9;\n\
+            alloc10 (size: 1, align: 1) {\n    01 | .\n}\n\
+            alloc::X::{constant#0}: usize = {\n}\n\
+            static S: u8 = {\n}\n";
+        let shown = Bodies::shown(mir);
+        assert_eq!(
+            shown,
+            Bodies {
+                functions: 1,
+                constants: 4
+            }
+        );
+        let mut others = Bodies::default();
+        assert_eq!(shown.beyond(&others), 5);
+        others.add(&shown);
+        assert_eq!(shown.beyond(&others), 0);
     }
 }

@@ -12,6 +12,8 @@
 //! - the header of an implementation names no associated type through `<… as …>`,
 //!   and a signature none of a type with a lifetime (100051, 152783);
 //! - no blanket implementation for `?Sized` types has an associated type (57893);
+//! - no trait bounds an associated type of another in place, as `Super<Type: Bound>`: of
+//!   a trait object that is believed and not checked (152607);
 //! - what an iterator, future or closure yields is not kept for as long as *it*
 //!   lives (84366, [`yields`]).
 //!
@@ -27,11 +29,17 @@ use syn::{
     WherePredicate,
 };
 
-use super::{Check, ExamineError, Refusal};
+use super::{Check, ExamineError, Refusal, expansion};
 use scope::Scopes;
 
 /// The traits of closures.
 const CLOSURE_TRAITS: [&str; 3] = ["Fn", "FnMut", "FnOnce"];
+
+/// Most bytes in the path of an item: the compiler makes a file for each function, named
+/// so, and no file if the name is too long for one ([`super::pass::mir`]).
+const MAX_PATH: usize = 160;
+/// Bytes of a part of a path that has no name of its own, such as `{closure#10}`.
+const NAMELESS: usize = 14;
 
 /// Traits that only the trusted macros' expansion binds a lifetime before.
 const TRUSTED_MODULE: [&str; 2] = ["exchange", "generated"];
@@ -41,9 +49,10 @@ const TRUSTED_MODULE: [&str; 2] = ["exchange", "generated"];
 /// # Errors
 /// [`ExamineError::Parse`] if it is not Rust.
 pub fn find(source: &str) -> Result<Vec<Refusal>, ExamineError> {
-    let file = syn::parse_file(source).map_err(|error| ExamineError::Parse(error.to_string()))?;
+    let file = expansion::parse(source)?;
     let mut walker = Walker {
         item: String::new(),
+        path: 0,
         scopes: Scopes::default(),
         hiding: yields::hiding_types(&file),
         refusals: Vec::new(),
@@ -56,6 +65,8 @@ pub fn find(source: &str) -> Result<Vec<Refusal>, ExamineError> {
 struct Walker {
     /// The item it is in.
     item: String,
+    /// Bytes in that one's path.
+    path: usize,
     /// Generic parameters in scope and what is written about them.
     scopes: Scopes,
     /// Types of the crate with what a parameter yields inside.
@@ -81,9 +92,33 @@ impl Walker {
         if let Some(reason) = yields::open_for_a_lifetime(&self.scopes) {
             self.refuse(reason);
         }
-        look(self);
+        self.below(name.len().max(NAMELESS), look);
         self.scopes.leave();
         self.item = outer;
+    }
+
+    /// Looks into what adds so many bytes to the path.
+    fn below(&mut self, bytes: usize, look: impl FnOnce(&mut Self)) {
+        self.path += bytes + 1;
+        if self.path > MAX_PATH {
+            self.refuse(format!(
+                "a path of more than {MAX_PATH} bytes, its names and what they lie in: shorten it"
+            ));
+        }
+        look(self);
+        self.path -= bytes + 1;
+    }
+
+    /// Bounds of a trait on associated types of others, in place.
+    fn check_implied<'a>(&mut self, bounds: impl Iterator<Item = &'a TypeParamBound>) {
+        let mut constraints = Constraints(false);
+        bounds.for_each(|bound| constraints.visit_type_param_bound(bound));
+        if constraints.0 {
+            self.refuse(
+                "a trait bounds an associated type of another in place, which is not checked \
+                 for trait objects: bound it in the other trait, or where it is used",
+            );
+        }
     }
 
     /// A binder before this trait, or before a function pointer.
@@ -241,6 +276,17 @@ impl<'ast> Visit<'ast> for Walker {
                 walker.refuse(yields::open("Self"));
             }
             walker.check_bounds(None, item.supertraits.iter());
+            walker.check_implied(item.supertraits.iter());
+            for predicate in item
+                .generics
+                .where_clause
+                .iter()
+                .flat_map(|clause| &clause.predicates)
+            {
+                if let WherePredicate::Type(predicate) = predicate {
+                    walker.check_implied(predicate.bounds.iter());
+                }
+            }
             visit::visit_item_trait(walker, item);
         });
     }
@@ -273,6 +319,7 @@ impl<'ast> Visit<'ast> for Walker {
 
     fn visit_trait_item_type(&mut self, item: &'ast syn::TraitItemType) {
         self.inside(&item.ident.to_string(), &item.generics, |walker| {
+            walker.check_implied(item.bounds.iter());
             visit::visit_trait_item_type(walker, item);
         });
     }
@@ -302,7 +349,47 @@ impl<'ast> Visit<'ast> for Walker {
 
     fn visit_expr_closure(&mut self, closure: &'ast syn::ExprClosure) {
         self.check_binder(closure.lifetimes.as_ref(), None);
-        visit::visit_expr_closure(self, closure);
+        self.below(NAMELESS, |walker| {
+            visit::visit_expr_closure(walker, closure)
+        });
+    }
+
+    fn visit_item_mod(&mut self, module: &'ast syn::ItemMod) {
+        let bytes = module.ident.to_string().len();
+        self.below(bytes, |walker| visit::visit_item_mod(walker, module));
+    }
+
+    fn visit_item_const(&mut self, item: &'ast syn::ItemConst) {
+        let bytes = item.ident.to_string().len().max(NAMELESS);
+        self.below(bytes, |walker| visit::visit_item_const(walker, item));
+    }
+
+    fn visit_item_static(&mut self, item: &'ast syn::ItemStatic) {
+        let bytes = item.ident.to_string().len();
+        self.below(bytes, |walker| visit::visit_item_static(walker, item));
+    }
+
+    fn visit_impl_item_const(&mut self, item: &'ast syn::ImplItemConst) {
+        let bytes = item.ident.to_string().len();
+        self.below(bytes, |walker| visit::visit_impl_item_const(walker, item));
+    }
+
+    fn visit_trait_item_const(&mut self, item: &'ast syn::TraitItemConst) {
+        let bytes = item.ident.to_string().len();
+        self.below(bytes, |walker| visit::visit_trait_item_const(walker, item));
+    }
+
+    fn visit_variant(&mut self, variant: &'ast syn::Variant) {
+        let bytes = variant.ident.to_string().len();
+        self.below(bytes, |walker| visit::visit_variant(walker, variant));
+    }
+
+    fn visit_expr_async(&mut self, block: &'ast syn::ExprAsync) {
+        self.below(NAMELESS, |walker| visit::visit_expr_async(walker, block));
+    }
+
+    fn visit_expr_const(&mut self, block: &'ast syn::ExprConst) {
+        self.below(NAMELESS, |walker| visit::visit_expr_const(walker, block));
     }
 
     fn visit_generic_param(&mut self, parameter: &'ast GenericParam) {
@@ -383,6 +470,15 @@ impl<'ast> Visit<'ast> for Lifetimes {
         if lifetime.ident != "_" {
             self.0.push(lifetime.ident.to_string());
         }
+    }
+}
+
+/// Looks for bounds on associated types, `Trait<Type: Bound>`.
+struct Constraints(bool);
+
+impl<'ast> Visit<'ast> for Constraints {
+    fn visit_constraint(&mut self, _: &'ast syn::Constraint) {
+        self.0 = true;
     }
 }
 

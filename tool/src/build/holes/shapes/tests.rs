@@ -179,3 +179,73 @@ fn no_type_parameter_is_named_like_a_primitive_type() {
 fn what_is_no_rust_is_no_answer() {
     assert!(matches!(find("fn f( {"), Err(ExamineError::Parse(_))));
 }
+
+#[test]
+fn a_trait_bounds_no_associated_type_in_place() {
+    let reason = "bounds an associated type of another in place";
+    is_refused("trait S: Iterator<Item: Copy> {}", reason);
+    is_refused("trait S where Self: Iterator<Item: Copy> {}", reason);
+    is_refused("trait S<T>: Other<T, Type: 'static> {}", reason);
+    is_refused(
+        "trait S: Other<Type = Vec<Box<dyn Iterator<Item: Copy>>>> {}",
+        reason,
+    );
+    is_refused("trait S: Other<Type: Iterator<Item: Copy>> {}", reason);
+    is_refused("trait S { type A: Iterator<Item: Copy>; }", reason);
+    is_refused("fn f() { trait S: Iterator<Item: Copy> {} }", reason);
+    is_allowed("trait S: Iterator<Item = u8> {}");
+    is_allowed("trait S { type A: Copy; }");
+    is_allowed("trait S { fn f<I: Iterator<Item: Copy>>(items: I); }");
+    is_allowed("fn f<I: Iterator<Item: Copy>>(items: I) {}");
+}
+
+#[test]
+fn paths_are_short_enough_for_a_file() {
+    let long = "x".repeat(MAX_PATH);
+    let half = "x".repeat(MAX_PATH / 2);
+    let reason = "a path of more than";
+    is_refused(&format!("fn {long}() {{}}"), reason);
+    is_refused(
+        &format!("mod {half} {{ mod {half} {{ fn f() {{}} }} }}"),
+        reason,
+    );
+    is_refused(&format!("fn {half}() {{ fn {half}() {{}} }}"), reason);
+    is_refused(&format!("const {long}: u8 = 0;"), reason);
+    is_refused(&format!("impl T {{ fn {long}(&self) {{}} }}"), reason);
+    is_refused(&format!("trait T {{ fn {long}(&self) {{}} }}"), reason);
+    is_refused(
+        &format!("fn {half}() {{ {} }}", "|| ".repeat(8) + "0"),
+        reason,
+    );
+    is_allowed(&format!(
+        "fn {half}() {{}} mod a {{ fn {half}() {{ || 0; }} }}"
+    ));
+}
+
+/// What is refused is refused as well where it stands in an argument of a macro that
+/// the compiler leaves as a call.
+#[test]
+fn nothing_hides_in_a_macro() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/holes");
+    let mut tried = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        let Some(head) = text.lines().find(|line| line.starts_with("//! Reason: ")) else {
+            continue;
+        };
+        let reason = head.trim_start_matches("//! Reason: ");
+        let items = text.lines().filter(|line| !line.starts_with("//!"));
+        let items = items.collect::<Vec<_>>().join("\n");
+        let items = items.replace("println!", "format_args!");
+        let hidden = format!("fn f() {{ print(format_args!(\"{{}}\", {{ {items}; 0 }})); }}");
+        // Other macros are not expanded here.
+        if text.contains("Refused by: shapes\n")
+            && let Ok(refusals) = find(&hidden)
+        {
+            tried += 1;
+            let is_refused = refusals.iter().any(|one| one.reason.contains(reason));
+            assert!(is_refused, "{hidden}");
+        }
+    }
+    assert!(tried >= 20, "{tried}");
+}

@@ -1,0 +1,20 @@
+//! The supertrait is one of the standard library.
+//!
+//! Issue: 152607
+//! Gives: any value is copied
+//! Seen: prints that both texts are at one address
+//! Refused by: shapes
+//! Reason: bounds an associated type of another in place
+
+trait Sub: Iterator<Item: Copy> {}
+
+fn copy<A, T: Sub<Item = A> + ?Sized>(value: &A) -> A {
+    *value
+}
+
+fn main() {
+    let text = String::from("text");
+    let copy = copy::<String, dyn Sub<Item = String>>(&text);
+    println!("{} {}", text.as_ptr() == copy.as_ptr(), copy.len());
+    std::mem::forget(copy);
+}

@@ -1,0 +1,24 @@
+//! The trait has a parameter.
+//!
+//! Issue: 152607
+//! Gives: any value is copied
+//! Seen: prints that both texts are at one address
+//! Refused by: shapes
+//! Reason: bounds an associated type of another in place
+
+trait Super {
+    type Type;
+}
+
+trait Sub<B>: Super<Type: Copy> {}
+
+fn copy<A, T: Sub<u8, Type = A> + ?Sized>(value: &A) -> A {
+    *value
+}
+
+fn main() {
+    let text = String::from("text");
+    let copy = copy::<String, dyn Sub<u8, Type = String>>(&text);
+    println!("{} {}", text.as_ptr() == copy.as_ptr(), copy.len());
+    std::mem::forget(copy);
+}
