@@ -1,10 +1,13 @@
 //! Time: the TSC as clock, the local APIC as timer.
 //!
 //! Frequencies come from CPUID where it states them, else from a comparison
-//! with a clock that is known, repeated until two measurements agree.
+//! with clocks that are known ([`measure`]), repeated until they agree.
+
+mod measure;
 
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use self::measure::{Counter, Reading};
 use crate::acpi::Power;
 use crate::cpu::{self, Features, MAX_CPUS};
 use crate::{apic, descriptors, port, report};
@@ -13,20 +16,25 @@ use crate::{apic, descriptors, port, report};
 const SECOND: u64 = 1_000_000_000;
 /// TSC frequencies that are believed.
 const PLAUSIBLE_HZ: core::ops::Range<u64> = 100_000_000..20_000_000_000;
-/// Length of one measurement.
-const SAMPLE_NS: u64 = 4_000_000;
-/// Measurements at most.
-const MAX_SAMPLES: usize = 12;
+/// Measurements are known to one in so many; the next where the machine stalls too often
+/// for that. The interval timer, which is slow to read and soon round, comes to less.
+const PRECISIONS: [u64; 3] = [3000, 1000, 100];
+const PIT_PRECISIONS: [u64; 2] = [1000, 100];
+/// Measurements at most until two tell the same.
+const MAX_SAMPLES: usize = 5;
+/// Two clocks that differ by less than one in so many tell the same.
+const SAME_CLOCK: u64 = 50;
+/// How often they are asked at most.
+const MAX_CHECKS: usize = 3;
 /// PM timer frequency (ACPI 6.5, section 4.8.3.3).
 const PM_TIMER_HZ: u64 = 3_579_545;
 /// Interval timer frequency (Intel 82C54).
 const PIT_HZ: u64 = 1_193_182;
-/// Its ports.
+/// A tick of a one-shot timer that could not be measured: a slow one's.
+const UNKNOWN_TIMER_NS: u64 = 160;
+/// The interval timer's ports.
 const PIT_CHANNEL: u16 = 0x40;
 const PIT_COMMAND: u16 = 0x43;
-/// Looks at a counter before it counts as standing still: on hardware each takes
-/// a microsecond, in an emulator a fraction of it.
-const MAX_POLLS: usize = 200_000;
 
 static BASE: AtomicU64 = AtomicU64::new(0);
 static TSC_RATIO: Ratio = Ratio::new();
@@ -149,14 +157,22 @@ fn program(deadline_ns: u64) {
 
 /// Counts the one-shot timer's ticks against the TSC.
 fn measure_one_shot_timer() {
-    apic::start_one_shot(u32::MAX);
-    let (start, first) = (now_ns(), apic::one_shot_left());
-    while now_ns() - start < SAMPLE_NS / 4 {
-        core::hint::spin_loop();
-    }
-    let (end, last) = (now_ns(), apic::one_shot_left());
+    let counter = Counter {
+        mask: u32::MAX,
+        // It stops at its end.
+        longest_pause: u64::MAX,
+    };
+    let read = || read_beside_tsc(|| u32::MAX - apic::one_shot_left());
+    let rate = PRECISIONS.into_iter().find_map(|precision| {
+        apic::start_one_shot(u32::MAX);
+        measure::compare(read, counter, precision)
+    });
     apic::start_one_shot(0);
-    TIMER_RATIO.set(u64::from(first - last).max(1), end - start);
+    match rate {
+        Some(rate) => TIMER_RATIO.set(rate.ticks, TSC_RATIO.to_ns(rate.tsc)),
+        // Whatever fires too early is set again (`on_timer`).
+        None => TIMER_RATIO.set(1, UNKNOWN_TIMER_NS),
+    }
 }
 
 /// The TSC's frequency, and who says so.
@@ -164,18 +180,48 @@ fn frequency(power: &Power) -> (u64, &'static str) {
     if let Some(stated) = stated_frequency() {
         return stated;
     }
-    let pm_timer = power.timer.and_then(|(port, is_32_bit)| {
+    let pm_timer = || {
+        let (port, is_32_bit) = power.timer?;
         let mask = if is_32_bit { u32::MAX } else { 0xff_ffff };
         // SAFETY: the FADT names the port; reading it has no effect.
         let read = || unsafe { port::read_u32(port) };
-        measure(|| sample(read, PM_TIMER_HZ, mask)).map(|hz| (hz, "PM timer"))
-    });
-    let pit = || {
-        start_pit();
-        measure(|| sample(read_pit, PIT_HZ, 0xffff)).map(|hz| (hz, "interval timer"))
+        measure_by(read, PM_TIMER_HZ, mask, &PRECISIONS)
     };
-    let unknown = (1_000_000_000, "guess: no clock to compare with");
-    pm_timer.or_else(pit).unwrap_or(unknown)
+    let interval_timer = || {
+        start_pit();
+        measure_by(read_pit, PIT_HZ, 0xffff, &PIT_PRECISIONS)
+    };
+    let (hz, other) = cross_check(pm_timer, interval_timer);
+    match (hz, other) {
+        (Some(hz), other) => {
+            if let Some(other) = other.filter(|other| !is_close(hz, *other, SAME_CLOCK)) {
+                report!("clock: TSC at {hz} Hz by PM timer, but {other} Hz by interval timer");
+            }
+            (hz, "PM timer")
+        }
+        (None, Some(hz)) => (hz, "interval timer"),
+        (None, None) => (1_000_000_000, "guess: no clock to compare with"),
+    }
+}
+
+/// Measures by both clocks until they tell the same, a few times at most.
+fn cross_check(
+    first: impl Fn() -> Option<u64>,
+    second: impl Fn() -> Option<u64>,
+) -> (Option<u64>, Option<u64>) {
+    let mut found = (None, None);
+    for _ in 0..MAX_CHECKS {
+        found = (first(), second());
+        match found {
+            (Some(one), Some(other)) if !is_close(one, other, SAME_CLOCK) => (),
+            _ => break,
+        }
+    }
+    found
+}
+
+fn is_close(one: u64, other: u64, precision: u64) -> bool {
+    one.abs_diff(other) <= one / precision
 }
 
 /// CPUID leaves 0x15 and 0x16 (SDM volume 2A) and the hypervisors' 0x40000010.
@@ -210,47 +256,52 @@ fn stated_frequency() -> Option<(u64, &'static str)> {
         .find(|(hz, _)| PLAUSIBLE_HZ.contains(hz))
 }
 
-/// Repeats a measurement until two agree to one in a thousand, or takes the
-/// median of the plausible ones.
-fn measure(sample: impl Fn() -> Option<u64>) -> Option<u64> {
+/// The TSC's frequency by a counter of known frequency, as precisely as it can be had
+/// where the machine stalls. `None` if the counter stands still.
+fn measure_by(
+    read_counter: impl Fn() -> u32,
+    counter_hz: u64,
+    mask: u32,
+    precisions: &[u64],
+) -> Option<u64> {
+    let counter = Counter {
+        mask,
+        longest_pause: longest_pause(counter_hz, mask),
+    };
+    precisions.iter().find_map(|&precision| {
+        let sample = || {
+            let rate = measure::compare(|| read_beside_tsc(&read_counter), counter, precision)?;
+            Some(rate.tsc * counter_hz / rate.ticks)
+        };
+        agree(sample, precision)
+    })
+}
+
+fn read_beside_tsc(read_counter: impl Fn() -> u32) -> Reading {
+    let before = cpu::time_stamp();
+    let ticks = read_counter();
+    Reading {
+        before,
+        ticks,
+        after: cpu::time_stamp(),
+    }
+}
+
+/// Ticks of the slowest TSC in which a counter goes half round.
+const fn longest_pause(counter_hz: u64, mask: u32) -> u64 {
+    PLAUSIBLE_HZ.start / counter_hz * (mask / 2) as u64
+}
+
+/// Repeats a measurement until two tell the same.
+fn agree(sample: impl Fn() -> Option<u64>, precision: u64) -> Option<u64> {
     let mut samples = [0; MAX_SAMPLES];
-    let mut count = 0;
-    for _ in 0..MAX_SAMPLES {
-        // No answer at all: that clock is not there.
-        let hz = sample()?;
-        if !PLAUSIBLE_HZ.contains(&hz) {
-            continue;
-        }
-        if let Some(&other) = samples[..count]
-            .iter()
-            .find(|other| hz.abs_diff(**other) < hz / 1000)
-        {
+    for count in 0..MAX_SAMPLES {
+        let hz = sample().filter(|hz| PLAUSIBLE_HZ.contains(hz))?;
+        let mut earlier = samples[..count].iter();
+        if let Some(&other) = earlier.find(|other| is_close(hz, **other, precision / 2)) {
             return Some(hz.midpoint(other));
         }
         samples[count] = hz;
-        count += 1;
-    }
-    samples[..count].sort_unstable();
-    (count > 0).then(|| samples[count / 2])
-}
-
-/// The TSC's frequency against a counter of known frequency that counts up.
-/// `None` if that stands still.
-fn sample(read_counter: impl Fn() -> u32, counter_hz: u64, mask: u32) -> Option<u64> {
-    // The TSC in the middle of the (slow) read of the counter.
-    let read = || {
-        let before = cpu::time_stamp();
-        let ticks = read_counter();
-        (before.midpoint(cpu::time_stamp()), ticks)
-    };
-    let (tsc_start, start) = read();
-    let wanted = counter_hz * SAMPLE_NS / SECOND;
-    for _ in 0..MAX_POLLS {
-        let (tsc, ticks) = read();
-        let passed = u64::from(ticks.wrapping_sub(start) & mask);
-        if passed >= wanted {
-            return Some(tsc.wrapping_sub(tsc_start) * counter_hz / passed);
-        }
     }
     None
 }
@@ -295,16 +346,40 @@ mod tests {
     fn measurements_must_agree() {
         let replay = |values: &'static [u64]| {
             let next = std::cell::Cell::new(0);
-            measure(|| {
-                next.set(next.get() + 1);
-                values.get(next.get() - 1).copied()
-            })
+            agree(
+                || {
+                    next.set(next.get() + 1);
+                    values.get(next.get() - 1).copied()
+                },
+                1000,
+            )
         };
-        assert_eq!(
-            replay(&[3_000_000_000, 9, 2_500_000_000, 3_000_100_000]),
-            Some(3_000_050_000)
-        );
+        let close = [3_000_000_000, 2_500_000_000, 3_000_100_000];
+        assert_eq!(replay(Box::leak(Box::new(close))), Some(3_000_050_000));
         assert_eq!(replay(&[]), None);
         assert_eq!(replay(&[5; MAX_SAMPLES]), None);
+        assert_eq!(replay(&[3_000_000_000, 2_500_000_000, 2_000_000_000]), None);
+    }
+
+    #[test]
+    fn clocks_are_asked_until_they_tell_the_same() {
+        let check = |firsts: &[Option<u64>], seconds: &[Option<u64>]| {
+            let (asked, answered) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
+            let first = || {
+                asked.set(asked.get() + 1);
+                firsts[asked.get() - 1]
+            };
+            let second = || {
+                answered.set(answered.get() + 1);
+                seconds[answered.get() - 1]
+            };
+            (cross_check(first, second), asked.get())
+        };
+        let (right, wrong) = (Some(2_600_000_000), Some(1_900_000_000));
+        assert_eq!(check(&[right], &[right]), ((right, right), 1));
+        assert_eq!(check(&[wrong, right], &[right; 2]), ((right, right), 2));
+        assert_eq!(check(&[right; 3], &[wrong; 3]), ((right, wrong), 3));
+        assert_eq!(check(&[None], &[right]), ((None, right), 1));
+        assert_eq!(check(&[right], &[None]), ((right, None), 1));
     }
 }
