@@ -275,22 +275,30 @@ pub fn kernel_text() -> u64 {
 pub fn page_table(end: u64) -> Option<u64> {
     const LARGE: u64 = 1 << 7 | 1;
     const SHIFT: u32 = 21;
-    // RAM that is certainly no table's neighbour to a device's registers.
-    let pages = (1 << 20..end).step_by(!PAGE_MASK as usize + 1);
     let maps_itself = |page: u64, index: u64| {
         let entry = word(page + 8 * index);
         entry & LARGE == LARGE && entry & !(1 << 63) & PAGE_MASK == index << SHIFT
     };
-    pages
-        .into_iter()
-        .find(|page| (64..96).all(|index| maps_itself(*page, index)))
+    // The kernel's own, the first one, lies in its image.
+    let mut pages = (1 << 20..end).step_by(!PAGE_MASK as usize + 1);
+    pages.find(|page| (64..96).all(|index| maps_itself(*page, index)))
 }
 
 /// Where two words lie one after the other, below `end`.
 #[must_use]
 pub fn find(first: u64, second: u64, end: u64) -> Option<u64> {
-    let mut addresses = (1 << 20..end).step_by(8);
-    addresses.find(|at| word(*at) == first && word(*at + 8) == second)
+    ram(end).find(|at| word(*at) == first && word(*at + 8) == second)
+}
+
+/// The words of RAM below `end`, certainly no device's registers. The place where the
+/// kernel lies comes last, and from its end: within it, below the first stack, is a page
+/// that is not mapped.
+fn ram(end: u64) -> impl Iterator<Item = u64> {
+    const WORD: usize = 8;
+    let words = (0..(1 << 20) / WORD).rev();
+    let kernel = words.map(|index| (2 << 20) + (index * WORD) as u64);
+    let below = (1 << 20..2 << 20).step_by(WORD);
+    (3 << 20..end).step_by(WORD).chain(below).chain(kernel)
 }
 
 /// A configuration register of a PCI function of QEMU's machine q35.

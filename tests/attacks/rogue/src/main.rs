@@ -45,7 +45,7 @@ const COPY: Duration = Duration::from_millis(300);
 /// Time in which all rogues are done.
 const TRIAL: Duration = Duration::from_millis(3000);
 /// Memory of the machine below this is looked through for page tables.
-const RAM_END: u64 = 256 << 20;
+const RAM_END: u64 = 510 << 20;
 /// Bytes of a buffer whose frames are freed with it.
 const LARGE_BUFFER: usize = 256 << 10;
 /// The witness's heap holds this, in each word altered by the word's number.
