@@ -42,7 +42,9 @@ pub use dma::DmaRegion;
 pub use interrupt::{Interrupt, InterruptLine};
 pub use mmio::{Mmio, Registers};
 pub use pci::PciFunction;
-pub use transfer::{Direction, FromDevice, InFlight, Lent, PageRun, ToDevice, Towards, pages_of};
+pub use transfer::{
+    Direction, FromDevice, InFlight, Lent, Loan, PageRun, ToDevice, Towards, pages_of,
+};
 
 /// What driver logic asks of the machine besides its device's registers.
 pub trait Platform {
@@ -63,14 +65,14 @@ pub trait Platform {
 
     /// A device is about to use these bytes; an IOMMU lets it from now on, if they lie
     /// in a heap.
-    fn open(&self, start: *const u8, bytes: usize, direction: Direction) {
-        let _ = (start, bytes, direction);
+    fn open(&self, loan: &Loan) {
+        let _ = loan;
     }
 
     /// The device is done with these bytes. It may still reach them, until they are
     /// freed.
-    fn close(&self, start: *const u8, bytes: usize, direction: Direction) {
-        let _ = (start, bytes, direction);
+    fn close(&self, loan: &Loan) {
+        let _ = loan;
     }
 
     /// Monotonic nanoseconds.
@@ -105,13 +107,13 @@ impl<P: Platform + ?Sized> Platform for Arc<P> {
     }
 
     #[inline]
-    fn open(&self, start: *const u8, bytes: usize, direction: Direction) {
-        (**self).open(start, bytes, direction);
+    fn open(&self, loan: &Loan) {
+        (**self).open(loan);
     }
 
     #[inline]
-    fn close(&self, start: *const u8, bytes: usize, direction: Direction) {
-        (**self).close(start, bytes, direction);
+    fn close(&self, loan: &Loan) {
+        (**self).close(loan);
     }
 
     fn now_ns(&self) -> u64 {

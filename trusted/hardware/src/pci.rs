@@ -11,7 +11,7 @@ use exchange::thread::services;
 use runtime::StartError;
 use runtime::entry::FromGrant;
 
-use crate::{Direction, DmaRegion, Interrupt, Mmio, Platform};
+use crate::{Direction, DmaRegion, Interrupt, Loan, Mmio, Platform};
 
 /// A PCI function that this domain, and no other, drives.
 ///
@@ -164,15 +164,16 @@ impl Platform for PciFunction {
     }
 
     #[inline]
-    fn open(&self, start: *const u8, bytes: usize, direction: Direction) {
+    fn open(&self, loan: &Loan) {
         if !self.is_guarded {
             return;
         }
-        // SAFETY: holding a function is the right to lend memory to it.
+        // SAFETY: holding a function is the right to lend memory to it, and a loan is of
+        // bytes that somebody gave away for it.
         let services = unsafe { services() };
-        let is_written = direction == Direction::FromDevice;
+        let is_written = loan.direction() == Direction::FromDevice;
         // What cannot be lent has no physical address, and so is not used.
-        let _ = (services.dma_open)(start, bytes, is_written.into());
+        let _ = (services.dma_open)(loan.start(), loan.bytes(), is_written.into());
     }
 
     fn now_ns(&self) -> u64 {

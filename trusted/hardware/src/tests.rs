@@ -9,7 +9,7 @@ use exchange::RRefSlice;
 
 use crate::host::HostMemory;
 use crate::{
-    Direction, DmaRegion, FromDevice, InFlight, Lent, Mmio, Platform, Registers, ToDevice, pages_of,
+    DmaRegion, FromDevice, InFlight, Lent, Loan, Mmio, Platform, Registers, ToDevice, pages_of,
 };
 
 struct Machine(HostMemory);
@@ -23,12 +23,12 @@ impl Platform for Machine {
         self.0.physical_address(byte)
     }
 
-    fn open(&self, start: *const u8, bytes: usize, direction: Direction) {
-        self.0.open(start, bytes, direction);
+    fn open(&self, loan: &Loan) {
+        self.0.open(loan.start(), loan.bytes(), loan.direction());
     }
 
-    fn close(&self, start: *const u8, bytes: usize, direction: Direction) {
-        self.0.close(start, bytes, direction);
+    fn close(&self, loan: &Loan) {
+        self.0.close(loan.start(), loan.bytes(), loan.direction());
     }
 
     fn now_ns(&self) -> u64 {

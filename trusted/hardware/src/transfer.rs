@@ -46,6 +46,52 @@ mod sealed {
     impl Sealed for super::FromDevice {}
 }
 
+/// What a platform is to let a device use. Made here only, for bytes that somebody has
+/// and gives away meanwhile, so that a driver cannot name others to a platform.
+pub struct Loan {
+    start: *const u8,
+    bytes: usize,
+    direction: Direction,
+}
+
+impl fmt::Debug for Loan {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "Loan({} bytes, {:?})",
+            self.bytes, self.direction
+        )
+    }
+}
+
+impl Loan {
+    pub(crate) const fn new(start: *const u8, bytes: usize, direction: Direction) -> Self {
+        Self {
+            start,
+            bytes,
+            direction,
+        }
+    }
+
+    /// First byte.
+    #[must_use]
+    pub const fn start(&self) -> *const u8 {
+        self.start
+    }
+
+    /// Number of bytes.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Which way data moves.
+    #[must_use]
+    pub const fn direction(&self) -> Direction {
+        self.direction
+    }
+}
+
 /// Bytes lent to a device until [`Lent::finish`], within one call.
 ///
 /// The borrow keeps everybody else away. A driver that returns to its caller
@@ -78,7 +124,7 @@ impl<'a> Lent<'a, ToDevice> {
 
 impl<D: Towards> Lent<'_, D> {
     fn open(platform: &impl Platform, start: *mut u8, bytes: usize) -> Self {
-        platform.open(start, bytes, D::DIRECTION);
+        platform.open(&Loan::new(start, bytes, D::DIRECTION));
         device_may_see(start);
         Self {
             start,
@@ -102,7 +148,7 @@ impl<D: Towards> Lent<'_, D> {
     /// Ends the loan: the device is done with the buffer.
     pub fn finish(self, platform: &impl Platform) {
         device_may_see(self.start);
-        platform.close(self.start, self.bytes, D::DIRECTION);
+        platform.close(&Loan::new(self.start, self.bytes, D::DIRECTION));
     }
 }
 
@@ -132,7 +178,7 @@ impl<D: Towards> InFlight<D> {
     /// Gives a buffer to the device.
     #[must_use]
     pub fn begin(platform: &impl Platform, mut buffer: RRefSlice<u8>) -> Self {
-        platform.open(buffer.as_ptr(), buffer.len(), D::DIRECTION);
+        platform.open(&Loan::new(buffer.as_ptr(), buffer.len(), D::DIRECTION));
         device_may_see(buffer.as_mut_ptr());
         Self {
             buffer: ManuallyDrop::new(buffer),
@@ -156,7 +202,11 @@ impl<D: Towards> InFlight<D> {
     #[must_use]
     pub fn finish(mut self, platform: &impl Platform) -> RRefSlice<u8> {
         device_may_see(self.buffer.as_mut_ptr());
-        platform.close(self.buffer.as_ptr(), self.buffer.len(), D::DIRECTION);
+        platform.close(&Loan::new(
+            self.buffer.as_ptr(),
+            self.buffer.len(),
+            D::DIRECTION,
+        ));
         ManuallyDrop::into_inner(self.buffer)
     }
 }

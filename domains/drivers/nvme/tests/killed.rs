@@ -59,7 +59,8 @@ fn late_writes(stop: impl FnOnce(&Model)) -> usize {
         model.sleep_until(1_000_000_000);
         for buffer in &buffers {
             // The model's books are the driver's, who is dead.
-            model.close(buffer.as_ptr(), BYTES, Direction::FromDevice);
+            let memory = &model.device().memory;
+            memory.close(buffer.as_ptr(), BYTES, Direction::FromDevice);
         }
         if model.device().resets != 0 {
             model.assert_clean();

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use hardware::host::HostMemory;
-use hardware::{Direction, DmaRegion, InterruptLine, Platform, Registers, ServiceError};
+use hardware::{DmaRegion, InterruptLine, Loan, Platform, Registers, ServiceError};
 use nvme::driver::Driver;
 use nvme::error::StartFailure;
 use nvme::registers as reg;
@@ -325,12 +325,16 @@ impl Platform for Model {
         self.device().memory.physical_address(byte)
     }
 
-    fn open(&self, start: *const u8, bytes: usize, direction: Direction) {
-        self.device().memory.open(start, bytes, direction);
+    fn open(&self, loan: &Loan) {
+        self.device()
+            .memory
+            .open(loan.start(), loan.bytes(), loan.direction());
     }
 
-    fn close(&self, start: *const u8, bytes: usize, direction: Direction) {
-        self.device().memory.close(start, bytes, direction);
+    fn close(&self, loan: &Loan) {
+        self.device()
+            .memory
+            .close(loan.start(), loan.bytes(), loan.direction());
     }
 
     fn now_ns(&self) -> u64 {
