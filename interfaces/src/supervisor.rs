@@ -245,7 +245,7 @@ pub struct UpgradeReport {
 pub trait Supervisor {
     /// Whether the caller may administer the system: `NotAllowed`.
     fn authorize(&self) -> RpcResult<Result<(), SupervisorError>>;
-    /// The supervisor, for who observes only.
+    /// The supervisor, for who observes only: `NotAllowed` to those, who have it.
     fn observer(&self) -> RpcResult<Result<Proxy<dyn Supervisor>, SupervisorError>>;
     /// Fills `list`; how many domains there are.
     fn domains(&self, list: &mut [DomainStatus]) -> RpcResult<u64>;

@@ -1,6 +1,6 @@
 //! From the machine's first call to the supervisor.
 
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use abi::grant::{Grant, GrantKind};
 use abi::limits::Limits;
@@ -22,6 +22,9 @@ const SUPERVISOR: &str = "images/init";
 /// How long a CPU that was started may take to run threads. One that runs under a
 /// hypervisor may not run at all for a while, and it is not done without.
 const CPU_START_NS: u64 = 10_000_000_000;
+
+/// Whether the supervisor has started.
+static IS_SUPERVISED: AtomicBool = AtomicBool::new(false);
 
 /// First byte of the kernel's code, and the one after the last.
 static KERNEL_TEXT: [AtomicUsize; 2] = [const { AtomicUsize::new(0) }; 2];
@@ -254,7 +257,16 @@ extern "sysv64" fn start_supervisor(_: *mut ()) {
             "the supervisor {name} ended: {error:?} {text}"
         ));
     }
+    IS_SUPERVISED.store(true, Ordering::Release);
     death::tidy()
+}
+
+/// Ends the system with its supervisor, once that had started: nobody would start again
+/// what dies from then on.
+pub(crate) fn end_with(supervisor: &crate::domain::Domain, cause: abi::death::DeathCause) {
+    if IS_SUPERVISED.load(Ordering::Acquire) && domain::is_supervisor(supervisor) {
+        panic::give_up(format_args!("the supervisor died: {}", cause.name()));
+    }
 }
 
 /// Ends the kernel as the options `selftest=panic` and `selftest=exception` want

@@ -450,6 +450,7 @@ fn reclaim(domain: &'static Domain) {
         (cause, record, body.name)
     });
     limits::finish_log(domain);
+    crate::boot::end_with(domain, cause);
     end_children(id, cause);
     device::release(id);
     crate::start::close_images_of(id);

@@ -64,7 +64,13 @@ pub fn fatal(message: Arguments<'_>) -> ! {
 /// Says in one line why the system is not started and powers off. Not the kernel
 /// is at fault but what it was given, so there is nothing to trace.
 pub fn refuse(message: Arguments<'_>) -> ! {
-    log::error!("cannot start: {message}");
+    give_up(format_args!("cannot start: {message}"))
+}
+
+/// Says in one line why the system does not go on and powers off, where not the kernel
+/// is at fault.
+pub fn give_up(message: Arguments<'_>) -> ! {
+    log::error!("{message}");
     log::info!("redleaf: exit status {FAILED_STATUS}");
     crate::log::flush();
     machine::get().power_off(FAILED_STATUS)

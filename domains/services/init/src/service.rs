@@ -41,6 +41,9 @@ pub struct Service {
     /// Held by whoever has a list of all there is, which may be long: many callers
     /// at once would take all of the supervisor's memory.
     listing: Mutex<()>,
+    /// What observers get, made for the first: one for all, since what is exported
+    /// counts as the supervisor's, however many ask.
+    observer: Mutex<Option<Proxy<dyn Supervisor>>>,
 }
 
 impl Service {
@@ -55,7 +58,23 @@ impl Service {
             system,
             tracing: Tracing::new(),
             listing: Mutex::new(()),
+            observer: Mutex::new(None),
         }
+    }
+
+    /// A proxy of the object for observers; it counts as that of who gets it.
+    fn observing(&self) -> Result<Proxy<dyn Supervisor>, SupervisorError> {
+        let mut observer = self.observer.lock();
+        let observer = match &mut *observer {
+            Some(observer) => observer,
+            none => {
+                let service = Self::with_authority(Arc::clone(&self.system), false);
+                let service: Arc<dyn Supervisor> = Arc::new(service);
+                let exported = Proxy::try_export(service);
+                none.insert(exported.map_err(|_| SupervisorError::Failed)?)
+            }
+        };
+        observer.try_clone().map_err(|_| SupervisorError::Failed)
     }
 
     /// Does what only administrators may.
@@ -190,9 +209,10 @@ impl Supervisor for Service {
     }
 
     fn observer(&self) -> RpcResult<Result<Proxy<dyn Supervisor>, SupervisorError>> {
-        let observer = Self::with_authority(Arc::clone(&self.system), false);
-        let observer: Arc<dyn Supervisor> = Arc::new(observer);
-        Ok(Proxy::try_export(observer).map_err(|_| SupervisorError::Failed))
+        if !self.may_administer {
+            return Ok(Err(SupervisorError::NotAllowed));
+        }
+        Ok(self.observing())
     }
 
     fn domains(&self, list: &mut [DomainStatus]) -> RpcResult<u64> {

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 use interfaces::process::{ARG_MAX, Authority, DescriptorMap};
+use interfaces::supervisor::Supervisor;
 use posix::fs::{self, File};
 use posix::prelude::*;
 use posix::process::{self, Command, Errno};
@@ -20,6 +21,9 @@ const HUGE: usize = 24 * MIB;
 
 /// Processes that make pipes at once, each as many as it may have descriptors for.
 const PIPERS: usize = 12;
+
+/// Processes that observe at once.
+const OBSERVERS: u32 = 45;
 
 const SWITCHES: Switches = Switches::new("", "greedy WAY");
 
@@ -38,6 +42,8 @@ fn main() -> io::Result<()> {
         "pipes" => return pipes(),
         "piper" => piper(),
         "random" => return random(),
+        "observers" => return observers(),
+        "observer" => return observer(),
         _ => options.usage(),
     }
     Ok(())
@@ -184,5 +190,34 @@ fn random() -> io::Result<()> {
     let mut bytes = vec![0; HUGE];
     let count = File::open("/dev/random")?.read(&mut bytes)?;
     println!("random bytes at once: {count}");
+    Ok(())
+}
+
+/// As many observers of the system as the supervisor could not have handles for, each
+/// its own.
+fn observers() -> io::Result<()> {
+    let mut children = Vec::new();
+    for _ in 0..OBSERVERS {
+        children.push(Command::new("/bin/greedy").arg("observer").spawn()?);
+    }
+    let mut lived = 0;
+    for child in &children {
+        lived += u32::from(child.wait()?.success());
+    }
+    println!("observers: {}", lived == OBSERVERS);
+    Ok(())
+}
+
+/// One of those: takes a few more than it needs, and keeps them while others do.
+fn observer() -> io::Result<()> {
+    let mut all = Vec::new();
+    for _ in 0..100 {
+        all.push(posix::supervisor()?);
+    }
+    let is_refused = posix::supervisor()?
+        .observer()
+        .is_ok_and(|answer| answer.is_err());
+    assert!(is_refused, "an observer makes no other");
+    time::sleep(Duration::from_millis(500));
     Ok(())
 }

@@ -91,9 +91,10 @@ fn attack(system: &Administration) -> io::Result<()> {
     say("sampling", supervisor.set_sampling(1));
     say("trace", supervisor.start_trace(""));
     say("power off", supervisor.power_off(9));
-    if let Ok(Ok(observer)) = supervisor.observer() {
-        kill(system, &observer, "rv6");
-    }
+    say(
+        "another observer",
+        supervisor.observer().map(|answer| answer.map(drop)),
+    );
     let calls = supervisor.finish_trace().unwrap_or(u64::MAX);
     println!("calls traced: {calls}");
     match start("crash", Authority::HandOn) {
