@@ -36,6 +36,7 @@ struct Program {
 /// `NotFound`, `BadGrants`, `NoMemory`.
 pub fn start(request: &mut StartRequest, grants: &[Grant]) -> Result<(), ServiceError> {
     let image = start::image(request.image)?;
+    start::check_name(request)?;
     start::check_role(&image, grants, request)?;
     start::check_grants(image.note(), grants, request)?;
     let creation = Creation {

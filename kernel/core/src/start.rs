@@ -169,6 +169,24 @@ pub(crate) fn check_role(
     Err(ServiceError::BadGrants)
 }
 
+/// Checks the name that a domain is to have: it stands in front of its lines in the log.
+/// The kernel itself names the supervisor.
+pub(crate) fn check_name(request: &mut StartRequest) -> Result<(), ServiceError> {
+    let name = request.name;
+    let name = name_text(&name);
+    if domain::current().is_kernel() || abi::note::is_domain_name(name) {
+        return Ok(());
+    }
+    request.message_length = write_message(
+        &mut request.message,
+        format_args!(
+            "no domain can be called {name:?}: expected 1 to 31 letters, digits, `-`, `_` and `.`, \
+             and no word of the kernel's"
+        ),
+    );
+    Err(ServiceError::BadGrants)
+}
+
 /// Checks grants against what the image declares.
 pub(crate) fn check_grants(
     note: &DomainNote,
@@ -261,6 +279,7 @@ pub(crate) unsafe extern "sysv64" fn enter(frame: *mut ()) {
 /// says so or ends.
 pub fn start(request: &mut StartRequest, grants: &[Grant]) -> Result<(), ServiceError> {
     let image = image(request.image)?;
+    check_name(request)?;
     check_role(&image, grants, request)?;
     check_grants(image.note(), grants, request)?;
     let starter = domain::current().id();

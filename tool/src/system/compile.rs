@@ -227,6 +227,10 @@ impl Compiler<'_> {
         if !(1..=31).contains(&domain.name.len()) {
             return Err(WiringError::NameLength(domain.name.len()));
         }
+        if !abi::note::is_domain_name(&domain.name) {
+            let name = domain.name.clone();
+            return Err(WiringError::Name { name });
+        }
         let mut earlier = self.domains.iter().take(position);
         if earlier.any(|other| other.name == domain.name) {
             return Err(WiringError::DuplicateName);

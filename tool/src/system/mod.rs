@@ -38,7 +38,7 @@ pub enum SystemError {
         message: String,
     },
     /// The manifest is well-formed and makes no system.
-    #[error("system {system}, domain {domain}: {wiring}")]
+    #[error("system {system}, domain {}: {wiring}", domain.escape_debug())]
     Wiring {
         /// The system.
         system: String,
@@ -66,6 +66,16 @@ pub enum WiringError {
     /// The name does not fit where names are kept.
     #[error("the name has {0} bytes, expected 1 to 31")]
     NameLength(usize),
+    /// The name is a word that others' lines in the log begin with, or has characters
+    /// that no name has.
+    #[error(
+        "the name {name:?} is refused: expected letters, digits, `-`, `_` and `.`, and none of {words}",
+        words = abi::note::RESERVED_NAMES.join(", ")
+    )]
+    Name {
+        /// The name.
+        name: String,
+    },
     /// A parameter of the image gets nothing.
     #[error("image {image} wants parameter {parameter} ({expected}), and grants do not give it")]
     MissingWire {

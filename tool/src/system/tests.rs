@@ -305,6 +305,18 @@ fn names_are_unique_and_fit() {
 }
 
 #[test]
+fn names_do_not_look_like_others_in_the_log() {
+    let words = abi::note::RESERVED_NAMES.into_iter();
+    for name in words.chain(["redleaf: exit status 0", "a b", "\u{fc}", "x\\n"]) {
+        let line = refused(
+            "name = \"shell\"",
+            &format!("name = \"{name}\"\nimage = \"shell\""),
+        );
+        assert!(line.contains("is refused: expected letters"), "{line}");
+    }
+}
+
+#[test]
 fn a_circle_is_refused_with_its_members() {
     let circle = r#"
 [[domain]]

@@ -114,6 +114,29 @@ pub const fn name(text: &str) -> Name {
     name
 }
 
+/// Words that lines of the kernel's and the supervisor's in the log begin with: lines of
+/// a domain begin with its name.
+pub const RESERVED_NAMES: [&str; 10] = [
+    "crash",
+    "error",
+    "init",
+    "interrupt",
+    "iommu",
+    "kernel",
+    "pci",
+    "redleaf",
+    "starve",
+    "warning",
+];
+
+/// Whether a domain can be called so: 1 to 31 letters, digits, `-`, `_` and `.` of ASCII,
+/// and none of [`RESERVED_NAMES`].
+#[must_use]
+pub fn is_domain_name(name: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    (1..=31).contains(&name.len()) && name.bytes().all(is_part) && !RESERVED_NAMES.contains(&name)
+}
+
 /// FNV-1a, 64 bit: the hash of fingerprints.
 #[must_use]
 pub const fn hash(bytes: &[u8]) -> u64 {

@@ -164,12 +164,17 @@ impl Rv6 {
     }
 }
 
-/// The name of a process's domain: the last component of its program's path,
-/// cut to what the kernel keeps of a name, and the process number.
+/// The name of a process's domain: the last component of its program's path, cut to what
+/// the kernel keeps of a name and without what no name has, and the process number.
 fn domain_name(path: &[u8], pid: u32) -> String {
     let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or(path);
-    let name = &name[..name.len().min(PROGRAM_NAME_MAX)];
-    format!("{}.{pid}", String::from_utf8_lossy(name))
+    let shown = name.iter().map(|byte| match byte {
+        b'-' | b'_' | b'.' => char::from(*byte),
+        byte if byte.is_ascii_alphanumeric() => char::from(*byte),
+        _ => '_',
+    });
+    let name: String = shown.take(PROGRAM_NAME_MAX).collect();
+    format!("{name}.{pid}")
 }
 
 /// Bytes of a program's name in the name of its domain, which has at most 31.
