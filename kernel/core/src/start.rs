@@ -18,7 +18,7 @@ use crate::heap::SetAside;
 use crate::image::{Image, LoadedImage};
 use crate::record::name_text;
 use crate::sync::SpinLock;
-use crate::{crossing, death, export};
+use crate::{crossing, death, export, limits};
 
 /// Open images by handle, each with the owner id of who opened it.
 type Images = BTreeMap<u64, (u64, Arc<Image>)>;
@@ -35,7 +35,10 @@ pub fn open_image(file: &[u8], message: &mut [u8; 160]) -> Result<u64, ServiceEr
         Ok(image) => keep_image(image),
         Err(error) => {
             write_message(message, format_args!("{error}"));
-            log::warn!("image refused: {error}");
+            // Programs have Rv6 open what they like, as often as they like.
+            if limits::may_log(domain::current()) {
+                log::warn!("image refused: {error}");
+            }
             Err(ServiceError::BadImage)
         }
     }

@@ -22,6 +22,9 @@ const HUGE: usize = 24 * MIB;
 /// Processes that make pipes at once, each as many as it may have descriptors for.
 const PIPERS: usize = 12;
 
+/// Lines of the log that would end a program.
+const NOISE: usize = 40_000;
+
 /// Processes that observe at once.
 const OBSERVERS: u32 = 45;
 
@@ -42,6 +45,7 @@ fn main() -> io::Result<()> {
         "pipes" => return pipes(),
         "piper" => piper(),
         "random" => return random(),
+        "noise" => return noise(),
         "observers" => return observers(),
         "observer" => return observer(),
         _ => options.usage(),
@@ -219,5 +223,14 @@ fn observer() -> io::Result<()> {
         .is_ok_and(|answer| answer.is_err());
     assert!(is_refused, "an observer makes no other");
     time::sleep(Duration::from_millis(500));
+    Ok(())
+}
+
+/// Starts what is no image, so often that who says so says too much.
+fn noise() -> io::Result<()> {
+    fs::write("/tmp/noise", [b"\x7fELF".as_slice(), &[0; 60]].concat())?;
+    fs::set_permissions("/tmp/noise", 0o755)?;
+    let refused = (0..NOISE).filter(|_| Command::new("/tmp/noise").spawn().is_err());
+    println!("refused: {}", refused.count() == NOISE);
     Ok(())
 }
