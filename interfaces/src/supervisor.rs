@@ -28,6 +28,10 @@ pub struct DomainStatus {
     pub calls: u64,
     /// CPU time in nanoseconds.
     pub cpu_ns: u64,
+    /// Buffers that its device worked on a copy of.
+    pub bounces: u64,
+    /// Waits until an IOMMU had forgotten pages that its device was lent.
+    pub device_waits: u64,
     /// How often the supervisor restarted it.
     pub restarts: u32,
     /// 1 if the supervisor looks after it.

@@ -57,6 +57,10 @@ pub struct Domain {
     pub(crate) rights: Rights,
     /// Frame of the table that its devices go by; 0: they are not guarded.
     device_table: AtomicU64,
+    /// Buffers that were to be lent to its devices and were not whole pages.
+    pub(crate) bounces: Tally,
+    /// Waits until its devices had forgotten pages.
+    pub(crate) device_waits: Tally,
     body: SpinLock<Body>,
 }
 
@@ -127,6 +131,8 @@ impl Domain {
             returned: Returned::new(),
             rights: Rights::new(),
             device_table: AtomicU64::new(0),
+            bounces: Tally::new(),
+            device_waits: Tally::new(),
             body: SpinLock::new(Body {
                 name: abi::note::name("kernel"),
                 parent: 0,
@@ -350,6 +356,8 @@ impl Domain {
             exchange_bytes: 0,
             calls: self.past_calls.get(),
             cpu_ns: self.cpu_ns.load(Ordering::Relaxed),
+            bounces: self.bounces.get(),
+            device_waits: self.device_waits.get(),
         }
     }
 }
@@ -491,6 +499,8 @@ pub fn create(creation: &Creation<'_>) -> Option<&'static Domain> {
     }
     domain.cpu_ns.store(0, Ordering::Relaxed);
     domain.past_calls.begin(domain.generation());
+    domain.bounces.begin(domain.generation());
+    domain.device_waits.begin(domain.generation());
     domain.is_shared.store(false, Ordering::SeqCst);
     domain.death_ticket.store(u64::MAX, Ordering::SeqCst);
     domain.usage.begin(domain.generation(), &creation.limits);

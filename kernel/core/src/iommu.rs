@@ -7,8 +7,8 @@
 //! ([`detach`]), in both cases before anybody else gets the memory. A function that
 //! nobody drives reaches nothing.
 //!
-//! What a buffer shares its first and last page with is reached as well, and a page
-//! that was lent once until it is freed: `docs/threat-model.md`.
+//! What is lent is whole pages, so that a device reaches nothing that lies beside a
+//! buffer. A page that was lent once is reached until it is freed: `docs/threat-model.md`.
 
 pub mod table;
 
@@ -241,12 +241,12 @@ pub(crate) fn physical_address(driver: &'static Domain, byte: usize) -> Option<u
     is_open.then_some(address)
 }
 
-/// Lets the device of `driver` read, or also write, some bytes from now on. Where it
+/// Lets the device of `driver` read, or also write, some pages from now on. Where it
 /// could before, no lock is taken.
 ///
 /// # Errors
-/// `NoMemory`; `Invalid` for what is in no heap: beside bytes of a stack lie return
-/// addresses, and beside those of an image its constants.
+/// `NotWholePages` if other bytes lie on them: the driver has the device work on a copy,
+/// which is counted. `NoMemory`; `Invalid` for what is in no heap.
 pub(crate) fn open(
     driver: &'static Domain,
     bytes: Range<usize>,
@@ -255,8 +255,12 @@ pub(crate) fn open(
     let Some((iommu, table)) = active().zip(table_of(driver)) else {
         return Ok(());
     };
+    if !bytes.start.is_multiple_of(PAGE_SIZE) || !bytes.end.is_multiple_of(PAGE_SIZE) {
+        driver.bounces.add(driver.generation(), 1);
+        return Err(ServiceError::NotWholePages);
+    }
     let tables = TablesOf(driver, iommu);
-    for page in pages_of(&bytes) {
+    for page in bytes.step_by(PAGE_SIZE) {
         let address = memory::translate(page).ok_or(ServiceError::Invalid)?;
         if table.is_open(&tables, address, access) {
             continue;
@@ -267,12 +271,6 @@ pub(crate) fn open(
         open_page(&tables, table, address, access)?;
     }
     Ok(())
-}
-
-/// The first byte of each page that some bytes lie in.
-fn pages_of(bytes: &Range<usize>) -> impl Iterator<Item = usize> {
-    let first = bytes.start / PAGE_SIZE * PAGE_SIZE;
-    (first..bytes.end).step_by(PAGE_SIZE)
 }
 
 /// Lets a device use physically contiguous memory that is its driver's alone.
@@ -303,12 +301,13 @@ fn open_page(
     if opened == Some(Opened::OnceForgotten)
         && let Some(place) = guards.find(tables.0.id())
     {
-        return forget_table(tables.1, place);
+        return forget_table(tables.1, tables.0, place);
     }
     opened.map(|_| ()).ok_or(ServiceError::NoMemory)
 }
 
-fn forget_table(iommu: &dyn Iommu, place: usize) -> Result<(), ServiceError> {
+fn forget_table(iommu: &dyn Iommu, driver: &Domain, place: usize) -> Result<(), ServiceError> {
+    driver.device_waits.add(driver.generation(), 1);
     iommu.forget(number(place)).map_err(|_| ServiceError::Io)
 }
 
@@ -334,7 +333,7 @@ fn forget_everywhere(frames: Range<u64>) {
             continue;
         };
         if table.close(&TablesOf(driver, iommu), frames.clone()) {
-            forget_table(iommu, place).expect("an IOMMU that was started answers");
+            forget_table(iommu, driver, place).expect("an IOMMU that was started answers");
         }
     }
 }

@@ -50,6 +50,7 @@ mod mount;
 mod namespace;
 mod orphan;
 mod outcome;
+mod pages;
 mod record;
 mod rename;
 mod stamp;

@@ -77,12 +77,21 @@ fn set_sampling(system: &Administration, one_in: u64) -> io::Result<ExitCode> {
 
 fn list(domains: &[DomainStatus], with_dead: bool) {
     println!(
-        "{:>10} {:<16} {:<8} {:>7} {:>9} {:>9} {:>10} {:>8} {:>8}",
-        "ID", "NAME", "STATE", "THREADS", "MEMORY", "EXCHANGE", "CALLS", "CPU-MS", "RESTARTS"
+        "{:>10} {:<16} {:<8} {:>7} {:>9} {:>9} {:>10} {:>8} {:>8} {:>8}",
+        "ID",
+        "NAME",
+        "STATE",
+        "THREADS",
+        "MEMORY",
+        "EXCHANGE",
+        "CALLS",
+        "CPU-MS",
+        "RESTARTS",
+        "BOUNCES"
     );
     for one in domains.iter().filter(|one| with_dead || one.state != DEAD) {
         println!(
-            "{:>10x} {:<16} {:<8} {:>7} {:>8}K {:>8}K {:>10} {:>8} {:>8}",
+            "{:>10x} {:<16} {:<8} {:>7} {:>8}K {:>8}K {:>10} {:>8} {:>8} {:>8}",
             one.id,
             administration::name(one),
             state(one.state),
@@ -95,6 +104,7 @@ fn list(domains: &[DomainStatus], with_dead: bool) {
                 0 => "-".into(),
                 _ => one.restarts.to_string(),
             },
+            one.bounces,
         );
     }
 }

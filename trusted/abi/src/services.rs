@@ -56,6 +56,10 @@ pub struct DomainInfo {
     pub calls: u64,
     /// Nanoseconds of CPU time threads spent while it was current.
     pub cpu_ns: u64,
+    /// Buffers that its device worked on a copy of, as they were not whole pages.
+    pub bounces: u64,
+    /// Waits until an IOMMU had forgotten pages that its device was lent.
+    pub device_waits: u64,
 }
 
 /// An edge of the domain graph as `edge_list` reports it: a proxy.
@@ -441,8 +445,9 @@ pub struct Services {
     /// Valid for exchange objects and `dma_allocate`d memory as a whole, for
     /// other memory to the end of its page.
     pub physical_address: extern "sysv64" fn(address: *const u8) -> u64,
-    /// Lets the domain's devices read (`written` 0), or read and write bytes of a heap,
-    /// where the machine has an IOMMU. `Invalid` for other memory.
+    /// Lets the domain's devices read (`written` 0), or read and write pages of a heap,
+    /// where the machine has an IOMMU. `NotWholePages` for parts of pages; `Invalid` for
+    /// other memory.
     pub dma_open: extern "sysv64" fn(start: *const u8, bytes: usize, written: u32) -> Answer,
     /// Allocates physically contiguous, zeroed pages for a device; they are
     /// freed with the domain after its devices are quiesced. Null: no memory.

@@ -30,6 +30,8 @@ pub enum ServiceError {
     Io = -12,
     /// The domain was not granted the right to ask for this.
     Denied = -13,
+    /// What a device is to be lent does not begin and end at page boundaries.
+    NotWholePages = -14,
 }
 
 impl ServiceError {
@@ -50,6 +52,7 @@ impl ServiceError {
             -11 => Self::Busy,
             -12 => Self::Io,
             -13 => Self::Denied,
+            -14 => Self::NotWholePages,
             _ => return None,
         })
     }

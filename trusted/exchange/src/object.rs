@@ -12,6 +12,11 @@ use crate::thread;
 /// An uninitialised object for `length` values of `T`, owned by this domain.
 /// `None`: no memory.
 pub(crate) fn allocate<T: Exchangeable>(length: usize) -> Option<NonNull<T>> {
+    allocate_aligned(length, align_of::<T>())
+}
+
+/// As [`allocate`], at a multiple of `align` too: a power of two of at most a page.
+pub(crate) fn allocate_aligned<T: Exchangeable>(length: usize, align: usize) -> Option<NonNull<T>> {
     const {
         assert!(
             T::WALKABLE,
@@ -24,7 +29,7 @@ pub(crate) fn allocate<T: Exchangeable>(length: usize) -> Option<NonNull<T>> {
     }
     let request = ExchangeRequest {
         size: size_of::<T>().checked_mul(length)?,
-        align: align_of::<T>(),
+        align: align.max(align_of::<T>()),
         length,
         fingerprint: T::FINGERPRINT,
     };

@@ -117,6 +117,33 @@ impl<T: Exchangeable> RRefSlice<T> {
     }
 }
 
+impl RRefSlice<u8> {
+    /// Whole pages of zeros that hold nothing else, not even a header: a device behind
+    /// an IOMMU uses them in place, where it has a copy of what shares its pages.
+    ///
+    /// # Panics
+    /// When the exchange heap has no room; [`Self::try_zeroed_pages`] reports that.
+    #[must_use]
+    pub fn zeroed_pages(pages: usize) -> Self {
+        Self::try_zeroed_pages(pages).expect("no room on the exchange heap")
+    }
+
+    /// As [`Self::zeroed_pages`].
+    ///
+    /// # Errors
+    /// [`ExchangeFull`] when there is no room.
+    pub fn try_zeroed_pages(pages: usize) -> Result<Self, ExchangeFull<()>> {
+        let length = pages.checked_mul(abi::PAGE_SIZE).ok_or(ExchangeFull(()))?;
+        let first = object::allocate_aligned::<u8>(length, abi::PAGE_SIZE);
+        let first = first.ok_or(ExchangeFull(()))?;
+        // SAFETY: the fresh array has `length` places and zero is a value of a byte.
+        unsafe {
+            first.write_bytes(0, length);
+            Ok(Self::from_first(first))
+        }
+    }
+}
+
 impl<T: Exchangeable> Deref for RRefSlice<T> {
     type Target = [T];
 

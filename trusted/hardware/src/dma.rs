@@ -37,6 +37,11 @@ impl DmaRegion {
         self.physical
     }
 
+    /// Address of the first byte, which lies where the region does for the domain.
+    pub(crate) const fn start(&self) -> *const u8 {
+        self.words.as_ptr().cast()
+    }
+
     /// Reads a word by its number.
     ///
     /// # Panics

@@ -11,12 +11,15 @@ use std::vec::Vec;
 
 use abi::PAGE_SIZE;
 
-use crate::{Direction, DmaRegion};
+use crate::{BouncePool, Direction, DmaRegion};
 
 /// Which addresses a modelled device may use.
 #[derive(Debug, Default)]
 pub struct HostMemory {
     ranges: Mutex<BTreeMap<usize, Vec<Range>>>,
+    /// An IOMMU stands between: what is open is whole pages.
+    is_guarded: bool,
+    bounces: BouncePool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,6 +34,20 @@ struct Range {
 struct Page([AtomicU64; PAGE_SIZE / 8]);
 
 impl HostMemory {
+    /// Memory behind an IOMMU, which opens whole pages and no parts of any.
+    #[must_use]
+    pub fn guarded() -> Self {
+        Self {
+            is_guarded: true,
+            ..Self::default()
+        }
+    }
+
+    /// As [`crate::Platform::bounces`].
+    pub const fn bounces(&self) -> &BouncePool {
+        &self.bounces
+    }
+
     fn ranges(&self) -> MutexGuard<'_, BTreeMap<usize, Vec<Range>>> {
         self.ranges.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -54,13 +71,17 @@ impl HostMemory {
     }
 
     /// As [`crate::Platform::open`].
-    pub fn open(&self, start: *const u8, bytes: usize, direction: Direction) {
+    pub fn open(&self, start: *const u8, bytes: usize, direction: Direction) -> bool {
         let start = start.expose_provenance();
+        if self.is_guarded && !(start | bytes).is_multiple_of(PAGE_SIZE) {
+            return false;
+        }
         let range = Range {
             end: start + bytes,
             direction: Some(direction),
         };
         self.ranges().entry(start).or_default().push(range);
+        true
     }
 
     /// As [`crate::Platform::close`].

@@ -4,7 +4,8 @@
 //! starts, and reaches everything else through it: [`Mmio`] registers
 //! behind a base address register, an [`Interrupt`], memory the device shares
 //! ([`DmaRegion`]), and buffers the device fills or empties in place ([`Lent`]
-//! for the length of a call, [`InFlight`] for as long as a request lasts).
+//! for the length of a call, [`InFlight`] for as long as a request lasts). Where an IOMMU
+//! guards the device, it has whole pages in place, and a copy of anything else.
 //!
 //! Driver logic is written against the traits [`Registers`], [`Platform`] and
 //! [`InterruptLine`], so that the same code drives a modelled device in a test
@@ -26,6 +27,7 @@ extern crate std;
 
 use alloc::sync::Arc;
 
+mod bounce;
 mod dma;
 #[cfg(any(test, feature = "host"))]
 pub mod host;
@@ -38,12 +40,13 @@ mod transfer;
 
 pub use abi::device::StopRecipe;
 pub use abi::status::ServiceError;
+pub use bounce::BouncePool;
 pub use dma::DmaRegion;
 pub use interrupt::{Interrupt, InterruptLine};
 pub use mmio::{Mmio, Registers};
 pub use pci::PciFunction;
 pub use transfer::{
-    Direction, FromDevice, InFlight, Lent, Loan, PageRun, ToDevice, Towards, pages_of,
+    Direction, FromDevice, InFlight, Lent, Loan, NoBounce, PageRun, ToDevice, Towards, pages_of,
 };
 
 /// What driver logic asks of the machine besides its device's registers.
@@ -63,11 +66,16 @@ pub trait Platform {
     /// keeps the device away from it.
     fn physical_address(&self, byte: *const u8) -> Option<u64>;
 
-    /// A device is about to use these bytes; an IOMMU lets it from now on, if they lie
-    /// in a heap.
-    fn open(&self, loan: &Loan) {
+    /// A device is about to use these bytes; whether it may. An IOMMU lets it from now
+    /// on if they are whole pages of a heap, which hold nothing else. What it may not use
+    /// is copied ([`Platform::bounces`]).
+    fn open(&self, loan: &Loan) -> bool {
         let _ = loan;
+        true
     }
+
+    /// Memory for what is copied.
+    fn bounces(&self) -> &BouncePool;
 
     /// The device is done with these bytes. It may still reach them, until they are
     /// freed.
@@ -107,8 +115,12 @@ impl<P: Platform + ?Sized> Platform for Arc<P> {
     }
 
     #[inline]
-    fn open(&self, loan: &Loan) {
-        (**self).open(loan);
+    fn open(&self, loan: &Loan) -> bool {
+        (**self).open(loan)
+    }
+
+    fn bounces(&self) -> &BouncePool {
+        (**self).bounces()
     }
 
     #[inline]

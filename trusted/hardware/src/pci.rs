@@ -11,7 +11,7 @@ use exchange::thread::services;
 use runtime::StartError;
 use runtime::entry::FromGrant;
 
-use crate::{Direction, DmaRegion, Interrupt, Loan, Mmio, Platform};
+use crate::{BouncePool, Direction, DmaRegion, Interrupt, Loan, Mmio, Platform};
 
 /// A PCI function that this domain, and no other, drives.
 ///
@@ -22,6 +22,7 @@ pub struct PciFunction {
     info: PciInfo,
     /// Behind an IOMMU: it reaches only what it is given.
     is_guarded: bool,
+    bounces: BouncePool,
 }
 
 impl PciFunction {
@@ -35,7 +36,11 @@ impl PciFunction {
         // SAFETY: the caller decoded a grant for this function.
         let services = unsafe { services() };
         let is_guarded = check((services.pci_claim)(address))? != 0;
-        Ok(Self { info, is_guarded })
+        Ok(Self {
+            info,
+            is_guarded,
+            bounces: BouncePool::new(),
+        })
     }
 
     /// What the function is, and its base address registers.
@@ -164,16 +169,24 @@ impl Platform for PciFunction {
     }
 
     #[inline]
-    fn open(&self, loan: &Loan) {
+    fn open(&self, loan: &Loan) -> bool {
         if !self.is_guarded {
-            return;
+            return true;
         }
         // SAFETY: holding a function is the right to lend memory to it, and a loan is of
         // bytes that somebody gave away for it.
         let services = unsafe { services() };
         let is_written = loan.direction() == Direction::FromDevice;
-        // What cannot be lent has no physical address, and so is not used.
-        let _ = (services.dma_open)(loan.start(), loan.bytes(), is_written.into());
+        check((services.dma_open)(
+            loan.start(),
+            loan.bytes(),
+            is_written.into(),
+        ))
+        .is_ok()
+    }
+
+    fn bounces(&self) -> &BouncePool {
+        &self.bounces
     }
 
     fn now_ns(&self) -> u64 {

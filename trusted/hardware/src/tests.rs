@@ -6,10 +6,12 @@ use std::vec;
 use std::vec::Vec;
 
 use exchange::RRefSlice;
+use proptest::prelude::*;
 
 use crate::host::HostMemory;
 use crate::{
-    DmaRegion, FromDevice, InFlight, Lent, Loan, Mmio, Platform, Registers, ToDevice, pages_of,
+    BouncePool, DmaRegion, FromDevice, InFlight, Lent, Loan, Mmio, Platform, Registers, ToDevice,
+    pages_of,
 };
 
 struct Machine(HostMemory);
@@ -23,8 +25,12 @@ impl Platform for Machine {
         self.0.physical_address(byte)
     }
 
-    fn open(&self, loan: &Loan) {
-        self.0.open(loan.start(), loan.bytes(), loan.direction());
+    fn open(&self, loan: &Loan) -> bool {
+        self.0.open(loan.start(), loan.bytes(), loan.direction())
+    }
+
+    fn bounces(&self) -> &BouncePool {
+        self.0.bounces()
     }
 
     fn close(&self, loan: &Loan) {
@@ -111,7 +117,7 @@ fn a_device_reaches_a_buffer_only_while_it_is_lent_and_in_its_direction() {
     let mut buffer = [1; 100];
     let address = buffer.as_ptr().addr() as u64;
     assert_eq!(machine.physical_address(buffer.as_ptr()), None);
-    let lent = Lent::<FromDevice>::to_fill(&machine, &mut buffer);
+    let lent = Lent::<FromDevice>::to_fill(&machine, &mut buffer, 1).expect("no bounce");
     assert_eq!(machine.physical_address(lent.start()), Some(address));
     assert!(machine.0.device_write(address + 10, &[7; 90]));
     assert!(
@@ -122,7 +128,7 @@ fn a_device_reaches_a_buffer_only_while_it_is_lent_and_in_its_direction() {
     lent.finish(&machine);
     assert!(!machine.0.device_write(address, &[0]), "no longer lent");
     assert_eq!((buffer[9], buffer[10], buffer[99]), (1, 7, 7));
-    let lent = Lent::<ToDevice>::to_read(&machine, &buffer);
+    let lent = Lent::<ToDevice>::to_read(&machine, &buffer, 1).expect("no bounce");
     let mut seen = [0; 2];
     assert!(machine.0.device_read(address + 9, &mut seen));
     assert_eq!(seen, [1, 7]);
@@ -134,19 +140,107 @@ fn a_device_reaches_a_buffer_only_while_it_is_lent_and_in_its_direction() {
 fn a_buffer_in_flight_comes_back_and_is_never_freed_meanwhile() {
     let machine = Machine(HostMemory::default());
     let buffer = RRefSlice::<u8>::zeroed(64);
-    let flying = InFlight::<FromDevice>::begin(&machine, buffer);
+    let flying = InFlight::<FromDevice>::begin(&machine, buffer).expect("no bounce");
     let address = flying.start().addr() as u64;
     assert!(machine.0.device_write(address, &[9; 64]));
     let buffer = flying.finish(&machine);
     assert_eq!(*buffer, [9; 64]);
     let address = {
-        let lost = InFlight::<FromDevice>::begin(&machine, buffer);
+        let lost = InFlight::<FromDevice>::begin(&machine, buffer).expect("no bounce");
         lost.start().addr() as u64
     };
     assert!(
         machine.0.device_write(address, &[8; 64]),
         "leaked, not freed"
     );
+}
+
+/// The device reads or fills all of what it sees, and tries the bytes around it.
+fn work(machine: &Machine, address: u64, length: usize, fill: Option<u8>) -> Vec<u8> {
+    let mut seen = vec![0; length];
+    match fill {
+        Some(fill) => {
+            assert!(machine.0.device_write(address, &vec![fill; length]));
+        }
+        None => assert!(machine.0.device_read(address, &mut seen)),
+    }
+    seen
+}
+
+proptest! {
+    #[test]
+    fn behind_an_iommu_any_buffer_is_transferred_and_its_neighbours_are_not_reached(
+        offset in prop_oneof![Just(0), Just(4096), 0..8192_usize],
+        length in prop_oneof![Just(4096), Just(8192), 1..9000_usize],
+        align in prop_oneof![Just(1), Just(4), Just(512)],
+    ) {
+        let machine = Machine(HostMemory::guarded());
+        let mut memory = RRefSlice::zeroed_pages(6);
+        memory.fill(1);
+        let (start, end) = (offset, offset + length);
+        let is_whole = start % 4096 == 0 && length % 4096 == 0;
+        let base = memory.as_ptr().addr() as u64;
+        let around = [base + start as u64 - u64::from(start > 0), base + end as u64];
+
+        let lent = Lent::<FromDevice>::to_fill(&machine, &mut memory[start..end], align);
+        let lent = lent.expect("there is memory");
+        prop_assert_eq!(lent.is_contiguous(), !is_whole);
+        let address = machine.physical_address(lent.start()).expect("it may use it");
+        prop_assert_eq!(address % align as u64, 0);
+        // All but the last byte is filled, which stays what it was.
+        work(&machine, address, length - 1, Some(7));
+        for neighbour in around.iter().skip(usize::from(start == 0)) {
+            prop_assert!(!machine.0.device_write(*neighbour, &[9]));
+            prop_assert!(!machine.0.device_read(*neighbour, &mut [0]));
+        }
+        lent.finish(&machine);
+        prop_assert!(memory[start..end - 1].iter().all(|byte| *byte == 7));
+        let others = memory[..start].iter().chain(&memory[end - 1..]);
+        prop_assert!(others.copied().all(|byte| byte == 1));
+
+        let lent = Lent::<ToDevice>::to_read(&machine, &memory[start..end], align);
+        let lent = lent.expect("there is memory");
+        let address = machine.physical_address(lent.start()).expect("it may use it");
+        let seen = work(&machine, address, length, None);
+        prop_assert!(!machine.0.device_read(around[1], &mut [0]));
+        lent.finish(&machine);
+        prop_assert_eq!(&seen[..], &memory[start..end]);
+        prop_assert_eq!(machine.0.open_buffers(), 0);
+    }
+}
+
+#[test]
+fn bounce_buffers_are_used_again_and_bounded() {
+    let machine = Machine(HostMemory::guarded());
+    let begin = |bytes| InFlight::<ToDevice>::begin(&machine, RRefSlice::from_fn(bytes, |_| 5));
+    let first = begin(100).expect("there is room");
+    let address = first.start();
+    assert_eq!(*first.finish(&machine), [5; 100]);
+    let again = begin(4000).expect("there is room");
+    assert_eq!(again.start(), address);
+    // 8 MiB in all, of which a page is in use.
+    let large: Vec<_> = (0..3)
+        .map(|_| begin((2 << 20) - 1).expect("there is room"))
+        .collect();
+    let refused = begin((2 << 20) - 1).expect_err("there is no room");
+    assert_eq!(refused.0.len(), (2 << 20) - 1, "the buffer comes back");
+    let is_whole = |buffer: RRefSlice<u8>| buffer.iter().all(|byte| *byte == 5);
+    for flight in large {
+        assert!(is_whole(flight.finish(&machine)));
+    }
+    assert!(is_whole(again.finish(&machine)));
+    assert!(begin((2 << 20) - 1).is_ok());
+}
+
+#[test]
+fn whole_pages_of_their_own_are_lent_in_place() {
+    let machine = Machine(HostMemory::guarded());
+    let buffer = RRefSlice::zeroed_pages(3);
+    assert_eq!(buffer.len(), 3 * 4096);
+    let address = buffer.as_ptr();
+    let flight = InFlight::<FromDevice>::begin(&machine, buffer).expect("no bounce");
+    assert_eq!(flight.start(), address);
+    assert_eq!(*flight.finish(&machine), [0; 3 * 4096]);
 }
 
 #[test]
@@ -159,10 +253,13 @@ fn nothing_shows_an_address() {
         std::format!("{region:?}"),
         std::format!("{:?}", registers()),
         std::format!("{run:?}"),
-        std::format!("{:?}", Lent::to_fill(&machine, &mut bytes)),
         std::format!(
             "{:?}",
-            InFlight::<ToDevice>::begin(&machine, RRefSlice::zeroed(8))
+            Lent::to_fill(&machine, &mut bytes, 1).expect("no bounce")
+        ),
+        std::format!(
+            "{:?}",
+            InFlight::<ToDevice>::begin(&machine, RRefSlice::zeroed(8)).expect("no bounce")
         ),
     ];
     let expected = [

@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use hardware::{
-    DmaRegion, FromDevice, InFlight, InterruptLine, Lent, Platform, Registers, ToDevice,
+    FromDevice, InFlight, InterruptLine, Lent, NoBounce, Platform, Registers, ToDevice, Towards,
 };
 use interfaces::block::{BlockBatch, BlockError, BlockOperation, BlockRequest, Geometry};
 use runtime::log;
@@ -14,7 +14,7 @@ use crate::command::{Command, Prps, nvm};
 use crate::controller::Controller;
 use crate::error::StartFailure;
 use crate::lane::{Lane, LaneState, RESERVED};
-use crate::prp::{Data, MAX_TRANSFER_BYTES, PAGE_BYTES, PrpError};
+use crate::prp::{ALIGN, Data, MAX_TRANSFER_BYTES};
 use crate::requests::{Buffer, Outcome};
 use crate::settings::{Settings, Waiting};
 
@@ -23,8 +23,6 @@ use crate::settings::{Settings, Waiting};
 const INTERRUPT_NS: u64 = 5_000_000;
 /// Time between two looks at the queue when there is no interrupt.
 const LOOK_NS: u64 = 50_000;
-/// Pages of the buffer that misaligned data is copied through.
-const BOUNCE_PAGES: usize = 16;
 /// Most sectors one command can name (6.9: a 16-bit number, less one).
 const MAX_SECTORS: usize = 1 << 16;
 
@@ -43,7 +41,6 @@ pub struct Driver<R, P, I> {
     /// One for each CPU, or as many as the controller has queues.
     lanes: Vec<Lane<Arc<R>, I>>,
     controller: Mutex<Controller<Arc<R>, Arc<P>>>,
-    bounce: Mutex<DmaRegion>,
 }
 
 impl<R: Registers, P: Platform, I: InterruptLine> Driver<R, P, I> {
@@ -71,7 +68,6 @@ impl<R: Registers, P: Platform, I: InterruptLine> Driver<R, P, I> {
             .max_transfer_bytes
             .min(MAX_TRANSFER_BYTES)
             .min(MAX_SECTORS * sector_bytes);
-        let bounce = platform.allocate(BOUNCE_PAGES.min(max_bytes / PAGE_BYTES));
         let most = settings.queues.min(controller.most_queues());
         let wanted = platform.cpu_count().clamp(1, most.into()) as u16;
         let mut lanes = Vec::new();
@@ -101,7 +97,6 @@ impl<R: Registers, P: Platform, I: InterruptLine> Driver<R, P, I> {
             has_write_cache: found.controller.has_write_cache,
             lanes,
             controller: Mutex::new(controller),
-            bounce: Mutex::new(bounce.ok_or(StartFailure::NoMemory)?),
         })
     }
 
@@ -141,32 +136,29 @@ impl<R: Registers, P: Platform, I: InterruptLine> Driver<R, P, I> {
     ///
     /// # Errors
     /// [`BlockError`].
-    pub fn read(&self, sector: u64, into: &mut [u8]) -> Outcome {
+    pub fn read(&self, mut sector: u64, into: &mut [u8]) -> Outcome {
         self.check(nvm::READ, sector, into.len())?;
-        let lent = Lent::<FromDevice>::to_fill(&*self.platform, into);
-        let outcome = self.transfer(nvm::READ, sector, lent.start(), lent.bytes());
-        lent.finish(&*self.platform);
-        match outcome {
-            Err(Refusal::Copy) => self.read_copied(sector, into),
-            Err(Refusal::Error(error)) => Err(error),
-            Ok(()) => Ok(()),
+        for piece in into.chunks_mut(self.max_bytes) {
+            let sectors = self.sectors_in(piece.len());
+            let lent = Lent::<FromDevice>::to_fill(&*self.platform, piece, ALIGN);
+            self.transfer(nvm::READ, sector, lent)?;
+            sector += u64::from(sectors);
         }
+        Ok(())
     }
 
     /// Writes the caller's buffer to the sectors from `sector` on.
     ///
     /// # Errors
     /// [`BlockError`].
-    pub fn write(&self, sector: u64, from: &[u8]) -> Outcome {
+    pub fn write(&self, mut sector: u64, from: &[u8]) -> Outcome {
         self.check(nvm::WRITE, sector, from.len())?;
-        let lent = Lent::<ToDevice>::to_read(&*self.platform, from);
-        let outcome = self.transfer(nvm::WRITE, sector, lent.start(), lent.bytes());
-        lent.finish(&*self.platform);
-        match outcome {
-            Err(Refusal::Copy) => self.write_copied(sector, from),
-            Err(Refusal::Error(error)) => Err(error),
-            Ok(()) => Ok(()),
+        for piece in from.chunks(self.max_bytes) {
+            let lent = Lent::<ToDevice>::to_read(&*self.platform, piece, ALIGN);
+            self.transfer(nvm::WRITE, sector, lent)?;
+            sector += u64::from(self.sectors_in(piece.len()));
         }
+        Ok(())
     }
 
     /// Makes every finished write durable.
@@ -177,11 +169,7 @@ impl<R: Registers, P: Platform, I: InterruptLine> Driver<R, P, I> {
         if !self.has_write_cache {
             return Ok(());
         }
-        match self.execute(|_, _| Ok(Command::flush(self.namespace))) {
-            Err(Refusal::Error(error)) => Err(error),
-            // A flush has no data that could lie at an odd address.
-            Err(Refusal::Copy) | Ok(()) => Ok(()),
-        }
+        self.execute(|_, _| Some(Command::flush(self.namespace)))
     }
 
     /// Starts requests of the batch while there is room; returns the rest.
@@ -283,12 +271,22 @@ impl<R: Registers, P: Platform, I: InterruptLine> Driver<R, P, I> {
         };
         let bytes = buffer.len();
         let platform = &*self.platform;
-        let (opcode, start, buffer) = if request.operation == BlockOperation::Write {
-            let buffer = InFlight::<ToDevice>::begin(platform, buffer);
-            (nvm::WRITE, buffer.start(), Buffer::Reading(buffer))
+        let (opcode, begun) = if request.operation == BlockOperation::Write {
+            let begun = InFlight::<ToDevice>::begin(platform, buffer);
+            let begun = begun.map(|flight| (flight.start(), Buffer::Reading(flight)));
+            (nvm::WRITE, begun)
         } else {
-            let buffer = InFlight::<FromDevice>::begin(platform, buffer);
-            (nvm::READ, buffer.start(), Buffer::Filling(buffer))
+            let begun = InFlight::<FromDevice>::begin(platform, buffer);
+            let begun = begun.map(|flight| (flight.start(), Buffer::Filling(flight)));
+            (nvm::READ, begun)
+        };
+        let (start, buffer) = match begun {
+            Ok(begun) => begun,
+            Err(NoBounce(buffer)) => {
+                request.buffer = Some(buffer);
+                let error = Err(BlockError::NoMemory);
+                return state.requests.settle_at_once(request, error);
+            }
         };
         let data = Data {
             start,
@@ -296,11 +294,11 @@ impl<R: Registers, P: Platform, I: InterruptLine> Driver<R, P, I> {
             is_contiguous: true,
         };
         match state.lists.describe(platform, list.into(), data) {
-            Ok(prps) => {
+            Some(prps) => {
                 let command = self.transfer_command(opcode, request.sector, bytes, prps);
                 state.start_batch(&command, request, buffer);
             }
-            Err(_) => {
+            None => {
                 // Exchange objects are mapped and aligned to cache lines.
                 request.buffer = buffer.finish(platform);
                 state
@@ -310,8 +308,12 @@ impl<R: Registers, P: Platform, I: InterruptLine> Driver<R, P, I> {
         }
     }
 
+    fn sectors_in(&self, bytes: usize) -> u32 {
+        bytes as u32 / self.geometry.sector_bytes
+    }
+
     fn transfer_command(&self, opcode: u8, sector: u64, bytes: usize, prps: Prps) -> Command {
-        let sectors = bytes as u32 / self.geometry.sector_bytes;
+        let sectors = self.sectors_in(bytes);
         Command::transfer(opcode, self.namespace, sector, sectors, prps)
     }
 
@@ -332,84 +334,44 @@ impl<R: Registers, P: Platform, I: InterruptLine> Driver<R, P, I> {
         Ok(())
     }
 
-    /// Moves a lent buffer, in pieces the device can take.
-    fn transfer(
+    /// Moves a lent buffer, not longer than the device can take.
+    fn transfer<D: Towards>(
         &self,
         opcode: u8,
-        mut sector: u64,
-        mut start: *const u8,
-        mut bytes: usize,
-    ) -> Result<(), Refusal> {
-        while bytes != 0 {
-            let piece = bytes.min(self.max_bytes);
-            let data = Data {
-                start,
-                bytes: piece,
-                is_contiguous: false,
-            };
-            self.execute(|state, list| {
-                let prps = state.lists.describe(&*self.platform, list.into(), data)?;
-                Ok(self.transfer_command(opcode, sector, piece, prps))
-            })?;
-            sector += (piece / self.geometry.sector_bytes as usize) as u64;
-            start = start.wrapping_add(piece);
-            bytes -= piece;
-        }
-        Ok(())
-    }
-
-    fn read_copied(&self, mut sector: u64, into: &mut [u8]) -> Outcome {
-        let bounce = self.bounce.lock();
-        for piece in into.chunks_mut(bounce.bytes()) {
-            self.transfer_bounced(nvm::READ, sector, &bounce, piece.len())?;
-            bounce.copy_to(0, piece);
-            sector += (piece.len() / self.geometry.sector_bytes as usize) as u64;
-        }
-        Ok(())
-    }
-
-    fn write_copied(&self, mut sector: u64, from: &[u8]) -> Outcome {
-        let bounce = self.bounce.lock();
-        for piece in from.chunks(bounce.bytes()) {
-            bounce.copy_from(0, piece);
-            self.transfer_bounced(nvm::WRITE, sector, &bounce, piece.len())?;
-            sector += (piece.len() / self.geometry.sector_bytes as usize) as u64;
-        }
-        Ok(())
-    }
-
-    fn transfer_bounced(&self, opcode: u8, sector: u64, from: &DmaRegion, bytes: usize) -> Outcome {
+        sector: u64,
+        lent: Result<Lent<'_, D>, NoBounce<()>>,
+    ) -> Outcome {
+        let lent = lent.map_err(|_| BlockError::NoMemory)?;
+        let data = Data {
+            start: lent.start(),
+            bytes: lent.bytes(),
+            is_contiguous: lent.is_contiguous(),
+        };
         let outcome = self.execute(|state, list| {
-            let prps = state
-                .lists
-                .describe_physical(list.into(), from.physical(), bytes);
-            Ok(self.transfer_command(opcode, sector, bytes, prps))
+            let prps = state.lists.describe(&*self.platform, list.into(), data)?;
+            Some(self.transfer_command(opcode, sector, data.bytes, prps))
         });
-        outcome.map_err(|refusal| match refusal {
-            Refusal::Error(error) => error,
-            Refusal::Copy => BlockError::Device,
-        })
+        lent.finish(&*self.platform);
+        outcome
     }
 
-    /// Issues one command, made by `make` with an identifier, and waits for it.
+    /// Issues one command, made by `make` with an identifier, and waits for it. It fails
+    /// if there is none.
     #[inline]
-    fn execute(
-        &self,
-        make: impl Fn(&LaneState<Arc<R>>, u16) -> Result<Command, PrpError>,
-    ) -> Result<(), Refusal> {
+    fn execute(&self, make: impl Fn(&LaneState<Arc<R>>, u16) -> Option<Command>) -> Outcome {
         loop {
             let lane = self.lane();
             let mut state = lane.lock();
             if state.has_failed {
-                return Err(Refusal::Error(BlockError::Device));
+                return Err(BlockError::Device);
             }
             if let Some(identifier) = state.requests.next_free() {
-                let command = make(&state, identifier)?;
+                let command = make(&state, identifier).ok_or(BlockError::Device)?;
                 state.requests.begin_awaited();
                 state.queue.push(&command, identifier);
                 state.ring();
                 drop(state);
-                return self.wait_for(lane, identifier).map_err(Refusal::Error);
+                return self.wait_for(lane, identifier);
             }
             // Other threads have every identifier, and free them themselves.
             drop(state);
@@ -516,22 +478,4 @@ fn create_queue<R: Registers, P: Platform>(
     lane: &mut LaneState<R>,
 ) -> Result<(), StartFailure> {
     controller.create_queue(&mut lane.queue, lane.vector)
-}
-
-/// Why a command was not carried out.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Refusal {
-    /// Its data must be copied to an aligned place first.
-    Copy,
-    /// It failed.
-    Error(BlockError),
-}
-
-impl From<PrpError> for Refusal {
-    fn from(error: PrpError) -> Self {
-        match error {
-            PrpError::Misaligned => Self::Copy,
-            PrpError::NotMapped => Self::Error(BlockError::Device),
-        }
-    }
 }

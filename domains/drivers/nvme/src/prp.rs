@@ -10,22 +10,15 @@ use crate::command::Prps;
 pub const PAGE_BYTES: usize = 4096;
 /// Longest transfer the driver makes: its list of pages fits one page.
 pub const MAX_TRANSFER_BYTES: usize = PAGE_BYTES / 8 * PAGE_BYTES;
+/// Data starts at a multiple of this.
+pub const ALIGN: usize = 4;
 /// Pages in one region of lists.
 const REGION_PAGES: usize = 16;
-
-/// Why data cannot be described.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum PrpError {
-    /// It does not start at a multiple of four bytes; copy it.
-    Misaligned,
-    /// Part of it is not mapped.
-    NotMapped,
-}
 
 /// Where the data of a command is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Data {
-    /// First byte.
+    /// First byte, at a multiple of [`ALIGN`].
     pub start: *const u8,
     /// Number of bytes, not 0 and at most the longest transfer.
     pub bytes: usize,
@@ -63,37 +56,27 @@ impl PrpLists {
         (region, first, region.physical() + first as u64 * 8)
     }
 
-    /// Describes `data`, with list `number` if it takes more than two pages.
-    ///
-    /// # Errors
-    /// [`PrpError`].
+    /// Describes `data`, with list `number` if it takes more than two pages. `None`: part
+    /// of it is not mapped.
     #[inline]
-    pub fn describe(
-        &self,
-        platform: &impl Platform,
-        number: usize,
-        data: Data,
-    ) -> Result<Prps, PrpError> {
-        let address = |byte| platform.physical_address(byte).ok_or(PrpError::NotMapped);
+    pub fn describe(&self, platform: &impl Platform, number: usize, data: Data) -> Option<Prps> {
+        let address = |byte| platform.physical_address(byte);
         let first = address(data.start)?;
-        if !first.is_multiple_of(4) {
-            return Err(PrpError::Misaligned);
-        }
         let in_first = PAGE_BYTES - first as usize % PAGE_BYTES;
         if data.is_contiguous || data.bytes <= in_first {
-            return Ok(self.describe_physical(number, first, data.bytes));
+            return Some(self.describe_physical(number, first, data.bytes));
         }
         let second = data.start.wrapping_add(in_first);
         let rest = data.bytes - in_first;
         if rest <= PAGE_BYTES {
-            return Ok(Prps(first, address(second)?));
+            return Some(Prps(first, address(second)?));
         }
         let (region, mut word, list) = self.list(number);
         for run in pages_of(second, rest) {
             region.write(word, address(run.start)?);
             word += 1;
         }
-        Ok(Prps(first, list))
+        Some(Prps(first, list))
     }
 
     /// Describes contiguous data at a physical address, a multiple of four.

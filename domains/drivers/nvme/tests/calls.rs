@@ -33,8 +33,15 @@ fn geometry_is_what_the_device_reports() {
 
 #[test]
 fn data_lands_in_the_buffer_whatever_its_place_and_length() {
+    for is_guarded in [false, true] {
+        transfer_everywhere(is_guarded);
+    }
+}
+
+fn transfer_everywhere(is_guarded: bool) {
     let model = Model::new(Shape {
         stride: 2,
+        is_guarded,
         ..Shape::default()
     });
     let driver = model.start(Settings::default()).expect("starts");

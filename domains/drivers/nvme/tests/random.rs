@@ -185,9 +185,17 @@ proptest! {
         mdts in 0..4_u8,
         queue_depth in 4..40_u16,
         is_prompt: bool,
+        is_guarded: bool,
         waiting in prop_oneof![Just(Waiting::Interrupt), Just(Waiting::Polled), Just(Waiting::Adaptive)],
     ) {
-        let shape = Shape { sectors: SECTORS, sector_power, mdts, is_prompt, ..Shape::default() };
+        let shape = Shape {
+            sectors: SECTORS,
+            sector_power,
+            mdts,
+            is_prompt,
+            is_guarded,
+            ..Shape::default()
+        };
         let settings = Settings {
             queue_depth,
             waiting,

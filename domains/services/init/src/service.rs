@@ -376,6 +376,8 @@ fn absent_status(name: &str, restarts: u32, is_given_up: bool) -> DomainStatus {
         exchange_bytes: 0,
         calls: 0,
         cpu_ns: 0,
+        bounces: 0,
+        device_waits: 0,
         restarts,
         supervised: 1,
     }
@@ -392,6 +394,8 @@ fn status(system: &System, info: &DomainInfo) -> DomainStatus {
         exchange_bytes: info.exchange_bytes,
         calls: info.calls,
         cpu_ns: info.cpu_ns,
+        bounces: info.bounces,
+        device_waits: info.device_waits,
         restarts,
         supervised: u32::from(supervised),
     }

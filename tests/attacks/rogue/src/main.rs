@@ -46,8 +46,8 @@ const COPY: Duration = Duration::from_millis(300);
 const TRIAL: Duration = Duration::from_millis(3000);
 /// Memory of the machine below this is looked through for page tables.
 const RAM_END: u64 = 510 << 20;
-/// Bytes of a buffer whose frames are freed with it.
-const LARGE_BUFFER: usize = 256 << 10;
+/// Pages of a buffer whose frames are freed with it.
+const BUFFER_PAGES: usize = 64;
 /// The witness's heap holds this, in each word altered by the word's number.
 const CANARY: u64 = 0x0f1e_2d3c_4b5a_6978;
 /// Words of the witness's heap.
@@ -164,8 +164,8 @@ impl Rogue {
 
     /// A buffer that the device had, gave back and that is free now.
     fn returned_buffer(&self) -> Option<u64> {
-        let buffer = RRefSlice::zeroed(LARGE_BUFFER);
-        let flight = InFlight::<FromDevice>::begin(&self.function, buffer);
+        let buffer = RRefSlice::zeroed_pages(BUFFER_PAGES);
+        let flight = InFlight::<FromDevice>::begin(&self.function, buffer).ok()?;
         let address = self.function.physical_address(flight.start());
         drop(flight.finish(&self.function));
         address

@@ -12,8 +12,6 @@
 
 extern crate alloc;
 
-use alloc::vec;
-
 use exchange::{Proxy, RRefSlice};
 use interfaces::block::{
     BATCH, BlockBatch, BlockDevice, BlockError, BlockOperation, BlockRequest, BlockStatus, Geometry,
@@ -22,8 +20,11 @@ use measure::{PHASE_MARK, Samples};
 use runtime::StartError;
 use runtime::time::{Duration, Instant, cycles};
 
+/// Pages of a request.
+const PAGES: usize = 1;
+
 /// Bytes of a request.
-const BYTES: usize = 4096;
+const BYTES: usize = PAGES * 4096;
 
 /// Requests in one sample.
 const ROUND: usize = 32;
@@ -152,8 +153,8 @@ impl<T: Target> Bench<T> {
         operation: BlockOperation,
         single: &mut Samples,
     ) -> Result<f64, StartError> {
-        // In a heap: a device behind an IOMMU reaches no stack.
-        let mut buffer = vec![0x5a; BYTES];
+        // A page: a device behind an IOMMU would have a copy of anything else.
+        let mut buffer = RRefSlice::zeroed_pages(PAGES);
         let first = Instant::now();
         let mut before = first;
         for _ in 0..ROUND {
@@ -181,7 +182,7 @@ impl<T: Target> Bench<T> {
         let place = self.place;
         let mut batch = BlockBatch::new();
         for tag in 0..depth as u64 {
-            let buffer = RRefSlice::zeroed(BYTES);
+            let buffer = RRefSlice::zeroed_pages(PAGES);
             // A batch has room for every depth measured.
             let _ = batch.push_back(request(tag, operation, buffer));
         }

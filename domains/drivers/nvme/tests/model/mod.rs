@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use hardware::host::HostMemory;
-use hardware::{DmaRegion, InterruptLine, Loan, Platform, Registers, ServiceError};
+use hardware::{BouncePool, DmaRegion, InterruptLine, Loan, Platform, Registers, ServiceError};
 use nvme::driver::Driver;
 use nvme::error::StartFailure;
 use nvme::registers as reg;
@@ -39,6 +39,8 @@ pub struct Shape {
     pub queues: u16,
     /// CPUs of the machine; threads say by [`run_on_cpu`] which one is theirs.
     pub cpus: usize,
+    /// An IOMMU stands between it and memory.
+    pub is_guarded: bool,
 }
 
 impl Default for Shape {
@@ -57,6 +59,7 @@ impl Default for Shape {
             is_prompt: true,
             queues: 8,
             cpus: 1,
+            is_guarded: false,
         }
     }
 }
@@ -133,15 +136,20 @@ pub struct Device {
 
 /// Registers, platform and interrupt of one modelled device.
 #[derive(Clone, Debug)]
-pub struct Model(Arc<Mutex<Device>>);
+pub struct Model(Arc<Mutex<Device>>, Arc<HostMemory>);
 
 pub type TestDriver = Driver<Model, Model, Model>;
 
 impl Model {
     pub fn new(shape: Shape) -> Self {
         let bytes = (shape.sectors << shape.sector_power) as usize;
-        Self(Arc::new(Mutex::new(Device {
-            memory: Arc::default(),
+        let memory = Arc::new(if shape.is_guarded {
+            HostMemory::guarded()
+        } else {
+            HostMemory::default()
+        });
+        let device = Device {
+            memory: Arc::clone(&memory),
             shape,
             faults: Faults::default(),
             storage: (0..bytes).map(|index| (index * 7 % 251) as u8).collect(),
@@ -159,7 +167,8 @@ impl Model {
             admin_bases: [0; 2],
             submission: BTreeMap::new(),
             completion: BTreeMap::new(),
-        })))
+        };
+        Self(Arc::new(Mutex::new(device)), memory)
     }
 
     pub fn device(&self) -> MutexGuard<'_, Device> {
@@ -325,10 +334,14 @@ impl Platform for Model {
         self.device().memory.physical_address(byte)
     }
 
-    fn open(&self, loan: &Loan) {
+    fn open(&self, loan: &Loan) -> bool {
         self.device()
             .memory
-            .open(loan.start(), loan.bytes(), loan.direction());
+            .open(loan.start(), loan.bytes(), loan.direction())
+    }
+
+    fn bounces(&self) -> &BouncePool {
+        self.1.bounces()
     }
 
     fn close(&self, loan: &Loan) {
