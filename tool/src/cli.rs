@@ -286,6 +286,9 @@ pub struct BenchOptions {
     /// Most processors in `scaling`; as many as the host has if not given.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
     pub cpus: Option<u32>,
+    /// With `nvme` on pc: the drive behind an IOMMU, beside the same without.
+    #[arg(long)]
+    pub iommu: bool,
     /// Write the rows to this file, too.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,

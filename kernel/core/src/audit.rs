@@ -3,11 +3,13 @@
 use abi::services::Audit;
 
 use crate::thread::ThreadState;
-use crate::{device, domain, exchange, export, frames, heap, memory, thread};
+use crate::{device, domain, exchange, export, frames, heap, iommu, memory, thread};
 
 /// Resources in use now.
 #[must_use]
 pub fn take() -> Audit {
+    // What is freed and waits for devices to forget it is nobody's.
+    iommu::release_freed();
     Audit {
         // Pages that serve as pools are not a domain's: what lies in them is
         // counted by itself.

@@ -397,8 +397,10 @@ pub fn allocate_dma(driver: &'static Domain, pages: usize, is_inbound: bool) -> 
     let (frames, room) = Frames::zeroed(pages).zip(SetAside::new())?;
     let frames = frames.give(abi::protection::key_of(driver.slot().index));
     let start = frames.direct();
-    // Freed, they leave the device's table again.
-    iommu::open_own(driver, memory::physical(start), pages).ok()?;
+    if iommu::open_own(driver, memory::physical(start), pages).is_err() {
+        iommu::take_away(memory::physical(start), pages);
+        return None;
+    }
     let memory = DmaMemory {
         owner: driver.id(),
         frames,
@@ -422,7 +424,10 @@ pub fn free_dma(owner: u64, start: *mut u8) {
         None
     };
     drop(held);
-    drop(frames);
+    if let Some(memory) = frames {
+        let frames = &memory.frames;
+        iommu::take_away(memory::physical(frames.direct()), frames.pages());
+    }
 }
 
 /// Overwrites what only the devices of `owner` write with `garbage`, as a device

@@ -5,13 +5,13 @@
 //! is handed out is [`heap`]'s business; this is the kernel's one heap.
 
 use core::ops::ControlFlow;
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use abi::exchange::{ObjectHeader, ObjectKind, ProxyObject};
 use abi::protection;
 use abi::services::ExchangeRequest;
 
-use crate::{cpu, famine, frames, limits, memory};
+use crate::{cpu, famine, frames, iommu, limits, memory};
 
 mod heap;
 mod loans;
@@ -26,14 +26,21 @@ impl heap::Source for Frames {
         if famine::strikes() {
             return None;
         }
-        let frame = frames::allocate(pages)?;
+        // Some may wait for devices to forget them.
+        let again = || iommu::release_freed().then(|| frames::allocate(pages))?;
+        let frame = frames::allocate(pages).or_else(again)?;
         memory::set_key(frame, pages, protection::OPEN);
         Some(memory::direct(frame))
     }
 
-    fn free(&self, start: *mut u8, pages: usize) {
-        memory::set_key(memory::physical(start), pages, protection::KERNEL);
-        frames::free(memory::physical(start), pages);
+    fn free(&self, start: *mut u8, pages: usize, was_lent: bool) {
+        let frame = memory::physical(start);
+        memory::set_key(frame, pages, protection::KERNEL);
+        if was_lent {
+            iommu::free(frame, pages);
+        } else {
+            frames::free(frame, pages);
+        }
     }
 
     #[inline]
@@ -96,6 +103,21 @@ pub unsafe fn give_up(payload: *mut u8) {
 pub unsafe fn end_loan(payload: *mut u8, forgive: bool) -> bool {
     // SAFETY: the caller's promise.
     unsafe { HEAP.end_loan(payload, forgive) }
+}
+
+/// Notes that a device is about to be lent an object, until it is freed; where a lease of
+/// it stands. `None`: it has not its own whole pages, these are not all of its bytes, or
+/// it is not this owner's.
+///
+/// # Safety
+/// `payload` is a live object.
+pub(crate) unsafe fn lend(
+    payload: *const u8,
+    bytes: usize,
+    owner: u64,
+) -> Option<&'static AtomicU64> {
+    // SAFETY: the caller's promise.
+    unsafe { HEAP.lend(payload, bytes, owner) }
 }
 
 /// Calls `visit` with every live object's header.

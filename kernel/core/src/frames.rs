@@ -12,7 +12,6 @@
 
 mod sealed;
 
-use crate::iommu;
 use crate::machine::{PhysicalRange, SealedMemory};
 use crate::sync::SpinLock;
 
@@ -115,15 +114,6 @@ const fn reserve(total: u64) -> u64 {
 /// # Panics
 /// If one of them is not allocated: kernel memory is then no longer sound.
 pub fn free(address: u64, pages: usize) {
-    iommu::forget(address, pages);
-    free_unlent(address, pages);
-}
-
-/// As [`free`], for what no device was ever lent.
-///
-/// # Panics
-/// As [`free`].
-pub(crate) fn free_unlent(address: u64, pages: usize) {
     FRAMES
         .lock()
         .as_mut()

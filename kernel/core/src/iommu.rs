@@ -2,14 +2,16 @@
 //!
 //! Each domain that drives a function has one table of pages for all its functions.
 //! Memory for devices ([`crate::device::allocate_dma`]) is in it from the start, and
-//! what a driver lends its device ([`open`]) from then on. A page leaves the table
-//! when its frame is freed ([`forget`]), and a table its device when the domain dies
-//! ([`detach`]), in both cases before anybody else gets the memory. A function that
-//! nobody drives reaches nothing.
+//! what a driver lends its device ([`open`]) from then on. A function that nobody drives
+//! reaches nothing.
 //!
-//! What is lent is whole pages, so that a device reaches nothing that lies beside a
-//! buffer. A page that was lent once is reached until it is freed: `docs/threat-model.md`.
+//! What is lent is an object of the exchange heap that has its pages for itself: nothing
+//! lies beside it, and when it is freed the kernel knows. It leaves the table then
+//! ([`free`]), or when the driver has it back ([`close`]), as the manifest says
+//! ([`DmaMode`]); a table leaves its device when the domain dies ([`detach`]). A device
+//! may go by what it remembers of a table, so nobody gets memory before it has forgotten.
 
+mod quarantine;
 pub mod table;
 
 use core::ops::Range;
@@ -17,21 +19,24 @@ use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use abi::PAGE_SIZE;
 use abi::death::DeathCause;
-use abi::device::PciAddress;
+use abi::device::{DmaMode, Lease, PciAddress};
 use abi::status::ServiceError;
 
+use self::quarantine::Quarantine;
 use self::table::{Access, Memory, Opened, Table};
 use crate::charge::Charge;
 use crate::death::{self, RawCrash};
 use crate::domain::Domain;
 use crate::machine::{self, Guarding, Iommu, Machine, Refused};
 use crate::sync::SpinLock;
-use crate::{frames, memory, pci};
+use crate::{exchange, frames, memory, pci};
 
 /// Most drivers with a table.
 const MAX_TABLES: usize = 32;
 /// Most functions that are driven.
 const MAX_FUNCTIONS: usize = 64;
+/// Number in leases of all drivers whose devices nothing guards against.
+const UNGUARDED: u32 = 1;
 /// Buses there can be.
 const BUSES: usize = 256;
 
@@ -44,6 +49,8 @@ static GUARDS: SpinLock<Guards> = SpinLock::new(Guards {
     most: 0,
     tables: [const { None }; MAX_TABLES],
     functions: [None; MAX_FUNCTIONS],
+    freed: Quarantine::new(),
+    last_number: UNGUARDED,
 });
 
 /// Who goes by what.
@@ -54,18 +61,53 @@ struct Guards {
     tables: [Option<Guard>; MAX_TABLES],
     /// Functions, each with the place of its table.
     functions: [Option<(u32, usize)>; MAX_FUNCTIONS],
+    /// What was lent and is freed.
+    freed: Quarantine,
+    /// The last table's number in leases.
+    last_number: u32,
 }
 
 /// A driver's table.
 struct Guard {
     driver: &'static Domain,
     table: Table,
+    mode: DmaMode,
+    /// In leases of its device's; no other table had it for long.
+    number: u32,
+    /// Its device may remember pages that were taken out.
+    is_stale: bool,
     /// What its device tried and was refused.
     fault: Option<Refused>,
 }
 
 /// Tables that a domain is charged for.
 struct TablesOf(&'static Domain, &'static dyn Iommu);
+
+/// The entries of tables.
+struct Entries;
+
+impl table::Entries for Entries {
+    #[inline]
+    fn entry(&self, frame: u64, index: usize) -> &AtomicU64 {
+        entry(frame, index)
+    }
+}
+
+impl table::Entries for TablesOf {
+    #[inline]
+    fn entry(&self, frame: u64, index: usize) -> &AtomicU64 {
+        entry(frame, index)
+    }
+}
+
+/// An entry of the table in `frame`.
+#[inline]
+fn entry<'a>(frame: u64, index: usize) -> &'a AtomicU64 {
+    debug_assert!(index < table::ENTRIES);
+    // SAFETY: the frame is a table of a living driver's: nothing but words, which are read
+    // and written as atomics only.
+    unsafe { &*memory::direct(frame).cast::<AtomicU64>().add(index) }
+}
 
 impl Memory for TablesOf {
     fn allocate(&self) -> Option<u64> {
@@ -74,22 +116,13 @@ impl Memory for TablesOf {
         // The domain is dead when its tables are freed, and its account closed.
         charge.keep();
         for index in 0..table::ENTRIES {
-            self.write(self.entry(frame, index), 0);
+            self.write(entry(frame, index), 0);
         }
         Some(frame)
     }
 
     fn free(&self, frame: u64) {
-        // No device's memory, so there is nothing to forget.
-        frames::free_unlent(frame, 1);
-    }
-
-    #[inline]
-    fn entry(&self, frame: u64, index: usize) -> &AtomicU64 {
-        debug_assert!(index < table::ENTRIES);
-        // SAFETY: the frame is a table of a living driver's: nothing but words, which
-        // are read and written as atomics only.
-        unsafe { &*memory::direct(frame).cast::<AtomicU64>().add(index) }
+        frames::free(frame, 1);
     }
 
     fn write(&self, entry: &AtomicU64, value: u64) {
@@ -144,37 +177,49 @@ pub(crate) fn fault_vector() -> Option<usize> {
     active().map(|_| machine::get().device_vectors() - 1)
 }
 
-/// Gives a function that `driver` has just claimed its table; whether devices are
-/// guarded.
+/// Lets a function that `driver` has just claimed go by its table, or have all memory, as
+/// `mode` says; how it is guarded then, and its driver's number in leases.
 ///
 /// # Errors
 /// `NoMemory`: the function reaches nothing; `Io`.
-pub(crate) fn attach(driver: &'static Domain, function: u32) -> Result<bool, ServiceError> {
+pub(crate) fn attach(
+    driver: &'static Domain,
+    function: u32,
+    mode: DmaMode,
+) -> Result<(DmaMode, u32), ServiceError> {
     let Some(iommu) = active() else {
-        return Ok(false);
+        return Ok((DmaMode::Open, UNGUARDED));
     };
     let mut guards = GUARDS.lock();
-    if guards
-        .functions
-        .iter()
-        .flatten()
-        .any(|one| one.0 == function)
-    {
-        return Ok(true);
-    }
     let place = guards
         .place_of(driver, iommu)
         .ok_or(ServiceError::NoMemory)?;
+    let mut functions = guards.functions.iter().flatten();
+    if functions.any(|one| one.0 == function) {
+        return Ok(guards.guarding(place));
+    }
     let mut rooms = guards.functions.iter_mut();
     let room = rooms.find(|room| room.is_none());
     *room.ok_or(ServiceError::NoMemory)? = Some((function, place));
-    let guard = guards.tables[place].as_ref();
-    let root = guard.map_or(0, |guard| guard.table.root);
-    iommu
-        .attach(PciAddress(function), number(place), root)
-        .map_err(|_| ServiceError::Io)?;
+    let guard = guards.tables[place].as_mut();
+    let guard = guard.ok_or(ServiceError::NoMemory)?;
+    guard.mode = mode;
+    let (address, number) = (PciAddress(function), number(place));
+    if mode == DmaMode::Open && iommu.has_pass_through() {
+        let attached = iommu.attach_open(address, number);
+        attached.map_err(|_| ServiceError::Io)?;
+        log::warn!("iommu: {function:04x}: nothing guards against it, as its manifest says");
+        return Ok(guards.guarding(place));
+    }
+    if mode == DmaMode::Open {
+        log::warn!("iommu: {function:04x}: it is guarded: this IOMMU cannot pass all through");
+        guard.mode = DmaMode::Leased;
+    }
+    let root = guard.table.root;
+    let attached = iommu.attach(address, number, root);
+    attached.map_err(|_| ServiceError::Io)?;
     driver.set_device_table(root);
-    Ok(true)
+    Ok(guards.guarding(place))
 }
 
 /// A table's number, as the machine knows it.
@@ -191,12 +236,28 @@ impl Guards {
         let mut places = self.tables[..self.most].iter();
         let place = places.position(Option::is_none)?;
         let table = Table::new(&TablesOf(driver, iommu), LEVELS.load(Ordering::Relaxed))?;
+        self.last_number = match self.last_number + 1 {
+            number if number >> Lease::NUMBER_BITS == 0 => number,
+            _ => UNGUARDED + 1,
+        };
         self.tables[place] = Some(Guard {
             driver,
             table,
+            mode: DmaMode::Leased,
+            number: self.last_number,
+            is_stale: false,
             fault: None,
         });
         Some(place)
+    }
+
+    /// How the functions are guarded that go by a table, and its number in leases.
+    fn guarding(&self, place: usize) -> (DmaMode, u32) {
+        let guard = self.tables[place].as_ref();
+        guard.map_or((DmaMode::Leased, 0), |guard| match guard.mode {
+            DmaMode::Open => (guard.mode, UNGUARDED),
+            mode => (mode, guard.number),
+        })
     }
 
     fn find(&self, owner: u64) -> Option<usize> {
@@ -234,43 +295,89 @@ fn table_of(driver: &Domain) -> Option<Table> {
 #[inline]
 pub(crate) fn physical_address(driver: &'static Domain, byte: usize) -> Option<u64> {
     let address = memory::translate(byte)?;
-    let Some((iommu, table)) = active().zip(table_of(driver)) else {
+    let Some(table) = table_of(driver) else {
         return Some(address);
     };
-    let is_open = table.is_open(&TablesOf(driver, iommu), address, Access::Read);
+    let is_open = table.is_open(&Entries, address, Access::Read);
     is_open.then_some(address)
 }
 
-/// Lets the device of `driver` read, or also write, some pages from now on. Where it
-/// could before, no lock is taken.
+/// Lets the device of `driver` read, or also write, an object; the device address of its
+/// first byte. In mode `Leased` that is noted in the object, so that its driver need not
+/// ask again.
 ///
 /// # Errors
-/// `NotWholePages` if other bytes lie on them: the driver has the device work on a copy,
-/// which is counted. `NoMemory`; `Invalid` for what is in no heap.
+/// `NotWholePages` for no object, or one that has not its own pages: the driver has the
+/// device work on a copy, which is counted. `NoMemory`.
 pub(crate) fn open(
     driver: &'static Domain,
-    bytes: Range<usize>,
+    object: Option<*const u8>,
+    bytes: usize,
     access: Access,
-) -> Result<(), ServiceError> {
-    let Some((iommu, table)) = active().zip(table_of(driver)) else {
-        return Ok(());
+) -> Result<u64, ServiceError> {
+    // SAFETY: who lends an object of its own has it.
+    let lend = |object| unsafe { exchange::lend(object, bytes, driver.id()) };
+    let lease = object.and_then(lend);
+    let Some(iommu) = table_of(driver).and_then(|_| active()) else {
+        let start = object.filter(|start| memory::is_direct(*start as usize));
+        let start = memory::physical(start.ok_or(ServiceError::Invalid)?.cast_mut());
+        if let Some(lease) = lease {
+            lease.store(Lease::new(UNGUARDED, start, true).0, Ordering::Relaxed);
+        }
+        return Ok(start);
     };
-    if !bytes.start.is_multiple_of(PAGE_SIZE) || !bytes.end.is_multiple_of(PAGE_SIZE) {
+    let Some((start, lease)) = object.zip(lease) else {
         driver.bounces.add(driver.generation(), 1);
         return Err(ServiceError::NotWholePages);
+    };
+    let start = memory::physical(start.cast_mut());
+    let mut guards = GUARDS.lock();
+    let place = guards.find(driver.id()).ok_or(ServiceError::Invalid)?;
+    let guard = guards.tables[place].as_mut().ok_or(ServiceError::Invalid)?;
+    for page in (start..start + bytes as u64).step_by(PAGE_SIZE) {
+        guard.open_page(&TablesOf(driver, iommu), place, page, access)?;
     }
-    let tables = TablesOf(driver, iommu);
-    for page in bytes.step_by(PAGE_SIZE) {
-        let address = memory::translate(page).ok_or(ServiceError::Invalid)?;
-        if table.is_open(&tables, address, access) {
-            continue;
-        }
-        if !memory::is_direct(page) {
-            return Err(ServiceError::Invalid);
-        }
-        open_page(&tables, table, address, access)?;
+    if guard.mode == DmaMode::Leased {
+        let is_written = access == Access::ReadWrite;
+        let lease_of = Lease::new(guard.number, start, is_written);
+        lease.store(lease_of.0, Ordering::Relaxed);
     }
-    Ok(())
+    Ok(start)
+}
+
+/// Takes what [`open`] let the device of `driver` use out of its reach, once it has
+/// forgotten that ([`forget_closed`]).
+pub(crate) fn close(driver: &'static Domain, start: usize, bytes: usize) {
+    let Some((iommu, table)) = active().zip(table_of(driver)) else {
+        return;
+    };
+    if !memory::is_direct(start) {
+        return;
+    }
+    let start = memory::physical(start as *mut u8);
+    let mut guards = GUARDS.lock();
+    if let Some(place) = guards.find(driver.id())
+        && let Some(guard) = &mut guards.tables[place]
+    {
+        let pages = start..start.saturating_add(bytes as u64);
+        guard.is_stale |= table.close(&TablesOf(driver, iommu), pages);
+    }
+}
+
+/// Waits until the devices of `driver` reach nothing of what was closed.
+///
+/// # Errors
+/// `Io`: the IOMMU does not answer.
+pub(crate) fn forget_closed(driver: &'static Domain) -> Result<(), ServiceError> {
+    let Some(iommu) = active() else {
+        return Ok(());
+    };
+    let mut guards = GUARDS.lock();
+    let Some(place) = guards.find(driver.id()) else {
+        return Ok(());
+    };
+    let guard = guards.tables[place].as_mut();
+    guard.map_or(Ok(()), |guard| guard.forget(iommu, place))
 }
 
 /// Lets a device use physically contiguous memory that is its driver's alone.
@@ -282,66 +389,125 @@ pub(crate) fn open_own(
     address: u64,
     pages: usize,
 ) -> Result<(), ServiceError> {
-    let Some((iommu, table)) = active().zip(table_of(driver)) else {
+    let Some(iommu) = active() else {
         return Ok(());
     };
-    let tables = TablesOf(driver, iommu);
-    let page = |index: usize| address + (index * PAGE_SIZE) as u64;
-    (0..pages).try_for_each(|index| open_page(&tables, table, page(index), Access::ReadWrite))
-}
-
-fn open_page(
-    tables: &TablesOf,
-    table: Table,
-    address: u64,
-    access: Access,
-) -> Result<(), ServiceError> {
-    let guards = GUARDS.lock();
-    let opened = table.open(tables, address, access);
-    if opened == Some(Opened::OnceForgotten)
-        && let Some(place) = guards.find(tables.0.id())
-    {
-        return forget_table(tables.1, tables.0, place);
-    }
-    opened.map(|_| ()).ok_or(ServiceError::NoMemory)
-}
-
-fn forget_table(iommu: &dyn Iommu, driver: &Domain, place: usize) -> Result<(), ServiceError> {
-    driver.device_waits.add(driver.generation(), 1);
-    iommu.forget(number(place)).map_err(|_| ServiceError::Io)
-}
-
-/// Takes frames that are about to be freed out of every table; on return no device
-/// reaches them.
-///
-/// # Panics
-/// If an IOMMU does not answer: whoever gets the frames would not be safe.
-#[inline]
-pub(crate) fn forget(address: u64, pages: usize) {
-    if IS_ON.load(Ordering::Acquire) {
-        forget_everywhere(address..address + (pages * PAGE_SIZE) as u64);
-    }
-}
-
-fn forget_everywhere(frames: Range<u64>) {
-    let Some(iommu) = active() else {
-        return;
+    let mut guards = GUARDS.lock();
+    let Some(place) = guards.find(driver.id()) else {
+        return Ok(());
     };
-    let guards = GUARDS.lock();
-    for (place, guard) in guards.tables.iter().enumerate() {
-        let Some(Guard { driver, table, .. }) = guard else {
-            continue;
-        };
-        if table.close(&TablesOf(driver, iommu), frames.clone()) {
-            forget_table(iommu, driver, place).expect("an IOMMU that was started answers");
+    let guard = guards.tables[place].as_mut().ok_or(ServiceError::Invalid)?;
+    let tables = TablesOf(driver, iommu);
+    let mut pages = (0..pages).map(|index| address + (index * PAGE_SIZE) as u64);
+    pages.try_for_each(|page| guard.open_page(&tables, place, page, Access::ReadWrite))
+}
+
+impl Guard {
+    fn open_page(
+        &mut self,
+        tables: &TablesOf,
+        place: usize,
+        address: u64,
+        access: Access,
+    ) -> Result<(), ServiceError> {
+        match self.table.open(tables, address, access) {
+            Some(Opened::Yes) => Ok(()),
+            Some(Opened::OnceForgotten) => {
+                self.is_stale = true;
+                self.forget(tables.1, place)
+            }
+            None => Err(ServiceError::NoMemory),
         }
     }
+
+    /// Makes devices forget what was taken out of the table, if they may remember it.
+    fn forget(&mut self, iommu: &dyn Iommu, place: usize) -> Result<(), ServiceError> {
+        if self.is_stale {
+            let driver = self.driver;
+            driver.device_waits.add(driver.generation(), 1);
+            let forgotten = iommu.forget(number(place));
+            forgotten.map_err(|_| ServiceError::Io)?;
+            self.is_stale = false;
+        }
+        Ok(())
+    }
+}
+
+/// All tables, for what leaves them.
+struct Reached<'a> {
+    tables: &'a mut [Option<Guard>],
+    iommu: &'static dyn Iommu,
+}
+
+impl quarantine::Tables for Reached<'_> {
+    fn close(&mut self, frames: Range<u64>) -> bool {
+        let mut is_stale = false;
+        for guard in self.tables.iter_mut().flatten() {
+            let tables = TablesOf(guard.driver, self.iommu);
+            guard.is_stale |= guard.table.close(&tables, frames.clone());
+            is_stale |= guard.is_stale;
+        }
+        is_stale
+    }
+
+    /// # Panics
+    /// If an IOMMU does not answer: whoever gets the frames would not be safe.
+    fn forget(&mut self) {
+        for (place, guard) in self.tables.iter_mut().enumerate() {
+            let forgotten = guard.as_mut().map(|guard| guard.forget(self.iommu, place));
+            let is_broken = forgotten.is_some_and(|forgotten| forgotten.is_err());
+            assert!(!is_broken, "an IOMMU that was started answers");
+        }
+    }
+
+    fn free(&mut self, address: u64, pages: usize) {
+        frames::free(address, pages);
+    }
+}
+
+/// Does something with what is freed, and the tables.
+fn with_freed<R>(work: impl FnOnce(&mut Quarantine, &mut Reached<'_>) -> R) -> Option<R> {
+    let iommu = active()?;
+    let mut guards = GUARDS.lock();
+    let Guards { tables, freed, .. } = &mut *guards;
+    Some(work(freed, &mut Reached { tables, iommu }))
+}
+
+/// Frees frames that were lent, now or once devices have forgotten them.
+pub(crate) fn free(address: u64, pages: usize) {
+    let freed = with_freed(|freed, tables| freed.add(tables, address, pages));
+    if freed.is_none() {
+        frames::free(address, pages);
+    }
+}
+
+/// Frees all that waits for devices to forget it; whether there was any.
+pub(crate) fn release_freed() -> bool {
+    with_freed(|freed, tables| {
+        let has_some = freed.pages() != 0;
+        freed.release(tables);
+        has_some
+    })
+    .unwrap_or(false)
+}
+
+/// Takes a driver's own memory, which is about to be freed, out of its device's reach.
+///
+/// # Panics
+/// If an IOMMU does not answer.
+pub(crate) fn take_away(address: u64, pages: usize) {
+    use quarantine::Tables;
+    with_freed(|_, tables| {
+        if tables.close(address..address + (pages * PAGE_SIZE) as u64) {
+            tables.forget();
+        }
+    });
 }
 
 /// Keeps the devices of a dying domain away from memory; on return they reach none.
 ///
 /// # Panics
-/// As [`forget`].
+/// If an IOMMU does not answer: whoever gets the memory would not be safe.
 pub(crate) fn detach(owner: u64) {
     let Some(iommu) = active() else {
         return;

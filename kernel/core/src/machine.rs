@@ -173,6 +173,14 @@ pub trait Iommu: Sync {
         number: u16,
         pages: u64,
     ) -> Result<(), IommuError>;
+    /// Whether functions can be let have all memory.
+    fn has_pass_through(&self) -> bool;
+    /// Lets a function, which counts as going by table `number`, have all memory.
+    ///
+    /// # Errors
+    /// [`IommuError`]; it then reaches none.
+    fn attach_open(&self, function: abi::device::PciAddress, number: u16)
+    -> Result<(), IommuError>;
     /// Keeps a function, which went by table `number`, away from all memory; on
     /// return it does not read or write any more.
     ///

@@ -10,6 +10,7 @@
 
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+use abi::device::DmaMode;
 use abi::grant::{Grant, GrantKind};
 use abi::note::MAX_PARAMETERS;
 use abi::status::{Answer, ServiceError};
@@ -67,7 +68,10 @@ impl Rights {
             let kind = grant.and_then(|grant| GrantKind::from_number(grant.kind));
             let (kind, first) = kind
                 .zip(grant)
-                .map_or((GrantKind::Absent, 0), |(kind, grant)| (kind, grant.first));
+                .map_or((GrantKind::Absent, 0), |(kind, grant)| match kind {
+                    GrantKind::PciFunction => (kind, function(grant.first, grant.second)),
+                    _ => (kind, grant.first),
+                });
             if kind != GrantKind::Absent {
                 kinds |= Needs::one(kind).0;
             }
@@ -82,7 +86,21 @@ impl Rights {
         self.kinds.load(Ordering::Relaxed) & needs.0 != 0
     }
 
-    /// Whether this function or file was granted.
+    /// How the device of a function is to be guarded.
+    ///
+    /// # Errors
+    /// `Denied`: the function was not granted.
+    pub(crate) fn dma_mode(&self, address: u32) -> Result<DmaMode, ServiceError> {
+        let kind = GrantKind::PciFunction;
+        let is_granted = |mode: &DmaMode| {
+            let meant = function(address.into(), *mode as u64);
+            self.check_object(kind, meant).is_ok()
+        };
+        let mut modes = DmaMode::ALL.into_iter();
+        modes.find(is_granted).ok_or(ServiceError::Denied)
+    }
+
+    /// Whether this file was granted, or this function in this mode.
     ///
     /// # Errors
     /// `Denied` if not.
@@ -95,6 +113,11 @@ impl Rights {
             Err(ServiceError::Denied)
         }
     }
+}
+
+/// A function's address and how it is guarded in one word.
+const fn function(address: u64, mode: u64) -> u64 {
+    address | mode << u32::BITS
 }
 
 /// A function or file in one word, which is not 0. `None`: the kind has no objects that

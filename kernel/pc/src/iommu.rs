@@ -105,6 +105,23 @@ impl Iommu for Units {
         state.run(&[queue::context(function.0 as u16, 0), queue::domain(number)])
     }
 
+    fn has_pass_through(&self) -> bool {
+        let state = self.state.lock();
+        let mut units = state.units.iter().flatten();
+        units.all(|unit| unit.has(capability::PASS_THROUGH))
+    }
+
+    fn attach_open(&self, function: PciAddress, number: u16) -> Result<(), IommuError> {
+        let mut state = self.state.lock();
+        let units = state.units.iter().flatten();
+        let levels = units.map(|unit| capability::most_levels(unit.capability()));
+        let levels = levels.min().ok_or(IommuError::Unsupported)?;
+        let [lower, upper] = state.context(function).ok_or(IommuError::Unsupported)?;
+        self.write(upper, table::upper(number, levels));
+        self.write(lower, table::PASS_THROUGH | table::PRESENT);
+        state.run(&[queue::context(function.0 as u16, 0), queue::domain(number)])
+    }
+
     fn detach(&self, function: PciAddress, number: u16) -> Result<(), IommuError> {
         let mut state = self.state.lock();
         let Some([lower, _]) = state.context(function) else {

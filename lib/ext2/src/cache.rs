@@ -3,11 +3,12 @@
 //! Data and metadata are told apart only so that data can reach the store
 //! before the metadata that points to it.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::error::Error;
-use crate::pages::{Blocks, Staging};
 use crate::store::BlockStore;
 
 /// A write-back transfer is at most this long.
@@ -27,6 +28,7 @@ struct Slot {
     /// Used since the clock hand last passed.
     referenced: bool,
     changed: Option<Content>,
+    bytes: Box<[u8]>,
 }
 
 pub(crate) struct Cache<S> {
@@ -35,14 +37,12 @@ pub(crate) struct Cache<S> {
     sectors_per_block: u64,
     capacity: usize,
     slots: Vec<Slot>,
-    /// What is in the slots.
-    blocks: Blocks,
     vacant: Vec<usize>,
     index: BTreeMap<u32, usize>,
     changed_data: BTreeSet<u32>,
     changed_metadata: BTreeSet<u32>,
     hand: usize,
-    staging: Staging,
+    staging: Vec<u8>,
     changes: u64,
     /// What is kept outside, when that is wanted.
     keeping: Option<Keeping>,
@@ -86,13 +86,12 @@ impl<S: BlockStore> Cache<S> {
             sectors_per_block,
             capacity: (cache_bytes / block_bytes).max(MIN_BLOCKS),
             slots: Vec::new(),
-            blocks: Blocks::new(block_bytes),
             vacant: Vec::new(),
             index: BTreeMap::new(),
             changed_data: BTreeSet::new(),
             changed_metadata: BTreeSet::new(),
             hand: 0,
-            staging: Staging::default(),
+            staging: Vec::new(),
             changes: 0,
             keeping: None,
         }
@@ -110,14 +109,14 @@ impl<S: BlockStore> Cache<S> {
     /// The contents of `block`.
     pub fn get(&mut self, block: u32) -> Outcome<&[u8], S> {
         let slot = self.load(block)?;
-        Ok(self.blocks.get(slot))
+        Ok(&self.slots[slot].bytes)
     }
 
     /// The contents of `block`, about to be changed.
     pub fn get_mut(&mut self, block: u32, content: Content) -> Outcome<&mut [u8], S> {
         let slot = self.load(block)?;
         self.mark_changed(slot, content);
-        Ok(self.blocks.get_mut(slot))
+        Ok(&mut self.slots[slot].bytes)
     }
 
     /// `block` as all zeros, whatever the store holds, about to be filled.
@@ -131,7 +130,7 @@ impl<S: BlockStore> Cache<S> {
             }
         };
         self.mark_changed(slot, content);
-        let bytes = self.blocks.get_mut(slot);
+        let bytes = &mut self.slots[slot].bytes;
         bytes.fill(0);
         Ok(bytes)
     }
@@ -155,7 +154,7 @@ impl<S: BlockStore> Cache<S> {
             block = gap_end;
             if let Some((_, slot)) = cached {
                 let span = self.span(first, block, block + 1);
-                into[span].copy_from_slice(self.blocks.get(slot));
+                into[span].copy_from_slice(&self.slots[slot].bytes);
                 block += 1;
             }
         }
@@ -180,21 +179,24 @@ impl<S: BlockStore> Cache<S> {
             .map_or(end, |(block, _)| *block);
         let length = (end - first) as usize * self.block_bytes;
         let mut staging = core::mem::take(&mut self.staging);
-        let staged = staging.get_mut(length);
+        staging.clear();
+        staging.resize(length, 0);
         let result = self
             .store
-            .read(self.sector_of(first), staged)
+            .read(self.sector_of(first), &mut staging)
             .map_err(Error::Io);
         let result = result.and_then(|()| {
-            for (block, bytes) in (first..end).zip(staged.chunks_exact(self.block_bytes)) {
+            for (block, bytes) in (first..end).zip(staging.chunks_exact(self.block_bytes)) {
                 let slot = self.vacate()?;
-                self.blocks.get_mut(slot).copy_from_slice(bytes);
+                self.slots[slot].bytes.copy_from_slice(bytes);
                 self.install(slot, block);
             }
             Ok(())
         });
-        // If `vacate` has staged a write-back of its own, that buffer goes.
-        self.staging = staging;
+        // `vacate` may have staged a write-back of its own; keep the larger buffer.
+        if staging.capacity() > self.staging.capacity() {
+            self.staging = staging;
+        }
         result
     }
 
@@ -272,10 +274,11 @@ impl<S: BlockStore> Cache<S> {
             return;
         };
         for block in core::mem::take(&mut keeping.unfinished) {
-            if let Some(&slot) = self.index.get(&block)
-                && let Some(content) = self.slots[slot].changed
+            let slot = self.index.get(&block).map(|slot| &self.slots[*slot]);
+            if let Some(slot) = slot
+                && let Some(content) = slot.changed
             {
-                keep(block, content, self.blocks.get(slot));
+                keep(block, content, &slot.bytes);
                 keeping.kept.insert(block);
             }
         }
@@ -291,7 +294,7 @@ impl<S: BlockStore> Cache<S> {
                 slot
             }
         };
-        self.blocks.get_mut(slot).copy_from_slice(bytes);
+        self.slots[slot].bytes.copy_from_slice(bytes);
         self.mark_changed(slot, content);
         if let Some(keeping) = &mut self.keeping {
             keeping.unfinished.remove(&block);
@@ -318,15 +321,14 @@ impl<S: BlockStore> Cache<S> {
         let slots: Vec<usize> = slots.collect();
         if let [slot] = slots[..] {
             self.store
-                .write(sector, self.blocks.get(slot))
+                .write(sector, &self.slots[slot].bytes)
                 .map_err(Error::Io)?;
         } else {
-            let staged = self.staging.get_mut(slots.len() * self.block_bytes);
-            let places = staged.chunks_exact_mut(self.block_bytes);
-            for (place, slot) in places.zip(&slots) {
-                place.copy_from_slice(self.blocks.get(*slot));
+            self.staging.clear();
+            for slot in &slots {
+                self.staging.extend_from_slice(&self.slots[*slot].bytes);
             }
-            self.store.write(sector, staged).map_err(Error::Io)?;
+            self.store.write(sector, &self.staging).map_err(Error::Io)?;
         }
         for slot in slots {
             self.mark_settled(slot);
@@ -341,7 +343,7 @@ impl<S: BlockStore> Cache<S> {
         }
         let slot = self.vacate()?;
         let sector = self.sector_of(block);
-        if let Err(error) = self.store.read(sector, self.blocks.get_mut(slot)) {
+        if let Err(error) = self.store.read(sector, &mut self.slots[slot].bytes) {
             self.vacant.push(slot);
             return Err(Error::Io(error));
         }
@@ -389,12 +391,13 @@ impl<S: BlockStore> Cache<S> {
     }
 
     fn add_slot(&mut self) -> usize {
+        let bytes = vec![0; self.block_bytes].into_boxed_slice();
         self.slots.push(Slot {
             block: 0,
             referenced: false,
             changed: None,
+            bytes,
         });
-        self.blocks.make_room(self.slots.len());
         self.slots.len() - 1
     }
 

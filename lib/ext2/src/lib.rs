@@ -50,7 +50,6 @@ mod mount;
 mod namespace;
 mod orphan;
 mod outcome;
-mod pages;
 mod record;
 mod rename;
 mod stamp;

@@ -148,6 +148,21 @@ pub struct PciSelector {
     pub pattern: PciPattern,
     /// Which of the functions that match, in bus order from 0.
     pub index: u32,
+    /// How an IOMMU, where there is one, guards against it.
+    pub dma: Dma,
+}
+
+/// How long a device reaches what its driver was lent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dma {
+    /// Until it is freed.
+    #[default]
+    Leased,
+    /// Until the driver has it back.
+    Strict,
+    /// It reaches all memory, always.
+    Open,
 }
 
 /// What a PCI function must match.

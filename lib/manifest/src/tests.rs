@@ -42,6 +42,7 @@ fn plan() -> SystemPlan {
                 GrantSource::Pci(PciSelector {
                     pattern: PciPattern::Class(0x01_08_02),
                     index: 0,
+                    dma: Dma::Strict,
                 }),
             ),
             domain("files", GrantSource::Domain { index: 0 }),

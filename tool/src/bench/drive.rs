@@ -15,6 +15,9 @@ use crate::tree::Tree;
 /// Rounds in which everything on the drive takes its turn.
 const ROUNDS: usize = 3;
 
+/// As [`ROUNDS`], behind an IOMMU, where rates are to be told apart by less.
+const GUARDED_ROUNDS: usize = 5;
+
 /// What a process does: random reads and writes in a file that the block cache
 /// holds an eighth of.
 const PROCESS: &str = "iorate -s 128M -c 4000 /tmp/measured";
@@ -69,6 +72,45 @@ fn on_pc(tree: &Tree) -> Result<Vec<Row>, ToolError> {
         );
     }
     Ok(rows)
+}
+
+/// Our driver without an IOMMU and with one in both modes, in turns.
+pub fn guarded(tree: &Tree) -> Result<Vec<Row>, ToolError> {
+    let plain = System::build(tree, "nvme", Machine::Pc)?;
+    let guarded = [
+        System::behind_iommu(tree, "nvme-leased")?,
+        System::behind_iommu(tree, "nvme-strict")?,
+        System::behind_iommu(tree, "nvme-open")?,
+    ];
+    let step = Step::start("the drive without an IOMMU, and with one, in turns");
+    let mut rounds = Vec::new();
+    for round in 0..GUARDED_ROUNDS {
+        step.detail(&format!("round {} of {GUARDED_ROUNDS}", round + 1));
+        let mut rows = plain.run_once()?;
+        for system in &guarded {
+            rows.extend(system.run_once()?);
+        }
+        rounds.push(rows);
+    }
+    drop(step);
+    let mut rows = rows::medians(&rounds);
+    // The clock of these runs is real; their cycle counter means little.
+    rows.retain(|row| row.unit != "cycles" && row.unit != "ns" && !row.name.ends_with("doorbells"));
+    for system in [&plain].into_iter().chain(&guarded) {
+        let counted = system.count()?.into_iter();
+        rows.extend(counted.filter(|row| row.name.ends_with(", per request")));
+    }
+    for row in &mut rows {
+        row.baseline = without(&row.name).filter(|_| row.unit != "per_1000_requests");
+    }
+    Ok(rows)
+}
+
+/// The row of the same work without an IOMMU.
+fn without(name: &str) -> Option<String> {
+    let mode = [", leased", ", strict", ", open"];
+    let mode = mode.into_iter().find(|mode| name.contains(mode))?;
+    Some(name.replacen(mode, "", 1))
 }
 
 /// Makes a row of Linux what ours of the same kind are compared with.
@@ -143,6 +185,20 @@ mod tests {
         assert_eq!(rows.len(), 2);
         assert_eq!((rows[0].median, rows[0].p99), (1234.0, 2500.0));
         assert_eq!(rows[1].name, "write 4 KiB of a file, from a process");
+    }
+
+    #[test]
+    fn what_an_iommu_costs_is_compared_with_the_same_without() {
+        let row = "read 4 KiB, depth 32";
+        assert_eq!(
+            without("read 4 KiB, leased, depth 32"),
+            Some(row.to_owned())
+        );
+        assert_eq!(
+            without("read 4 KiB, strict, depth 32"),
+            Some(row.to_owned())
+        );
+        assert_eq!(without(row), None);
     }
 
     #[test]

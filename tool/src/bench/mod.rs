@@ -80,6 +80,9 @@ pub enum BenchError {
         /// Last lines of the log.
         log: String,
     },
+    /// `--iommu` with something else.
+    #[error("--iommu is for `bench nvme` on the machine pc")]
+    NoIommu,
     /// A measurement on the host is impossible.
     #[error("cannot measure {what} on the host: {source}")]
     Peer {
@@ -112,8 +115,12 @@ pub fn command(tree: &Tree, options: &BenchOptions) -> Result<u8, ToolError> {
     };
     let machines = match options.machine {
         Some(machine) => vec![machine],
+        None if options.iommu => vec![Machine::Pc],
         None => vec![Machine::Hosted, Machine::Pc],
     };
+    if options.iommu && (options.name, &*machines) != (Some(BenchName::Nvme), &[Machine::Pc]) {
+        return Err(BenchError::NoIommu.into());
+    }
     if let Some(path) = &options.json {
         // Now rather than after a quarter of an hour of measuring.
         let file = fs::OpenOptions::new().append(true).create(true).open(path);
@@ -122,7 +129,11 @@ pub fn command(tree: &Tree, options: &BenchOptions) -> Result<u8, ToolError> {
     let mut reports = Vec::new();
     for name in names {
         for &machine in &machines {
-            let report = measure(tree, name, machine, options.cpus)?;
+            let report = if options.iommu {
+                Report::new("nvme --iommu", machine.name(), drive::guarded(tree)?)
+            } else {
+                measure(tree, name, machine, options.cpus)?
+            };
             println!("{}", report.table());
             reports.push(report);
         }

@@ -52,6 +52,12 @@ impl System {
         Self::with_cpus(tree, name, machine, 1)
     }
 
+    /// As [`System::build`] for a pc, which has an IOMMU.
+    pub fn behind_iommu(tree: &Tree, name: &str) -> Result<Self, ToolError> {
+        let setup = |setup: &mut Setup| setup.iommu = true;
+        Self::with_setup(tree, name, Machine::Pc, setup)
+    }
+
     /// As [`System::build`], with `cpus` processors, whose number the system
     /// finds where others find the commands for their shell.
     pub fn with_cpus(
@@ -60,14 +66,23 @@ impl System {
         machine: Machine,
         cpus: u32,
     ) -> Result<Self, ToolError> {
+        Self::with_setup(tree, name, machine, |setup| setup.cpus = cpus)
+    }
+
+    fn with_setup(
+        tree: &Tree,
+        name: &str,
+        machine: Machine,
+        change: impl FnOnce(&mut Setup),
+    ) -> Result<Self, ToolError> {
         let folder = RunFolder::make(tree)?;
         let system = format!("bench-{name}");
         let mut options = RunOptions {
-            exec: Some(cpus.to_string()),
             disk: Some(measured_disk(machine, &folder)?),
             ..options(&system, machine)
         };
-        options.setup.cpus = cpus;
+        change(&mut options.setup);
+        options.exec = Some(options.setup.cpus.to_string());
         let built = build::build(tree, &system, machine)?;
         Ok(Self {
             name: name.to_owned(),

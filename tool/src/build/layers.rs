@@ -178,6 +178,17 @@ const LAYERS: &[Layer] = &[
         &["domains/posix/client", "trusted/breach", "trusted/runtime"],
     ),
     layer(
+        "tests/attacks/rogue",
+        &[
+            "trusted/exchange",
+            "trusted/hardware",
+            "trusted/runtime",
+            "trusted/breach",
+            // A driver's logic, which is lied to.
+            "domains/drivers/nvme",
+        ],
+    ),
+    layer(
         "tests/attacks",
         &[
             "interfaces",

@@ -294,6 +294,15 @@ impl Compiler<'_> {
                 .iter()
                 .map(|parameter| parameter.name.as_str())
         };
+        let mut functions = domain
+            .grants
+            .values()
+            .filter_map(|grant| grant.pci.as_ref());
+        if let Some(first) = functions.next()
+            && functions.any(|other| other.dma != first.dma)
+        {
+            return Err(WiringError::MixedDma);
+        }
         for parameter in domain.grants.keys() {
             if !names().any(|name| name == parameter) {
                 let (image, parameter) = (image.clone(), parameter.clone());
@@ -576,6 +585,7 @@ fn pci_selector(parameter: &str, text: &PciText) -> Result<PciSelector, WiringEr
     Ok(PciSelector {
         pattern,
         index: text.index,
+        dma: text.dma,
     })
 }
 

@@ -185,6 +185,9 @@ pub enum WiringError {
         /// The form expected.
         expected: &'static str,
     },
+    /// Functions of one domain are guarded in different ways.
+    #[error("functions with different dma: expected the same of all functions of a domain")]
+    MixedDma,
     /// A size or time cannot be read.
     #[error("{key} = {text:?}: {message}")]
     Size {

@@ -31,7 +31,8 @@
 //! ```
 //!
 //! Sources: `domain`, `pci = { class = "01:08:02" }` or `{ device =
-//! "8086:10fb", index = 1 }`, `console = true`, `control = true`,
+//! "8086:10fb", index = 1, dma = "strict" }` (`dma` is `"leased"`, `"strict"` or
+//! `"open"`: docs/threat-model.md), `console = true`, `control = true`,
 //! `boot_archive = true`, `supervisor = true` (an object of its interface),
 //! `succession = true` (state of its predecessor),
 //! `host_file = "disk"`, `text = "…"`, and `options = { … }`, which becomes
@@ -41,6 +42,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use manifest::Dma;
 use serde::Deserialize;
 
 use super::SystemError;
@@ -212,6 +214,9 @@ pub struct PciText {
     /// Which of those that match.
     #[serde(default)]
     pub index: u32,
+    /// How an IOMMU guards against it.
+    #[serde(default)]
+    pub dma: Dma,
 }
 
 /// The value of an option.

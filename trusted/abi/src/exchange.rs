@@ -25,7 +25,9 @@ pub struct ObjectHeader {
     /// Size class, owned by the allocator.
     pub class: u32,
     /// Owned by the allocator.
-    pub reserved: [u64; 2],
+    pub reserved: u64,
+    /// For which devices its pages have been opened, a [`crate::device::Lease`].
+    pub lease: AtomicU64,
 }
 
 /// In the place of a lender: the object came back to who lent it.

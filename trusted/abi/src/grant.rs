@@ -26,7 +26,8 @@ pub enum GrantKind {
     Proxy = 1,
     /// UTF-8 text: `first` address, `second` length; borrowed for the start call.
     Text = 2,
-    /// `first`: a PCI function, as [`crate::device::PciAddress`] packs it.
+    /// `first`: a PCI function, as [`crate::device::PciAddress`] packs it; `second`: how
+    /// its device is guarded, a [`crate::device::DmaMode`].
     PciFunction = 3,
     /// The right to start, list and end domains, and to power off.
     DomainControl = 4,

@@ -424,7 +424,9 @@ pub struct Services {
     /// The `index`-th PCI function; `NotFound` past the last.
     pub pci_list: unsafe extern "sysv64" fn(index: usize, info: *mut PciInfo) -> Answer,
     /// Makes the current domain the function's driver: memory and bus
-    /// mastering on. `Busy` while another domain has it.
+    /// mastering on. `Busy` while another domain has it. The low
+    /// byte of the answer is a [`crate::device::DmaMode`], `Open` where nothing guards
+    /// against the device; above is the driver's number ([`crate::device::Lease`]).
     pub pci_claim: extern "sysv64" fn(address: u32) -> Answer,
     /// Reads a configuration register of a claimed function.
     pub pci_read: extern "sysv64" fn(address: u32, register: u32) -> Answer,
@@ -445,10 +447,15 @@ pub struct Services {
     /// Valid for exchange objects and `dma_allocate`d memory as a whole, for
     /// other memory to the end of its page.
     pub physical_address: extern "sysv64" fn(address: *const u8) -> u64,
-    /// Lets the domain's devices read (`written` 0), or read and write pages of a heap,
-    /// where the machine has an IOMMU. `NotWholePages` for parts of pages; `Invalid` for
-    /// other memory.
-    pub dma_open: extern "sysv64" fn(start: *const u8, bytes: usize, written: u32) -> Answer,
+    /// Lets the domain's devices use bytes as [`crate::device::loan`] says; the device
+    /// address of the first. `NotWholePages` behind an IOMMU for all but objects of the
+    /// exchange heap that have their pages for themselves.
+    pub dma_open: extern "sysv64" fn(start: *const u8, bytes: usize, how: u32) -> Answer,
+    /// Ends what [`Self::dma_open`] began. The devices may go by it until the next
+    /// [`Self::dma_forget`] is over.
+    pub dma_close: extern "sysv64" fn(start: *const u8, bytes: usize),
+    /// Waits until the domain's devices reach nothing of what was closed.
+    pub dma_forget: extern "sysv64" fn() -> Answer,
     /// Allocates physically contiguous, zeroed pages for a device; they are
     /// freed with the domain after its devices are quiesced. Null: no memory.
     /// `inbound` 1: only the device writes to them.

@@ -157,13 +157,15 @@ fn devices(table: &Services) -> Vec<Attempt> {
         interrupt_wait,
         physical_address,
         dma_open,
+        dma_forget,
         dma_allocate,
         host_file_size,
         host_file_read,
         host_file_write,
         host_file_sync,
-        // It answers nothing, and frees only what its caller allocated.
+        // They answer nothing, and free and close only what is their caller's.
         dma_free: _,
+        dma_close: _,
         // Tried in `control`.
         proxy_redirect: _,
         proxy_redirect_held: _,
@@ -222,9 +224,7 @@ fn devices(table: &Services) -> Vec<Attempt> {
         log: _,
         log_flush: _,
     } = *table;
-    let mut bytes = [0; 64];
-    let mut info = PciInfo::default();
-    let recipe = StopRecipe::default();
+    let (mut bytes, mut info, recipe) = ([0; 64], PciInfo::default(), StopRecipe::default());
     let mut attempts = Vec::from(denied![
         pci_list(0, &raw mut info),
         pci_claim(0x18),
@@ -233,6 +233,7 @@ fn devices(table: &Services) -> Vec<Attempt> {
         interrupt_bind(0x18, 0),
         interrupt_wait(0, 0, 1),
         dma_open(bytes.as_ptr(), bytes.len(), 1),
+        dma_forget(),
         host_file_size(0),
         host_file_read(0, 0, bytes.as_mut_ptr(), bytes.len()),
         host_file_write(0, 0, bytes.as_ptr(), bytes.len()),

@@ -84,23 +84,53 @@ impl DmaRegion {
 
     /// Copies bytes out, from byte `offset` (a multiple of 8) on.
     pub fn copy_to(&self, offset: usize, into: &mut [u8]) {
-        assert!(offset.is_multiple_of(8), "copies start at whole words");
-        let words = &self.words[offset / 8..][..into.len().div_ceil(8)];
-        for (chunk, word) in into.chunks_mut(8).zip(words) {
+        let words = self.words_of(offset, into.len());
+        let (whole, rest) = into.split_at_mut(into.len() / 8 * 8);
+        // SAFETY: the region has so many words, and the buffer as many bytes.
+        unsafe { copy_words(words.as_ptr().cast(), whole.as_mut_ptr(), whole.len() / 8) };
+        if let Some(word) = words.last().filter(|_| !rest.is_empty()) {
             let bytes = word.load(Ordering::Relaxed).to_le_bytes();
-            chunk.copy_from_slice(&bytes[..chunk.len()]);
+            rest.copy_from_slice(&bytes[..rest.len()]);
         }
     }
 
     /// Copies bytes in, from byte `offset` (a multiple of 8) on; the last word
     /// is filled with zeros.
     pub fn copy_from(&self, offset: usize, from: &[u8]) {
-        assert!(offset.is_multiple_of(8), "copies start at whole words");
-        let words = &self.words[offset / 8..][..from.len().div_ceil(8)];
-        for (chunk, word) in from.chunks(8).zip(words) {
+        let words = self.words_of(offset, from.len());
+        let (whole, rest) = from.split_at(from.len() / 8 * 8);
+        let start = words.as_ptr().cast_mut().cast();
+        // SAFETY: as in `copy_to`; the words are atomics, which may be written through
+        // a shared reference.
+        unsafe { copy_words(whole.as_ptr(), start, whole.len() / 8) };
+        if let Some(word) = words.last().filter(|_| !rest.is_empty()) {
             let mut bytes = [0; 8];
-            bytes[..chunk.len()].copy_from_slice(chunk);
+            bytes[..rest.len()].copy_from_slice(rest);
             word.store(u64::from_le_bytes(bytes), Ordering::Relaxed);
         }
+    }
+
+    /// The words that bytes from `offset` on lie in.
+    fn words_of(&self, offset: usize, bytes: usize) -> &[AtomicU64] {
+        assert!(offset.is_multiple_of(8), "copies start at whole words");
+        &self.words[offset / 8..][..bytes.div_ceil(8)]
+    }
+}
+
+/// Copies words by one instruction, since to the language what a device may change at any
+/// time is words to be read one at a time.
+///
+/// # Safety
+/// Both hold so many words, and nobody but a device writes to them meanwhile.
+unsafe fn copy_words(from: *const u8, to: *mut u8, count: usize) {
+    // SAFETY: the caller's promise; the direction flag is clear, as the ABI has it.
+    unsafe {
+        core::arch::asm!(
+            "rep movsq",
+            inout("rcx") count => _,
+            inout("rsi") from => _,
+            inout("rdi") to => _,
+            options(nostack, preserves_flags),
+        );
     }
 }

@@ -5,21 +5,25 @@
 //! driver that passes a wrong address is found out.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::vec::Vec;
 
 use abi::PAGE_SIZE;
+use abi::device::DmaMode;
 
-use crate::{BouncePool, Direction, DmaRegion};
+use crate::{BouncePool, Closing, Closings, Direction, DmaRegion, Loan};
 
 /// Which addresses a modelled device may use.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct HostMemory {
     ranges: Mutex<BTreeMap<usize, Vec<Range>>>,
-    /// An IOMMU stands between: what is open is whole pages.
-    is_guarded: bool,
+    /// How an IOMMU guards it.
+    mode: DmaMode,
     bounces: BouncePool,
+    closings: Closings,
+    /// Waits that settled something.
+    waits: AtomicUsize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,20 +31,37 @@ struct Range {
     end: usize,
     /// `None`: both.
     direction: Option<Direction>,
+    /// Closed, and not settled.
+    closing: Option<Closing>,
 }
 
 #[repr(align(4096))]
 #[expect(dead_code, reason = "read as part of a slice of words")]
 struct Page([AtomicU64; PAGE_SIZE / 8]);
 
+impl Default for HostMemory {
+    /// Without an IOMMU.
+    fn default() -> Self {
+        Self::guarded(DmaMode::Open)
+    }
+}
+
 impl HostMemory {
-    /// Memory behind an IOMMU, which opens whole pages and no parts of any.
+    /// Memory behind an IOMMU, which opens whole pages of objects and nothing else.
     #[must_use]
-    pub fn guarded() -> Self {
+    pub fn guarded(mode: DmaMode) -> Self {
         Self {
-            is_guarded: true,
-            ..Self::default()
+            ranges: Mutex::default(),
+            mode,
+            bounces: BouncePool::new(),
+            closings: Closings::new(),
+            waits: AtomicUsize::new(0),
         }
+    }
+
+    /// How often [`Self::settle`] had to wait.
+    pub fn waits(&self) -> usize {
+        self.waits.load(Ordering::Relaxed)
     }
 
     /// As [`crate::Platform::bounces`].
@@ -62,6 +83,7 @@ impl HostMemory {
         let range = Range {
             end: start + size_of_val(pages),
             direction: None,
+            closing: None,
         };
         self.ranges().entry(start).or_default().push(range);
         // SAFETY: `Page` is an array of such words without padding, and leaked.
@@ -71,40 +93,67 @@ impl HostMemory {
     }
 
     /// As [`crate::Platform::open`].
-    pub fn open(&self, start: *const u8, bytes: usize, direction: Direction) -> bool {
-        let start = start.expose_provenance();
-        if self.is_guarded && !(start | bytes).is_multiple_of(PAGE_SIZE) {
-            return false;
+    pub fn open(&self, loan: &Loan) -> Option<u64> {
+        let (start, bytes) = (loan.start().expose_provenance(), loan.bytes());
+        let is_whole = loan.is_object() && (start | bytes).is_multiple_of(PAGE_SIZE);
+        if self.mode != DmaMode::Open && !is_whole {
+            return None;
         }
         let range = Range {
             end: start + bytes,
-            direction: Some(direction),
+            direction: Some(loan.direction()),
+            closing: None,
         };
         self.ranges().entry(start).or_default().push(range);
-        true
+        Some(start as u64)
     }
 
     /// As [`crate::Platform::close`].
     ///
     /// # Panics
     /// When it was not open.
-    pub fn close(&self, start: *const u8, bytes: usize, direction: Direction) {
+    ///
+    /// In mode `Strict` the device reaches the bytes until they are settled.
+    pub fn close(&self, loan: &Loan) -> Option<Closing> {
         let mut ranges = self.ranges();
         let range = Range {
-            end: start.addr() + bytes,
-            direction: Some(direction),
+            end: loan.start().addr() + loan.bytes(),
+            direction: Some(loan.direction()),
+            closing: None,
         };
-        let here = ranges.get_mut(&start.addr()).expect("it was open");
+        let here = ranges.get_mut(&loan.start().addr()).expect("it was open");
         let index = here.iter().position(|other| *other == range);
-        here.swap_remove(index.expect("it was open in this direction"));
-        if here.is_empty() {
-            ranges.remove(&start.addr());
+        let index = index.expect("it was open in this direction");
+        if self.mode == DmaMode::Strict {
+            let closing = self.closings.note();
+            here[index].closing = Some(closing);
+            return Some(closing);
         }
+        here.swap_remove(index);
+        None
+    }
+
+    /// Ends all loans: their driver is dead.
+    pub fn close_all(&self) {
+        for here in self.ranges().values_mut() {
+            here.retain(|range| range.direction.is_none());
+        }
+    }
+
+    /// As [`crate::Platform::settle`].
+    pub fn settle(&self, closing: Closing) {
+        self.closings.settle(closing, || {
+            self.waits.fetch_add(1, Ordering::Relaxed);
+            let mut ranges = self.ranges();
+            for here in ranges.values_mut() {
+                here.retain(|range| range.closing.is_none());
+            }
+        });
     }
 
     /// How many buffers are open.
     pub fn open_buffers(&self) -> usize {
-        let is_buffer = |range: &&Range| range.direction.is_some();
+        let is_buffer = |range: &&Range| range.direction.is_some() && range.closing.is_none();
         self.ranges().values().flatten().filter(is_buffer).count()
     }
 

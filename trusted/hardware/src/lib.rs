@@ -5,7 +5,8 @@
 //! behind a base address register, an [`Interrupt`], memory the device shares
 //! ([`DmaRegion`]), and buffers the device fills or empties in place ([`Lent`]
 //! for the length of a call, [`InFlight`] for as long as a request lasts). Where an IOMMU
-//! guards the device, it has whole pages in place, and a copy of anything else.
+//! guards the device, it has exchange objects with pages of their own in place, and a copy
+//! of anything else.
 //!
 //! Driver logic is written against the traits [`Registers`], [`Platform`] and
 //! [`InterruptLine`], so that the same code drives a modelled device in a test
@@ -28,6 +29,7 @@ extern crate std;
 use alloc::sync::Arc;
 
 mod bounce;
+mod closing;
 mod dma;
 #[cfg(any(test, feature = "host"))]
 pub mod host;
@@ -38,19 +40,37 @@ mod pci;
 mod tests;
 mod transfer;
 
-pub use abi::device::StopRecipe;
+pub use abi::device::{DmaMode, StopRecipe};
 pub use abi::status::ServiceError;
 pub use bounce::BouncePool;
+pub use closing::{Closing, Closings};
 pub use dma::DmaRegion;
 pub use interrupt::{Interrupt, InterruptLine};
 pub use mmio::{Mmio, Registers};
 pub use pci::PciFunction;
 pub use transfer::{
-    Direction, FromDevice, InFlight, Lent, Loan, NoBounce, PageRun, ToDevice, Towards, pages_of,
+    Direction, FromDevice, InFlight, Lent, Loan, NoBounce, PageRun, Returned, ToDevice, Towards,
+    pages_of,
 };
 
-/// What driver logic asks of the machine besides its device's registers.
-pub trait Platform {
+mod sealed {
+    /// Who implements [`super::Platform`]: a driver that did could keep its device's
+    /// loans open ([`super::Platform::close`]). On the host models may.
+    pub trait Sealed {}
+
+    #[cfg(any(test, feature = "host"))]
+    impl<T: ?Sized> Sealed for T {}
+
+    #[cfg(not(any(test, feature = "host")))]
+    impl Sealed for crate::PciFunction {}
+
+    #[cfg(not(any(test, feature = "host")))]
+    impl<P: Sealed + ?Sized> Sealed for alloc::sync::Arc<P> {}
+}
+
+/// What driver logic asks of the machine besides its device's registers. In an image only
+/// this crate implements it.
+pub trait Platform: sealed::Sealed {
     /// Zeroed, physically contiguous, page-aligned memory to share with the
     /// device. `None`: there is none.
     fn allocate(&self, pages: usize) -> Option<DmaRegion>;
@@ -66,21 +86,28 @@ pub trait Platform {
     /// keeps the device away from it.
     fn physical_address(&self, byte: *const u8) -> Option<u64>;
 
-    /// A device is about to use these bytes; whether it may. An IOMMU lets it from now
-    /// on if they are whole pages of a heap, which hold nothing else. What it may not use
-    /// is copied ([`Platform::bounces`]).
-    fn open(&self, loan: &Loan) -> bool {
-        let _ = loan;
-        true
+    /// A device is about to use these bytes; the device address of the first, if it may.
+    /// An IOMMU lets it from now
+    /// on if they are all of the pages of an exchange object, which hold nothing else.
+    /// What it may not use is copied ([`Platform::bounces`]).
+    fn open(&self, loan: &Loan) -> Option<u64> {
+        self.physical_address(loan.start())
     }
 
     /// Memory for what is copied.
     fn bounces(&self) -> &BouncePool;
 
-    /// The device is done with these bytes. It may still reach them, until they are
-    /// freed.
-    fn close(&self, loan: &Loan) {
+    /// The device is done with these bytes. If it is to be kept away from them before
+    /// they are freed, that is to be waited for.
+    fn close(&self, loan: &Loan) -> Option<Closing> {
         let _ = loan;
+        None
+    }
+
+    /// Waits until no device reaches what was closed. One wait is for all closings
+    /// before it.
+    fn settle(&self, closing: Closing) {
+        let _ = closing;
     }
 
     /// Monotonic nanoseconds.
@@ -115,7 +142,7 @@ impl<P: Platform + ?Sized> Platform for Arc<P> {
     }
 
     #[inline]
-    fn open(&self, loan: &Loan) -> bool {
+    fn open(&self, loan: &Loan) -> Option<u64> {
         (**self).open(loan)
     }
 
@@ -124,8 +151,12 @@ impl<P: Platform + ?Sized> Platform for Arc<P> {
     }
 
     #[inline]
-    fn close(&self, loan: &Loan) {
-        (**self).close(loan);
+    fn close(&self, loan: &Loan) -> Option<Closing> {
+        (**self).close(loan)
+    }
+
+    fn settle(&self, closing: Closing) {
+        (**self).settle(closing);
     }
 
     fn now_ns(&self) -> u64 {

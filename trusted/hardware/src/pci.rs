@@ -4,14 +4,14 @@ use core::ptr::NonNull;
 use core::sync::atomic::AtomicU64;
 
 use abi::PAGE_SIZE;
-use abi::device::{PciInfo, StopRecipe};
+use abi::device::{DmaMode, PciInfo, StopRecipe};
 use abi::grant::{Grant, GrantKind};
 use abi::status::{ServiceError, check};
 use exchange::thread::services;
 use runtime::StartError;
 use runtime::entry::FromGrant;
 
-use crate::{BouncePool, Direction, DmaRegion, Interrupt, Loan, Mmio, Platform};
+use crate::{BouncePool, Closing, Closings, DmaRegion, Interrupt, Loan, Mmio, Platform};
 
 /// A PCI function that this domain, and no other, drives.
 ///
@@ -20,9 +20,12 @@ use crate::{BouncePool, Direction, DmaRegion, Interrupt, Loan, Mmio, Platform};
 #[derive(Debug)]
 pub struct PciFunction {
     info: PciInfo,
-    /// Behind an IOMMU: it reaches only what it is given.
-    is_guarded: bool,
+    /// How an IOMMU guards against it.
+    mode: DmaMode,
+    /// The driver's, in leases.
+    number: u32,
     bounces: BouncePool,
+    closings: Closings,
 }
 
 impl PciFunction {
@@ -35,11 +38,14 @@ impl PciFunction {
         let info = find(address)?;
         // SAFETY: the caller decoded a grant for this function.
         let services = unsafe { services() };
-        let is_guarded = check((services.pci_claim)(address))? != 0;
+        let answer = check((services.pci_claim)(address))?;
+        let mode = DmaMode::from_number(answer & 0xff);
         Ok(Self {
             info,
-            is_guarded,
+            mode: mode.ok_or(ServiceError::Invalid)?,
+            number: (answer >> 8) as u32,
             bounces: BouncePool::new(),
+            closings: Closings::new(),
         })
     }
 
@@ -169,20 +175,39 @@ impl Platform for PciFunction {
     }
 
     #[inline]
-    fn open(&self, loan: &Loan) -> bool {
-        if !self.is_guarded {
-            return true;
+    fn open(&self, loan: &Loan) -> Option<u64> {
+        if let Some(address) = loan.leased(self.number) {
+            return Some(address);
+        }
+        if self.mode == DmaMode::Open && !loan.is_object() {
+            return self.physical_address(loan.start());
         }
         // SAFETY: holding a function is the right to lend memory to it, and a loan is of
         // bytes that somebody gave away for it.
         let services = unsafe { services() };
-        let is_written = loan.direction() == Direction::FromDevice;
-        check((services.dma_open)(
-            loan.start(),
-            loan.bytes(),
-            is_written.into(),
-        ))
-        .is_ok()
+        check((services.dma_open)(loan.start(), loan.bytes(), loan.how())).ok()
+    }
+
+    #[inline]
+    fn close(&self, loan: &Loan) -> Option<Closing> {
+        if self.mode != DmaMode::Strict {
+            return None;
+        }
+        // SAFETY: holding a function is the right to lend memory to it.
+        let services = unsafe { services() };
+        (services.dma_close)(loan.start(), loan.bytes());
+        Some(self.closings.note())
+    }
+
+    /// # Panics
+    /// If the IOMMU does not answer: the device may reach memory of others.
+    fn settle(&self, closing: Closing) {
+        self.closings.settle(closing, || {
+            // SAFETY: holding a function is the right to lend memory to it.
+            let services = unsafe { services() };
+            let forgotten = check((services.dma_forget)());
+            assert!(forgotten.is_ok(), "the IOMMU does not answer");
+        });
     }
 
     fn bounces(&self) -> &BouncePool {

@@ -5,13 +5,14 @@ use std::ptr::NonNull;
 use std::vec;
 use std::vec::Vec;
 
+use abi::device::DmaMode;
 use exchange::RRefSlice;
 use proptest::prelude::*;
 
 use crate::host::HostMemory;
 use crate::{
-    BouncePool, DmaRegion, FromDevice, InFlight, Lent, Loan, Mmio, Platform, Registers, ToDevice,
-    pages_of,
+    BouncePool, Closing, DmaRegion, FromDevice, InFlight, Lent, Loan, Mmio, Platform, Registers,
+    ToDevice, pages_of,
 };
 
 struct Machine(HostMemory);
@@ -25,16 +26,20 @@ impl Platform for Machine {
         self.0.physical_address(byte)
     }
 
-    fn open(&self, loan: &Loan) -> bool {
-        self.0.open(loan.start(), loan.bytes(), loan.direction())
+    fn open(&self, loan: &Loan) -> Option<u64> {
+        self.0.open(loan)
     }
 
     fn bounces(&self) -> &BouncePool {
         self.0.bounces()
     }
 
-    fn close(&self, loan: &Loan) {
-        self.0.close(loan.start(), loan.bytes(), loan.direction());
+    fn close(&self, loan: &Loan) -> Option<Closing> {
+        self.0.close(loan)
+    }
+
+    fn settle(&self, closing: Closing) {
+        self.0.settle(closing);
     }
 
     fn now_ns(&self) -> u64 {
@@ -141,13 +146,13 @@ fn a_buffer_in_flight_comes_back_and_is_never_freed_meanwhile() {
     let machine = Machine(HostMemory::default());
     let buffer = RRefSlice::<u8>::zeroed(64);
     let flying = InFlight::<FromDevice>::begin(&machine, buffer).expect("no bounce");
-    let address = flying.start().addr() as u64;
+    let address = flying.address();
     assert!(machine.0.device_write(address, &[9; 64]));
     let buffer = flying.finish(&machine);
     assert_eq!(*buffer, [9; 64]);
     let address = {
         let lost = InFlight::<FromDevice>::begin(&machine, buffer).expect("no bounce");
-        lost.start().addr() as u64
+        lost.address()
     };
     assert!(
         machine.0.device_write(address, &[8; 64]),
@@ -167,32 +172,35 @@ fn work(machine: &Machine, address: u64, length: usize, fill: Option<u8>) -> Vec
     seen
 }
 
+fn mode() -> impl Strategy<Value = DmaMode> {
+    prop_oneof![Just(DmaMode::Leased), Just(DmaMode::Strict)]
+}
+
 proptest! {
     #[test]
-    fn behind_an_iommu_any_buffer_is_transferred_and_its_neighbours_are_not_reached(
+    fn behind_an_iommu_a_borrowed_buffer_is_copied_and_not_reached(
+        mode in mode(),
         offset in prop_oneof![Just(0), Just(4096), 0..8192_usize],
         length in prop_oneof![Just(4096), Just(8192), 1..9000_usize],
         align in prop_oneof![Just(1), Just(4), Just(512)],
     ) {
-        let machine = Machine(HostMemory::guarded());
+        let machine = Machine(HostMemory::guarded(mode));
         let mut memory = RRefSlice::zeroed_pages(6);
         memory.fill(1);
         let (start, end) = (offset, offset + length);
-        let is_whole = start % 4096 == 0 && length % 4096 == 0;
         let base = memory.as_ptr().addr() as u64;
-        let around = [base + start as u64 - u64::from(start > 0), base + end as u64];
+        let inside = base + start as u64;
 
         let lent = Lent::<FromDevice>::to_fill(&machine, &mut memory[start..end], align);
         let lent = lent.expect("there is memory");
-        prop_assert_eq!(lent.is_contiguous(), !is_whole);
-        let address = machine.physical_address(lent.start()).expect("it may use it");
+        prop_assert!(lent.is_contiguous());
+        let address = lent.address();
+        prop_assert_eq!(machine.physical_address(lent.start()), Some(address));
         prop_assert_eq!(address % align as u64, 0);
         // All but the last byte is filled, which stays what it was.
         work(&machine, address, length - 1, Some(7));
-        for neighbour in around.iter().skip(usize::from(start == 0)) {
-            prop_assert!(!machine.0.device_write(*neighbour, &[9]));
-            prop_assert!(!machine.0.device_read(*neighbour, &mut [0]));
-        }
+        prop_assert!(!machine.0.device_write(inside, &[9]));
+        prop_assert!(!machine.0.device_read(inside, &mut [0]));
         lent.finish(&machine);
         prop_assert!(memory[start..end - 1].iter().all(|byte| *byte == 7));
         let others = memory[..start].iter().chain(&memory[end - 1..]);
@@ -200,24 +208,73 @@ proptest! {
 
         let lent = Lent::<ToDevice>::to_read(&machine, &memory[start..end], align);
         let lent = lent.expect("there is memory");
-        let address = machine.physical_address(lent.start()).expect("it may use it");
+        let address = lent.address();
+        prop_assert_eq!(machine.physical_address(lent.start()), Some(address));
         let seen = work(&machine, address, length, None);
-        prop_assert!(!machine.0.device_read(around[1], &mut [0]));
+        prop_assert!(!machine.0.device_read(inside, &mut [0]));
         lent.finish(&machine);
         prop_assert_eq!(&seen[..], &memory[start..end]);
-        prop_assert_eq!(machine.0.open_buffers(), 0);
+        prop_assert_eq!((machine.0.open_buffers(), machine.0.waits()), (0, 0));
+    }
+
+    #[test]
+    fn behind_an_iommu_any_object_is_transferred_and_what_shares_its_pages_is_not_reached(
+        mode in mode(),
+        pages in prop::option::of(1..4_usize),
+        length in 1..9000_usize,
+    ) {
+        let machine = Machine(HostMemory::guarded(mode));
+        let odd = || RRefSlice::from_fn(length, |_| 1);
+        let buffer = pages.map_or_else(odd, RRefSlice::zeroed_pages);
+        let (start, length) = (buffer.as_ptr(), buffer.len());
+        let is_whole = length.is_multiple_of(4096) && start.addr().is_multiple_of(4096);
+        let flight = InFlight::<FromDevice>::begin(&machine, buffer).expect("there is memory");
+        prop_assert_eq!(flight.address() == start.addr() as u64, is_whole);
+        let address = flight.address();
+        work(&machine, address, length, Some(7));
+        let returned = flight.end(&machine);
+        // What was closed in place is reached until it is settled, and not any more then.
+        let is_waited_for = mode == DmaMode::Strict && is_whole;
+        prop_assert_eq!(returned.is_settled(), !is_waited_for);
+        if is_waited_for {
+            prop_assert!(machine.0.device_write(address, &[8]));
+        }
+        let buffer = returned.take(&machine);
+        prop_assert_eq!(buffer[0], if is_waited_for { 8 } else { 7 });
+        prop_assert!(buffer[1..].iter().all(|byte| *byte == 7));
+        prop_assert_eq!(machine.0.waits(), usize::from(is_waited_for));
+        prop_assert!(!is_whole || !machine.0.device_write(address, &[9]));
     }
 }
 
 #[test]
+fn one_wait_is_for_all_that_was_ended_before_it() {
+    let machine = Machine(HostMemory::guarded(DmaMode::Strict));
+    let begin = |_| {
+        let buffer = RRefSlice::zeroed_pages(1);
+        InFlight::<FromDevice>::begin(&machine, buffer).expect("no bounce")
+    };
+    let flights: Vec<_> = (0..32).map(begin).collect();
+    let returned: Vec<_> = flights.into_iter().map(|one| one.end(&machine)).collect();
+    let buffers: Vec<_> = returned.into_iter().map(|one| one.take(&machine)).collect();
+    assert_eq!((buffers.len(), machine.0.waits()), (32, 1));
+    // One by one, each is waited for.
+    let flights: Vec<_> = (0..4).map(begin).collect();
+    for flight in flights {
+        drop(flight.finish(&machine));
+    }
+    assert_eq!(machine.0.waits(), 5);
+}
+
+#[test]
 fn bounce_buffers_are_used_again_and_bounded() {
-    let machine = Machine(HostMemory::guarded());
+    let machine = Machine(HostMemory::guarded(DmaMode::Leased));
     let begin = |bytes| InFlight::<ToDevice>::begin(&machine, RRefSlice::from_fn(bytes, |_| 5));
     let first = begin(100).expect("there is room");
-    let address = first.start();
+    let address = first.address();
     assert_eq!(*first.finish(&machine), [5; 100]);
     let again = begin(4000).expect("there is room");
-    assert_eq!(again.start(), address);
+    assert_eq!(again.address(), address);
     // 8 MiB in all, of which a page is in use.
     let large: Vec<_> = (0..3)
         .map(|_| begin((2 << 20) - 1).expect("there is room"))
@@ -234,12 +291,12 @@ fn bounce_buffers_are_used_again_and_bounded() {
 
 #[test]
 fn whole_pages_of_their_own_are_lent_in_place() {
-    let machine = Machine(HostMemory::guarded());
+    let machine = Machine(HostMemory::guarded(DmaMode::Leased));
     let buffer = RRefSlice::zeroed_pages(3);
     assert_eq!(buffer.len(), 3 * 4096);
     let address = buffer.as_ptr();
     let flight = InFlight::<FromDevice>::begin(&machine, buffer).expect("no bounce");
-    assert_eq!(flight.start(), address);
+    assert_eq!(flight.address(), address.addr() as u64);
     assert_eq!(*flight.finish(&machine), [0; 3 * 4096]);
 }
 

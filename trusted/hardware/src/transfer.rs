@@ -4,11 +4,14 @@ use alloc::boxed::Box;
 use core::fmt;
 use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
+use core::sync::atomic::Ordering;
 
 use abi::PAGE_SIZE;
+use abi::device::{Lease, loan};
+use abi::exchange::ObjectHeader;
 use exchange::RRefSlice;
 
-use crate::{DmaRegion, Platform};
+use crate::{Closing, DmaRegion, Platform};
 
 /// Which way data moves.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -53,6 +56,8 @@ pub struct Loan {
     start: *const u8,
     bytes: usize,
     direction: Direction,
+    /// All of an exchange object, which the caller owns.
+    is_object: bool,
 }
 
 impl fmt::Debug for Loan {
@@ -66,11 +71,12 @@ impl fmt::Debug for Loan {
 }
 
 impl Loan {
-    pub(crate) const fn new(start: *const u8, bytes: usize, direction: Direction) -> Self {
-        Self {
-            start,
-            bytes,
-            direction,
+    /// For the kernel, as [`abi::device::loan`] says.
+    pub(crate) const fn how(&self) -> u32 {
+        let object = if self.is_object { loan::OBJECT } else { 0 };
+        match self.direction {
+            Direction::FromDevice => object | loan::WRITTEN,
+            Direction::ToDevice => object,
         }
     }
 
@@ -91,6 +97,25 @@ impl Loan {
     pub const fn direction(&self) -> Direction {
         self.direction
     }
+
+    /// The device address of the first byte, if the driver of this number has a lease.
+    #[inline]
+    pub(crate) fn leased(&self, number: u32) -> Option<u64> {
+        if !self.is_object {
+            return None;
+        }
+        let header = self.start.cast::<ObjectHeader>().wrapping_sub(1);
+        // SAFETY: an object, which is not freed while it is lent, has its header in front.
+        let lease = unsafe { (*header).lease.load(Ordering::Relaxed) };
+        Lease(lease).address(number, self.direction == Direction::FromDevice)
+    }
+
+    /// Whether this is all of an exchange object. What is only borrowed lies among other
+    /// things of its owner's, who may use its place for others once it is given back.
+    #[must_use]
+    pub const fn is_object(&self) -> bool {
+        self.is_object
+    }
 }
 
 /// There is no memory for a bounce buffer. What was to be lent comes back.
@@ -99,8 +124,9 @@ pub struct NoBounce<B>(pub B);
 
 /// What a device works on: the bytes that were lent, or a bounce buffer instead.
 struct Span {
-    start: *mut u8,
-    bytes: usize,
+    loan: Loan,
+    /// Device address of the first byte.
+    address: u64,
     bounce: Option<Box<DmaRegion>>,
 }
 
@@ -109,27 +135,23 @@ impl Span {
     /// needed, and there is no memory for one.
     ///
     /// # Safety
-    /// The bytes are valid until [`Span::close`], nobody else writes to them, and if the
-    /// device is to fill them nobody else reads them.
+    /// The bytes are valid until [`Span::close`] and what it answers is settled; nobody
+    /// else writes to them, and if the device is to fill them nobody else reads them.
     #[inline]
-    unsafe fn open(
-        platform: &impl Platform,
-        start: *mut u8,
-        bytes: usize,
-        direction: Direction,
-        align: usize,
-    ) -> Option<Self> {
-        let is_aligned = start.addr().is_multiple_of(align);
-        let bounce = if is_aligned && platform.open(&Loan::new(start, bytes, direction)) {
-            None
+    unsafe fn open(platform: &impl Platform, loan: Loan, align: usize) -> Option<Self> {
+        let is_aligned = loan.start.addr().is_multiple_of(align);
+        let in_place = is_aligned.then(|| platform.open(&loan)).flatten();
+        let (address, bounce) = if let Some(address) = in_place {
+            (address, None)
         } else {
             // SAFETY: the caller's promise.
-            let from = unsafe { core::slice::from_raw_parts(start, bytes) };
-            Some(copy_in(platform, from)?)
+            let from = unsafe { core::slice::from_raw_parts(loan.start, loan.bytes) };
+            let region = copy_in(platform, from)?;
+            (region.physical(), Some(region))
         };
         let span = Self {
-            start,
-            bytes,
+            loan,
+            address,
             bounce,
         };
         device_may_see(span.seen().cast_mut());
@@ -141,26 +163,29 @@ impl Span {
     fn seen(&self) -> *const u8 {
         match &self.bounce {
             Some(region) => region.start(),
-            None => self.start,
+            None => self.loan.start,
         }
     }
 
-    /// Ends what was begun. The bytes are there, if they came from the device.
+    /// Ends what was begun. The bytes are there, if they came from the device. Nobody
+    /// may have them before what comes back is settled.
     ///
     /// # Safety
-    /// As for [`Span::open`], in the same direction.
+    /// As for [`Span::open`].
     #[inline]
-    unsafe fn close(self, platform: &impl Platform, direction: Direction) {
+    unsafe fn close(self, platform: &impl Platform) -> Option<Closing> {
         device_may_see(self.seen().cast_mut());
         let Some(region) = self.bounce else {
-            return platform.close(&Loan::new(self.start, self.bytes, direction));
+            return platform.close(&self.loan);
         };
-        if direction == Direction::FromDevice {
+        if self.loan.direction == Direction::FromDevice {
+            let start = self.loan.start.cast_mut();
             // SAFETY: the caller's promise: valid bytes that are nobody else's.
-            let into = unsafe { core::slice::from_raw_parts_mut(self.start, self.bytes) };
+            let into = unsafe { core::slice::from_raw_parts_mut(start, self.loan.bytes) };
             region.copy_to(0, into);
         }
         platform.bounces().give_back(region);
+        None
     }
 }
 
@@ -235,12 +260,24 @@ impl<D: Towards> Lent<'_, D> {
         bytes: usize,
         align: usize,
     ) -> Result<Self, NoBounce<()>> {
+        let loan = Loan {
+            start,
+            bytes,
+            direction: D::DIRECTION,
+            is_object: false,
+        };
         // SAFETY: the caller's promise, for as long as this borrows.
-        let span = unsafe { Span::open(platform, start, bytes, D::DIRECTION, align) };
+        let span = unsafe { Span::open(platform, loan, align) };
         Ok(Self {
             span: span.ok_or(NoBounce(()))?,
             borrow: PhantomData,
         })
+    }
+
+    /// Device address of the first byte that the device uses.
+    #[must_use]
+    pub const fn address(&self) -> u64 {
+        self.span.address
     }
 
     /// Address of the first byte that the device uses, for
@@ -253,7 +290,7 @@ impl<D: Towards> Lent<'_, D> {
     /// Number of bytes.
     #[must_use]
     pub const fn bytes(&self) -> usize {
-        self.span.bytes
+        self.span.loan.bytes
     }
 
     /// Whether what the device uses is known to be physically contiguous.
@@ -265,7 +302,10 @@ impl<D: Towards> Lent<'_, D> {
     /// Ends the loan: the device is done with the buffer.
     pub fn finish(self, platform: &impl Platform) {
         // SAFETY: the borrow has lasted until now.
-        unsafe { self.span.close(platform, D::DIRECTION) }
+        let closing = unsafe { self.span.close(platform) };
+        if let Some(closing) = closing {
+            platform.settle(closing);
+        }
     }
 }
 
@@ -276,6 +316,7 @@ impl<D: Towards> Lent<'_, D> {
 /// If the domain dies, the kernel takes it back after quiescing the device.
 pub struct InFlight<D: Towards> {
     buffer: ManuallyDrop<RRefSlice<u8>>,
+    address: u64,
     bounce: Option<Box<DmaRegion>>,
     direction: PhantomData<D>,
 }
@@ -301,12 +342,13 @@ impl<D: Towards> InFlight<D> {
         platform: &impl Platform,
         mut buffer: RRefSlice<u8>,
     ) -> Result<Self, NoBounce<RRefSlice<u8>>> {
-        let (start, bytes) = (buffer.as_mut_ptr(), buffer.len());
+        let loan = Self::loan(&mut buffer);
         // SAFETY: the buffer is this one's until it is finished, and leaked otherwise.
-        let span = unsafe { Span::open(platform, start, bytes, D::DIRECTION, 1) };
+        let span = unsafe { Span::open(platform, loan, 1) };
         match span {
             Some(span) => Ok(Self {
                 buffer: ManuallyDrop::new(buffer),
+                address: span.address,
                 bounce: span.bounce,
                 direction: PhantomData,
             }),
@@ -314,14 +356,10 @@ impl<D: Towards> InFlight<D> {
         }
     }
 
-    /// Address of the first byte that the device uses; all of them are physically
-    /// contiguous.
+    /// Device address of the first byte; all of them are physically contiguous.
     #[must_use]
-    pub fn start(&self) -> *const u8 {
-        match &self.bounce {
-            Some(region) => region.start(),
-            None => self.buffer.as_ptr(),
-        }
+    pub const fn address(&self) -> u64 {
+        self.address
     }
 
     /// Number of bytes.
@@ -330,16 +368,66 @@ impl<D: Towards> InFlight<D> {
         self.buffer.len()
     }
 
+    fn loan(buffer: &mut RRefSlice<u8>) -> Loan {
+        Loan {
+            start: buffer.as_mut_ptr(),
+            bytes: buffer.len(),
+            direction: D::DIRECTION,
+            is_object: true,
+        }
+    }
+
     /// Takes the buffer back: the device is done with it.
     #[must_use]
-    pub fn finish(mut self, platform: &impl Platform) -> RRefSlice<u8> {
+    pub fn finish(self, platform: &impl Platform) -> RRefSlice<u8> {
+        self.end(platform).take(platform)
+    }
+
+    /// The device is done with the buffer. Whoever ends several before the first is
+    /// [taken](Returned::take) waits once for all of them.
+    #[must_use]
+    pub fn end(mut self, platform: &impl Platform) -> Returned {
         let span = Span {
-            start: self.buffer.as_mut_ptr(),
-            bytes: self.buffer.len(),
+            loan: Self::loan(&mut self.buffer),
+            address: self.address,
             bounce: self.bounce,
         };
         // SAFETY: the buffer is still this one's.
-        unsafe { span.close(platform, D::DIRECTION) };
+        let closing = unsafe { span.close(platform) };
+        Returned {
+            buffer: self.buffer,
+            closing,
+        }
+    }
+}
+
+/// A buffer that a device is done with and may still reach. Dropped it is not freed.
+pub struct Returned {
+    buffer: ManuallyDrop<RRefSlice<u8>>,
+    closing: Option<Closing>,
+}
+
+impl fmt::Debug for Returned {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Returned({} bytes)", self.buffer.len())
+    }
+}
+
+impl Returned {
+    /// Whether [`Self::take`] waits for nothing.
+    #[inline]
+    #[must_use]
+    pub const fn is_settled(&self) -> bool {
+        self.closing.is_none()
+    }
+
+    /// The buffer, once no device reaches it.
+    #[inline]
+    #[must_use]
+    pub fn take(self, platform: &impl Platform) -> RRefSlice<u8> {
+        if let Some(closing) = self.closing {
+            platform.settle(closing);
+        }
         ManuallyDrop::into_inner(self.buffer)
     }
 }

@@ -5,6 +5,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use abi::death::{DeathCause, InjectedFault};
+use abi::device::DmaMode;
 use abi::grant::GrantKind;
 use abi::note::DomainNote;
 use abi::role::ImageIdentity;
@@ -425,11 +426,11 @@ impl DomainControl {
         panic!("the kernel does not power off: {:?}", check(answer))
     }
 
-    /// The right to drive a PCI function, to hand on; the packed address is in
-    /// [`abi::device::PciInfo`].
+    /// The right to drive a PCI function, to hand on, and how an IOMMU guards against
+    /// it; the packed address is in [`abi::device::PciInfo`].
     #[must_use]
-    pub fn grant_pci_function(&self, address: u32) -> GivenGrant<'static> {
-        GivenGrant::new(GrantKind::PciFunction, 0, u64::from(address), 0)
+    pub fn grant_pci_function(&self, address: u32, dma: DmaMode) -> GivenGrant<'static> {
+        GivenGrant::new(GrantKind::PciFunction, 0, u64::from(address), dma as u64)
     }
 
     /// A file of the host, to hand on.

@@ -29,6 +29,7 @@ pub mod thread;
 pub mod time;
 
 pub use abi::death::{DeathCause, InjectedFault};
+pub use abi::device::DmaMode;
 pub use abi::limits::Limits;
 pub use abi::services::{Audit, DeathNotice, DomainInfo, DomainState, EdgeInfo, TraceEvent};
 pub use abi::status::ServiceError;

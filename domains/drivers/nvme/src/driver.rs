@@ -273,14 +273,14 @@ impl<R: Registers, P: Platform, I: InterruptLine> Driver<R, P, I> {
         let platform = &*self.platform;
         let (opcode, begun) = if request.operation == BlockOperation::Write {
             let begun = InFlight::<ToDevice>::begin(platform, buffer);
-            let begun = begun.map(|flight| (flight.start(), Buffer::Reading(flight)));
+            let begun = begun.map(|flight| (flight.address(), Buffer::Reading(flight)));
             (nvm::WRITE, begun)
         } else {
             let begun = InFlight::<FromDevice>::begin(platform, buffer);
-            let begun = begun.map(|flight| (flight.start(), Buffer::Filling(flight)));
+            let begun = begun.map(|flight| (flight.address(), Buffer::Filling(flight)));
             (nvm::READ, begun)
         };
-        let (start, buffer) = match begun {
+        let (address, buffer) = match begun {
             Ok(begun) => begun,
             Err(NoBounce(buffer)) => {
                 request.buffer = Some(buffer);
@@ -288,24 +288,10 @@ impl<R: Registers, P: Platform, I: InterruptLine> Driver<R, P, I> {
                 return state.requests.settle_at_once(request, error);
             }
         };
-        let data = Data {
-            start,
-            bytes,
-            is_contiguous: true,
-        };
-        match state.lists.describe(platform, list.into(), data) {
-            Some(prps) => {
-                let command = self.transfer_command(opcode, request.sector, bytes, prps);
-                state.start_batch(&command, request, buffer);
-            }
-            None => {
-                // Exchange objects are mapped and aligned to cache lines.
-                request.buffer = buffer.finish(platform);
-                state
-                    .requests
-                    .settle_at_once(request, Err(BlockError::Device));
-            }
-        }
+        // Exchange objects are aligned to cache lines.
+        let prps = state.lists.describe_physical(list.into(), address, bytes);
+        let command = self.transfer_command(opcode, request.sector, bytes, prps);
+        state.start_batch(&command, request, buffer);
     }
 
     fn sectors_in(&self, bytes: usize) -> u32 {
@@ -344,6 +330,7 @@ impl<R: Registers, P: Platform, I: InterruptLine> Driver<R, P, I> {
         let lent = lent.map_err(|_| BlockError::NoMemory)?;
         let data = Data {
             start: lent.start(),
+            address: lent.address(),
             bytes: lent.bytes(),
             is_contiguous: lent.is_contiguous(),
         };

@@ -206,21 +206,29 @@ impl<R: Registers> LaneState<R> {
         }
     }
 
+    /// Appends finished requests that nobody has polled for to `room`.
     #[inline(always)]
-    fn poll(&mut self, platform: &impl Platform, room: &mut BlockBatch) -> bool {
-        let before = room.len();
+    fn hand_out(&mut self, platform: &impl Platform, room: &mut BlockBatch) {
         while !room.is_full()
-            && let Some(request) = self.requests.take_unclaimed()
+            && let Some(request) = self.requests.take_unclaimed(platform)
         {
             // There is room, as just seen.
             let _ = room.push_back(request);
         }
+    }
+
+    #[inline(always)]
+    fn poll(&mut self, platform: &impl Platform, room: &mut BlockBatch) -> bool {
+        let before = room.len();
+        self.hand_out(platform, room);
         while !room.is_full()
             && let Some(completion) = self.queue.pop()
         {
             let mut claim = |request| drop(room.push_back(request));
             self.settle(platform, completion, Some(&mut claim));
         }
+        // Those whose buffers the device is first to forget.
+        self.hand_out(platform, room);
         self.queue.acknowledge_if_due(&self.registers);
         let is_idle = room.len() == before;
         self.polls = (self.polls + 1) % POLLS_PER_LOOK;

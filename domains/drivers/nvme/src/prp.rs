@@ -20,9 +20,11 @@ const REGION_PAGES: usize = 16;
 pub struct Data {
     /// First byte, at a multiple of [`ALIGN`].
     pub start: *const u8,
+    /// Its device address.
+    pub address: u64,
     /// Number of bytes, not 0 and at most the longest transfer.
     pub bytes: usize,
-    /// Whether it is physically contiguous.
+    /// Whether it is physically contiguous: then [`PrpLists::describe_physical`] will do.
     pub is_contiguous: bool,
 }
 
@@ -61,7 +63,7 @@ impl PrpLists {
     #[inline]
     pub fn describe(&self, platform: &impl Platform, number: usize, data: Data) -> Option<Prps> {
         let address = |byte| platform.physical_address(byte);
-        let first = address(data.start)?;
+        let first = data.address;
         let in_first = PAGE_BYTES - first as usize % PAGE_BYTES;
         if data.is_contiguous || data.bytes <= in_first {
             return Some(self.describe_physical(number, first, data.bytes));

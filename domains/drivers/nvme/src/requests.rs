@@ -4,7 +4,7 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use exchange::RRefSlice;
-use hardware::{FromDevice, InFlight, Platform, ToDevice};
+use hardware::{FromDevice, InFlight, Platform, Returned, ToDevice};
 use interfaces::block::{BlockError, BlockRequest, BlockStatus};
 
 /// Outcome of a command.
@@ -26,10 +26,16 @@ impl Buffer {
     #[inline]
     #[must_use]
     pub fn finish(self, platform: &impl Platform) -> Option<RRefSlice<u8>> {
+        Some(self.end(platform)?.take(platform))
+    }
+
+    /// As [`Self::finish`], and the device may still reach it.
+    #[inline]
+    fn end(self, platform: &impl Platform) -> Option<Returned> {
         match self {
             Self::None => None,
-            Self::Filling(buffer) => Some(buffer.finish(platform)),
-            Self::Reading(buffer) => Some(buffer.finish(platform)),
+            Self::Filling(buffer) => Some(buffer.end(platform)),
+            Self::Reading(buffer) => Some(buffer.end(platform)),
         }
     }
 }
@@ -49,8 +55,9 @@ enum Slot {
     /// A request of a batch whose buffer is with the device, and when it was
     /// first seen there: [`UNSEEN`] until somebody looks at the clock.
     Batch(BlockRequest, Buffer, u64),
-    /// A finished request nobody has polled for yet.
-    Unclaimed(BlockRequest),
+    /// A finished request nobody has polled for yet. Its buffer is taken then: one wait
+    /// until the device reaches none is for all that have finished.
+    Unclaimed(BlockRequest, Option<Returned>),
 }
 
 /// All command identifiers of a queue.
@@ -134,7 +141,7 @@ impl Requests {
     #[inline(never)]
     pub fn settle_at_once(&mut self, mut request: BlockRequest, outcome: Outcome) {
         settle(&mut request, outcome);
-        if let Some(identifier) = self.take(Slot::Unclaimed(request)) {
+        if let Some(identifier) = self.take(Slot::Unclaimed(request, None)) {
             self.batched += 1;
             self.unclaimed.push_back(identifier);
         }
@@ -156,14 +163,16 @@ impl Requests {
         match core::mem::replace(slot, Slot::Free) {
             Slot::Awaited => *slot = Slot::Finished(outcome),
             Slot::Batch(mut request, buffer, _) => {
-                request.buffer = buffer.finish(platform);
+                let buffer = buffer.end(platform);
                 settle(&mut request, outcome);
-                if let Some(claim) = claim {
+                let is_settled = buffer.as_ref().is_none_or(Returned::is_settled);
+                if let Some(claim) = claim.filter(|_| is_settled) {
+                    request.buffer = buffer.map(|buffer| buffer.take(platform));
                     claim(request);
                     self.free.push(identifier);
                     self.batched -= 1;
                 } else {
-                    *slot = Slot::Unclaimed(request);
+                    *slot = Slot::Unclaimed(request, buffer);
                     self.unclaimed.push_back(identifier);
                 }
             }
@@ -191,11 +200,14 @@ impl Requests {
 
     /// A finished request nobody has polled for.
     #[inline]
-    pub fn take_unclaimed(&mut self) -> Option<BlockRequest> {
+    pub fn take_unclaimed(&mut self, platform: &impl Platform) -> Option<BlockRequest> {
         let identifier = self.unclaimed.pop_front()?;
         let slot = &mut self.slots[usize::from(identifier)];
         match core::mem::replace(slot, Slot::Free) {
-            Slot::Unclaimed(request) => {
+            Slot::Unclaimed(mut request, returned) => {
+                if let Some(returned) = returned {
+                    request.buffer = Some(returned.take(platform));
+                }
                 self.free.push(identifier);
                 self.batched -= 1;
                 Some(request)

@@ -4,6 +4,7 @@
 
 mod model;
 
+use hardware::DmaMode;
 use interfaces::block::BlockError;
 use model::{Model, Shape};
 use nvme::error::StartFailure;
@@ -33,15 +34,15 @@ fn geometry_is_what_the_device_reports() {
 
 #[test]
 fn data_lands_in_the_buffer_whatever_its_place_and_length() {
-    for is_guarded in [false, true] {
-        transfer_everywhere(is_guarded);
+    for dma in DmaMode::ALL {
+        transfer_everywhere(dma);
     }
 }
 
-fn transfer_everywhere(is_guarded: bool) {
+fn transfer_everywhere(dma: DmaMode) {
     let model = Model::new(Shape {
         stride: 2,
-        is_guarded,
+        dma,
         ..Shape::default()
     });
     let driver = model.start(Settings::default()).expect("starts");

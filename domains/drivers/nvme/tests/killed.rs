@@ -6,7 +6,7 @@ mod model;
 
 use exchange::host::{Domain, reclaim};
 use exchange::{Loan, RRefSlice};
-use hardware::{Direction, Platform, Registers};
+use hardware::{Platform, Registers};
 use interfaces::block::{BlockBatch, BlockError, BlockOperation, BlockRequest, BlockStatus};
 use model::{Model, Shape};
 use nvme::controller::STOP;
@@ -57,11 +57,8 @@ fn late_writes(stop: impl FnOnce(&Model)) -> usize {
             .collect();
         buffers.iter_mut().for_each(|buffer| buffer.fill(OURS));
         model.sleep_until(1_000_000_000);
-        for buffer in &buffers {
-            // The model's books are the driver's, who is dead.
-            let memory = &model.device().memory;
-            memory.close(buffer.as_ptr(), BYTES, Direction::FromDevice);
-        }
+        // The model's books are the driver's, who is dead.
+        model.device().memory.close_all();
         if model.device().resets != 0 {
             model.assert_clean();
         }

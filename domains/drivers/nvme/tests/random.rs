@@ -5,6 +5,7 @@
 mod model;
 
 use exchange::RRefSlice;
+use hardware::DmaMode;
 use interfaces::block::{BlockBatch, BlockError, BlockOperation, BlockRequest, BlockStatus};
 use model::{Model, Shape};
 use nvme::settings::{Settings, Waiting};
@@ -185,7 +186,7 @@ proptest! {
         mdts in 0..4_u8,
         queue_depth in 4..40_u16,
         is_prompt: bool,
-        is_guarded: bool,
+        dma in prop::sample::select(DmaMode::ALL.as_slice()),
         waiting in prop_oneof![Just(Waiting::Interrupt), Just(Waiting::Polled), Just(Waiting::Adaptive)],
     ) {
         let shape = Shape {
@@ -193,7 +194,7 @@ proptest! {
             sector_power,
             mdts,
             is_prompt,
-            is_guarded,
+            dma,
             ..Shape::default()
         };
         let settings = Settings {

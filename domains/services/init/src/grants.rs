@@ -6,8 +6,8 @@ use alloc::sync::Arc;
 use exchange::Proxy;
 use interfaces::succession::Succession;
 use interfaces::supervisor::Supervisor;
-use manifest::{GrantPlan, GrantSource, PciSelector};
-use runtime::{DomainControl, GivenGrant};
+use manifest::{Dma, GrantPlan, GrantSource, PciSelector};
+use runtime::{DmaMode, DomainControl, GivenGrant};
 
 use crate::succession::Link;
 use crate::system::{StartFault, System};
@@ -51,7 +51,12 @@ fn pci(control: &DomainControl, selector: &PciSelector) -> Result<GivenGrant<'st
             continue;
         }
         if left == 0 {
-            return Ok(control.grant_pci_function(info.address));
+            let dma = match selector.dma {
+                Dma::Leased => DmaMode::Leased,
+                Dma::Strict => DmaMode::Strict,
+                Dma::Open => DmaMode::Open,
+            };
+            return Ok(control.grant_pci_function(info.address, dma));
         }
         left -= 1;
     }

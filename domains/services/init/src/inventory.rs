@@ -21,13 +21,16 @@ pub struct Inventory {
 impl Inventory {
     /// Counts what is in use now.
     pub fn take(control: &DomainControl) -> Self {
-        let mut audit = control.audit().unwrap_or_default();
-        let own = control.list().unwrap_or_default();
-        let own = own
-            .iter()
-            .find(|info| runtime::name_text(&info.name) == "init");
-        let own_frames = own.map_or(0, |info| info.private_bytes / FRAME_BYTES);
-        audit.frames = audit.frames.saturating_sub(own_frames);
+        // Asking takes memory: what is counted and what is left out are of one moment.
+        let mut own = own_frames(control);
+        let mut audit = loop {
+            let audit = control.audit().unwrap_or_default();
+            let before = core::mem::replace(&mut own, own_frames(control));
+            if own == before {
+                break audit;
+            }
+        };
+        audit.frames = audit.frames.saturating_sub(own);
         // Pools and the log of deaths grow with use; frames show real losses.
         audit.kernel_heap_bytes = 0;
         Self { audit }
@@ -55,4 +58,13 @@ impl Inventory {
             log::error!("reclaim audit: after {:?}", after.audit);
         }
     }
+}
+
+/// Frames of the supervisor's own heap.
+fn own_frames(control: &DomainControl) -> u64 {
+    let domains = control.list().unwrap_or_default();
+    let own = domains
+        .iter()
+        .find(|info| runtime::name_text(&info.name) == "init");
+    own.map_or(0, |info| info.private_bytes / FRAME_BYTES)
 }

@@ -12,7 +12,7 @@
 use core::cell::UnsafeCell;
 use core::ops::ControlFlow;
 use core::ptr;
-use core::sync::atomic::{AtomicI64, AtomicPtr, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI64, AtomicPtr, AtomicU64, Ordering};
 
 use abi::PAGE_SIZE;
 use abi::exchange::ObjectHeader;
@@ -35,8 +35,9 @@ use blocks::{
 pub trait Source: Sync {
     /// Physically contiguous pages, writable; `None`: no memory.
     fn allocate(&self, pages: usize) -> Option<*mut u8>;
-    /// Gives pages of [`Self::allocate`] back.
-    fn free(&self, start: *mut u8, pages: usize);
+    /// Gives pages of [`Self::allocate`] back, which a device may reach if they were
+    /// lent to one.
+    fn free(&self, start: *mut u8, pages: usize, was_lent: bool);
     /// The CPU of this thread; called with pre-emption off.
     fn cpu(&self) -> usize;
     /// The current domain is about to take so many bytes that are not in its
@@ -340,6 +341,7 @@ impl<S: Source> Heap<S> {
                 pages,
                 class,
                 blocks,
+                is_lent: AtomicBool::new(false),
                 free: FreeList::EMPTY,
                 next_partial: ptr::null_mut(),
                 previous_partial: ptr::null_mut(),
@@ -379,7 +381,8 @@ impl<S: Source> Heap<S> {
                 self.pages
                     .fetch_sub((*chunk).pages as u64, Ordering::Relaxed);
             }
-            self.source.free(chunk.cast(), (*chunk).pages);
+            let was_lent = (*chunk).is_lent.load(Ordering::Relaxed);
+            self.source.free(chunk.cast(), (*chunk).pages, was_lent);
         }
     }
 
@@ -399,6 +402,31 @@ impl<S: Source> Heap<S> {
         }
         self.cpus[self.source.cpu()].count(1);
         place(Chunk::first(chunk, LARGE).cast(), request, owner)
+    }
+
+    /// Notes that a device is about to be lent an object, until it is freed; where a lease
+    /// of it stands. `None`: it has not its own whole pages, these are not all of its
+    /// bytes, or it is not this owner's.
+    ///
+    /// # Safety
+    /// `payload` is a live object of this heap.
+    pub unsafe fn lend(
+        &self,
+        payload: *const u8,
+        bytes: usize,
+        owner: u64,
+    ) -> Option<&'static AtomicU64> {
+        // SAFETY: the caller's promise: there is a header in front.
+        let header = unsafe { &*payload.cast::<ObjectHeader>().wrapping_sub(1) };
+        let is_owned = header.owner.load(Ordering::Relaxed) == owner;
+        let has_pages = header.class == LARGE && bytes.is_multiple_of(PAGE_SIZE);
+        if !is_owned || !has_pages || bytes != header.size {
+            return None;
+        }
+        // SAFETY: the chunk of a live object is live.
+        let is_lent = unsafe { &(*chunk_of(ptr::from_ref(header).cast_mut().cast())).is_lent };
+        is_lent.store(true, Ordering::Relaxed);
+        Some(&header.lease)
     }
 
     #[cold]

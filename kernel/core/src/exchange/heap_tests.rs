@@ -43,7 +43,7 @@ impl Source for HostPages {
 
     fn take(&self, _bytes: usize) {}
 
-    fn free(&self, start: *mut u8, pages: usize) {
+    fn free(&self, start: *mut u8, pages: usize, _: bool) {
         let known = self.live.lock().unwrap().remove(&(start as usize));
         assert_eq!(known, Some(pages), "pages are freed once and whole");
         // SAFETY: allocated above with this layout.

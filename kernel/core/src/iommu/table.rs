@@ -39,14 +39,18 @@ impl Access {
     }
 }
 
+/// Where entries of tables lie.
+pub trait Entries {
+    /// An entry of the table in `frame`.
+    fn entry(&self, frame: u64, index: usize) -> &AtomicU64;
+}
+
 /// Where tables lie.
-pub trait Memory {
+pub trait Memory: Entries {
     /// A frame of zeros for a table.
     fn allocate(&self) -> Option<u64>;
     /// Gives a frame of [`Self::allocate`] back.
     fn free(&self, frame: u64);
-    /// An entry of the table in `frame`.
-    fn entry(&self, frame: u64, index: usize) -> &AtomicU64;
     /// Writes an entry so that devices see it.
     fn write(&self, entry: &AtomicU64, value: u64);
 }
@@ -78,7 +82,7 @@ impl Table {
 
     /// Whether the device may use the page of `address` so.
     #[inline]
-    pub fn is_open(self, memory: &impl Memory, address: u64, access: Access) -> bool {
+    pub fn is_open(self, memory: &impl Entries, address: u64, access: Access) -> bool {
         let entry = self.leaf(memory, address).ok();
         let bits = entry.map_or(0, |entry| entry.load(Ordering::Relaxed));
         bits & access.bits() == access.bits()
@@ -154,7 +158,7 @@ impl Table {
 
     /// The entry of a page, or where the way to it ends.
     #[inline]
-    fn leaf<M: Memory>(self, memory: &M, address: u64) -> Result<&AtomicU64, Gap<'_>> {
+    fn leaf<M: Entries>(self, memory: &M, address: u64) -> Result<&AtomicU64, Gap<'_>> {
         let mut frame = self.root;
         let mut level = self.levels;
         loop {
@@ -208,6 +212,12 @@ mod tests {
         }
     }
 
+    impl Entries for Model {
+        fn entry(&self, frame: u64, index: usize) -> &AtomicU64 {
+            &self.tables.borrow()[&frame][index]
+        }
+    }
+
     impl Memory for Model {
         fn allocate(&self) -> Option<u64> {
             self.room.set(self.room.get().checked_sub(1)?);
@@ -221,10 +231,6 @@ mod tests {
             let known = self.tables.borrow_mut().remove(&frame);
             assert!(known.is_some(), "frame {frame:#x} is no table");
             self.room.set(self.room.get() + 1);
-        }
-
-        fn entry(&self, frame: u64, index: usize) -> &AtomicU64 {
-            &self.tables.borrow()[&frame][index]
         }
 
         fn write(&self, entry: &AtomicU64, value: u64) {

@@ -3,7 +3,7 @@
 use core::ops::Range;
 
 use abi::death::InjectedFault;
-use abi::device::{PciInfo, StopRecipe};
+use abi::device::{PciInfo, StopRecipe, loan};
 use abi::grant::GrantKind;
 use abi::status::{Answer, ServiceError};
 
@@ -24,10 +24,10 @@ pub(super) unsafe fn pci_list(index: usize, info: *mut PciInfo) -> Answer {
 pub(super) fn pci_claim(address: u32) -> Answer {
     answer(service(|| {
         let driver = domain::current();
-        let function = GrantKind::PciFunction;
-        driver.rights.check_object(function, address.into())?;
+        let mode = driver.rights.dma_mode(address)?;
         device::claim(address, driver.id())?;
-        iommu::attach(driver, address).map(u64::from)
+        let (mode, number) = iommu::attach(driver, address, mode)?;
+        Ok(mode as u64 | u64::from(number) << 8)
     }))
 }
 
@@ -66,17 +66,24 @@ pub(super) fn physical_address(address: *const u8) -> u64 {
     service(|| iommu::physical_address(domain::current(), address as usize).unwrap_or(0))
 }
 
-pub(super) fn dma_open(start: *const u8, bytes: usize, written: u32) -> Answer {
-    done(service(|| {
-        let end = (start as usize).checked_add(bytes);
-        let bytes = start as usize..end.ok_or(ServiceError::Invalid)?;
-        let access = if written == 0 {
+pub(super) fn dma_open(start: *const u8, bytes: usize, how: u32) -> Answer {
+    answer(service(|| {
+        let access = if how & loan::WRITTEN == 0 {
             Access::Read
         } else {
             Access::ReadWrite
         };
-        iommu::open(domain::current(), bytes, access)
+        let object = (how & loan::OBJECT != 0).then_some(start);
+        iommu::open(domain::current(), object, bytes, access)
     }))
+}
+
+pub(super) fn dma_close(start: *const u8, bytes: usize) {
+    service(|| iommu::close(domain::current(), start as usize, bytes));
+}
+
+pub(super) fn dma_forget() -> Answer {
+    done(service(|| iommu::forget_closed(domain::current())))
 }
 
 pub(super) fn dma_allocate(pages: usize, inbound: u32) -> *mut u8 {

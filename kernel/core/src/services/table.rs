@@ -142,7 +142,9 @@ services! {
         safe fn interrupt_bind(address: u32, index: u32) -> Answer = devices::interrupt_bind;
         safe fn interrupt_wait(handle: u64, seen: u64, deadline_ns: u64) -> Answer = devices::interrupt_wait;
         safe fn physical_address(address: *const u8) -> u64 = devices::physical_address;
-        safe fn dma_open(start: *const u8, bytes: usize, written: u32) -> Answer = devices::dma_open;
+        safe fn dma_open(start: *const u8, bytes: usize, how: u32) -> Answer = devices::dma_open;
+        safe fn dma_close(start: *const u8, bytes: usize) -> () = devices::dma_close;
+        safe fn dma_forget() -> Answer = devices::dma_forget;
         safe fn dma_allocate(pages: usize, inbound: u32) -> *mut u8 = devices::dma_allocate;
         unsafe fn dma_free(start: *mut u8, pages: usize) -> () = devices::dma_free;
     }

@@ -52,6 +52,15 @@ pub mod capability {
         }
     }
 
+    /// The most levels; what passes through untranslated is noted with these (9.3).
+    pub const fn most_levels(capability: u64) -> u32 {
+        match capability >> 8 & 0b1110 {
+            widths if widths & 0b1000 != 0 => 5,
+            widths if widths & 0b100 != 0 => 4,
+            _ => 3,
+        }
+    }
+
     /// Bits of a device address.
     pub const fn address_bits(capability: u64) -> u32 {
         (capability >> 16 & 0x3f) as u32 + 1
@@ -73,6 +82,8 @@ pub mod capability {
     pub const QUEUED: u64 = 1 << 1;
     /// Extended: it remaps interrupts.
     pub const REMAPS_INTERRUPTS: u64 = 1 << 3;
+    /// Extended: it lets functions have all memory.
+    pub const PASS_THROUGH: u64 = 1 << 6;
     /// Extended: to CPUs with 32-bit ids.
     pub const WIDE_IDS: u64 = 1 << 4;
 }
@@ -155,6 +166,9 @@ pub mod table {
     pub const PRESENT: u64 = 1;
     /// The table that an entry points to.
     pub const ADDRESS: u64 = !0xfff;
+
+    /// Lower half of a context entry: addresses are not translated.
+    pub const PASS_THROUGH: u64 = 0b10 << 2;
 
     /// Upper half of a context entry: a domain with tables of so many levels.
     pub const fn upper(domain: u16, levels: u32) -> u64 {

@@ -9,10 +9,12 @@ use alloc::vec::Vec;
 
 use exchange::RRefSlice;
 use hardware::{FromDevice, InFlight, Mmio, PciFunction, Platform, Registers};
+use liar::Liar;
 use runtime::thread::{self, Priority};
 use runtime::time::Duration;
 use runtime::{Options, StartError, domain, log};
 
+mod liar;
 mod messages;
 mod registers;
 
@@ -25,12 +27,14 @@ const BYTES: usize = 64;
 /// Time in which the witness looks before there is a rogue.
 const FUSE: Duration = Duration::from_millis(200);
 /// What devices are aimed at: memory, and interrupts.
-const TARGETS: [&str; 11] = [
+const TARGETS: [&str; 13] = [
     "text",
     "table",
     "heap",
     "returned",
     "reading",
+    "kept",
+    "interrupts",
     "unbound",
     "beyond",
     "exception",
@@ -46,6 +50,8 @@ const COPY: Duration = Duration::from_millis(300);
 const TRIAL: Duration = Duration::from_millis(3000);
 /// Memory of the machine below this is looked through for page tables.
 const RAM_END: u64 = 510 << 20;
+/// What a buffer holds that the device had.
+const KEPT: u8 = 0x6b;
 /// Pages of a buffer whose frames are freed with it.
 const BUFFER_PAGES: usize = 64;
 /// The witness's heap holds this, in each word altered by the word's number.
@@ -53,7 +59,8 @@ const CANARY: u64 = 0x0f1e_2d3c_4b5a_6978;
 /// Words of the witness's heap.
 const CANARIES: usize = 64 << 10;
 
-/// Option `target`: what the device is aimed at. Without a function it is the witness.
+/// Option `target`: what the device is aimed at; option `disk`: it is an NVMe controller.
+/// Without a function it is the witness.
 #[domain]
 fn rogue(function: Option<PciFunction>, options: Options) -> Result<(), StartError> {
     let Some(function) = function else {
@@ -64,8 +71,15 @@ fn rogue(function: Option<PciFunction>, options: Options) -> Result<(), StartErr
     if target == messages::VICTIM {
         return start(move || messages::listen(&function));
     }
+    let is_disk = options.flag("disk", false)?;
     start(move || {
         thread::sleep(FUSE + TURN * turn as u32);
+        if is_disk {
+            return match Liar::new(function) {
+                Some(liar) => attack(&liar, &target),
+                None => log::error!("the driver does not start"),
+            };
+        }
         match Rogue::new(function) {
             Some(rogue) => rogue.attack(&target),
             None => log::error!("the device has no registers, or there is no memory"),
@@ -99,9 +113,74 @@ fn witness() {
     );
 }
 
+/// A device that can be aimed.
+trait Aimed {
+    /// What it is.
+    fn function(&self) -> &PciFunction;
+    /// Has it write to a device address.
+    fn write_to(&self, address: u64);
+    /// Has it read from one.
+    fn read_from(&self, address: u64);
+}
+
+fn attack(device: &impl Aimed, target: &str) {
+    let function = device.function();
+    let kept = (target == "kept").then(|| had_buffer(function)).flatten();
+    let kept_at = kept.as_ref().map(|(address, _)| *address);
+    let Some(address) = kept_at.or_else(|| address_of(function, target)) else {
+        return log::error!("{target}: no such target");
+    };
+    log::info!("aims at {target}");
+    if target == "reading" {
+        device.read_from(address);
+    } else {
+        device.write_to(address);
+    }
+    log::info!("has aimed at {target} and lives");
+    if let Some((_, buffer)) = kept {
+        let is_whole = buffer.iter().all(|byte| *byte == KEPT);
+        log::info!("a buffer that came back is unchanged: {is_whole}");
+    }
+}
+
+fn address_of(function: &PciFunction, target: &str) -> Option<u64> {
+    match target {
+        "text" | "reading" => Some(breach::kernel_text()),
+        "table" => breach::page_table(RAM_END),
+        "heap" => breach::find(CANARY ^ 1, CANARY ^ 2, RAM_END),
+        // Freed at once.
+        "returned" => had_buffer(function).map(|(address, _)| address),
+        "interrupts" => Some(messages::named(0)),
+        _ => None,
+    }
+}
+
+/// A buffer that the device had and gave back, and its device address.
+fn had_buffer(function: &PciFunction) -> Option<(u64, RRefSlice<u8>)> {
+    let mut buffer = RRefSlice::zeroed_pages(BUFFER_PAGES);
+    buffer.fill(KEPT);
+    let flight = InFlight::<FromDevice>::begin(function, buffer).ok()?;
+    let address = flight.address();
+    Some((address, flight.finish(function)))
+}
+
 struct Rogue {
     function: PciFunction,
     registers: Mmio,
+}
+
+impl Aimed for Rogue {
+    fn function(&self) -> &PciFunction {
+        &self.function
+    }
+
+    fn write_to(&self, address: u64) {
+        self.copy(reg::BUFFER, address, reg::START | reg::TO_MEMORY);
+    }
+
+    fn read_from(&self, address: u64) {
+        self.copy(address, reg::BUFFER, reg::START);
+    }
 }
 
 impl Rogue {
@@ -137,37 +216,8 @@ impl Rogue {
     }
 
     fn attack(&self, target: &str) {
-        if messages::attack(self, target) {
-            return;
+        if !messages::attack(self, target) {
+            attack(self, target);
         }
-        let Some(address) = self.address_of(target) else {
-            return log::error!("{target}: no such target");
-        };
-        log::info!("aims at {target}");
-        if target == "reading" {
-            self.copy(address, reg::BUFFER, reg::START);
-        } else {
-            self.copy(reg::BUFFER, address, reg::START | reg::TO_MEMORY);
-        }
-        log::info!("has aimed at {target} and lives");
-    }
-
-    fn address_of(&self, target: &str) -> Option<u64> {
-        match target {
-            "text" | "reading" => Some(breach::kernel_text()),
-            "table" => breach::page_table(RAM_END),
-            "heap" => breach::find(CANARY ^ 1, CANARY ^ 2, RAM_END),
-            "returned" => self.returned_buffer(),
-            _ => None,
-        }
-    }
-
-    /// A buffer that the device had, gave back and that is free now.
-    fn returned_buffer(&self) -> Option<u64> {
-        let buffer = RRefSlice::zeroed_pages(BUFFER_PAGES);
-        let flight = InFlight::<FromDevice>::begin(&self.function, buffer).ok()?;
-        let address = self.function.physical_address(flight.start());
-        drop(flight.finish(&self.function));
-        address
     }
 }

@@ -51,16 +51,20 @@ fn count_until(interrupt: &Interrupt, end_ns: u64) -> u64 {
     seen - first
 }
 
+/// Where the message is written to that names an interrupt.
+pub const fn named(name: u64) -> u64 {
+    RANGE | NAMES | name << NAME_SHIFT
+}
+
 /// Forges what `target` says; false: that is no interrupt.
 pub fn attack(rogue: &Rogue, target: &str) -> bool {
-    let name = |name: u64| RANGE | NAMES | name << NAME_SHIFT;
     let (address, data) = match target {
         "any" => {
             raise_all(rogue);
             return true;
         }
-        "unbound" => (name(UNBOUND), 0),
-        "beyond" => (name(BEYOND), 0),
+        "unbound" => (named(UNBOUND), 0),
+        "beyond" => (named(BEYOND), 0),
         "exception" => (RANGE, MACHINE_CHECK),
         "unmaskable" => (RANGE, UNMASKABLE),
         "management" => (RANGE, MANAGEMENT),

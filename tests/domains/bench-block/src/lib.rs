@@ -87,17 +87,35 @@ impl Target for Proxy<dyn BlockDevice> {
     }
 }
 
+/// What guards against the device has done until now.
+#[derive(Clone, Copy, Default)]
+pub struct Guarding {
+    /// Waits until it had forgotten pages.
+    pub waits: u64,
+    /// Buffers that it worked on a copy of.
+    pub bounces: u64,
+}
+
+/// Counts what guards against the device do.
+pub type Count<'a> = &'a dyn Fn() -> Guarding;
+
 /// Measures a device and reports the rows, with `place` in their names. So many
-/// samples of 32 requests for each row.
+/// samples of 32 requests for each row. With `count` there are rows of that, too.
 ///
 /// # Errors
 /// When the device fails.
-pub fn measure<T: Target>(device: T, place: &'static str, rounds: usize) -> Result<(), StartError> {
+pub fn measure<T: Target>(
+    device: T,
+    place: &str,
+    rounds: usize,
+    count: Option<Count<'_>>,
+) -> Result<(), StartError> {
     let geometry = device.geometry()?;
     let sectors = BYTES as u64 / u64::from(geometry.sector_bytes);
     let mut bench = Bench {
         device,
         place,
+        count,
         places: geometry.sectors / sectors,
         sectors,
         random: 0x9e37_79b9_7f4a_7c15,
@@ -124,10 +142,11 @@ pub fn measure<T: Target>(device: T, place: &'static str, rounds: usize) -> Resu
     Ok(())
 }
 
-struct Bench<T> {
+struct Bench<'a, T> {
     device: T,
     /// What rows say of where the device is.
-    place: &'static str,
+    place: &'a str,
+    count: Option<Count<'a>>,
     /// Places a request may begin at, and sectors between them.
     places: u64,
     sectors: u64,
@@ -137,7 +156,7 @@ struct Bench<T> {
     spare: Option<BlockBatch>,
 }
 
-impl<T: Target> Bench<T> {
+impl<T: Target> Bench<'_, T> {
     /// The next place, by xorshift.
     fn sector(&mut self) -> u64 {
         self.random ^= self.random << 13;
@@ -186,6 +205,7 @@ impl<T: Target> Bench<T> {
             // A batch has room for every depth measured.
             let _ = batch.push_back(request(tag, operation, buffer));
         }
+        let before = self.count.map(|count| count());
         mark(format_args!("0"));
         let (mut times, mut costs) = (Samples::with_room(rounds), Samples::with_room(rounds));
         for _ in 0..rounds {
@@ -204,6 +224,19 @@ impl<T: Target> Bench<T> {
         runtime::log::info!("{}", times.rate(&name, Some(baseline)));
         let name = alloc::format!("{name}, per request");
         runtime::log::info!("{}", costs.row(&name, "cycles", None));
+        if let Some((count, before)) = self.count.zip(before) {
+            let now = count();
+            let requests = (rounds * ROUND) as f64;
+            for (what, spent) in [
+                ("waits for the IOMMU", now.waits - before.waits),
+                ("bounced", now.bounces - before.bounces),
+            ] {
+                let mut share = Samples::with_room(1);
+                share.add(spent as f64 * 1000.0 / requests);
+                let name = alloc::format!("{verb} 4 KiB{place}, depth {depth}, {what}");
+                runtime::log::info!("{}", share.row(&name, "per_1000_requests", None));
+            }
+        }
         Ok(())
     }
 

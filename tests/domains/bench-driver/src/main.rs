@@ -23,7 +23,7 @@ fn bench_driver(
 ) -> Result<(), StartError> {
     let rounds = usize::try_from(options.number("rounds", 100)?)?;
     let device = Linked(nvme::open(function, &driver)?);
-    bench_block::measure(device, ", in the driver's domain", rounds)?;
+    bench_block::measure(device, ", in the driver's domain", rounds, None)?;
     // The system ends now; there is nobody to tell if it does not.
     let _ = supervisor.power_off(0);
     Ok(())

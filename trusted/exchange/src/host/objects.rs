@@ -129,7 +129,8 @@ pub(super) fn allocate(request: &ExchangeRequest, kind: ObjectKind) -> *mut u8 {
             length: request.length,
             kind: AtomicU32::new(kind as u32),
             class: 0,
-            reserved: [0; 2],
+            reserved: 0,
+            lease: AtomicU64::new(0),
         });
         let old =
             with_objects(|objects| objects.insert(payload as usize, (block as usize, layout)));

@@ -252,6 +252,10 @@ extern "sysv64" fn interrupt_wait(_: u64, _: u64, _: u64) -> Answer {
 extern "sysv64" fn dma_open(_: *const u8, _: usize, _: u32) -> Answer {
     0
 }
+extern "sysv64" fn dma_close(_: *const u8, _: usize) {}
+extern "sysv64" fn dma_forget() -> Answer {
+    0
+}
 extern "sysv64" fn physical_address(address: *const u8) -> u64 {
     address as u64
 }
@@ -330,6 +334,8 @@ pub fn table() -> &'static Services {
         interrupt_wait,
         physical_address,
         dma_open,
+        dma_close,
+        dma_forget,
         dma_allocate,
         dma_free: pages_unmap,
         host_file_size: one_argument,

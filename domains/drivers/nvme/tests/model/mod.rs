@@ -10,8 +10,11 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use hardware::DmaMode;
 use hardware::host::HostMemory;
-use hardware::{BouncePool, DmaRegion, InterruptLine, Loan, Platform, Registers, ServiceError};
+use hardware::{
+    BouncePool, Closing, DmaRegion, InterruptLine, Loan, Platform, Registers, ServiceError,
+};
 use nvme::driver::Driver;
 use nvme::error::StartFailure;
 use nvme::registers as reg;
@@ -39,8 +42,8 @@ pub struct Shape {
     pub queues: u16,
     /// CPUs of the machine; threads say by [`run_on_cpu`] which one is theirs.
     pub cpus: usize,
-    /// An IOMMU stands between it and memory.
-    pub is_guarded: bool,
+    /// How an IOMMU guards against it.
+    pub dma: DmaMode,
 }
 
 impl Default for Shape {
@@ -59,7 +62,7 @@ impl Default for Shape {
             is_prompt: true,
             queues: 8,
             cpus: 1,
-            is_guarded: false,
+            dma: DmaMode::Open,
         }
     }
 }
@@ -143,11 +146,7 @@ pub type TestDriver = Driver<Model, Model, Model>;
 impl Model {
     pub fn new(shape: Shape) -> Self {
         let bytes = (shape.sectors << shape.sector_power) as usize;
-        let memory = Arc::new(if shape.is_guarded {
-            HostMemory::guarded()
-        } else {
-            HostMemory::default()
-        });
+        let memory = Arc::new(HostMemory::guarded(shape.dma));
         let device = Device {
             memory: Arc::clone(&memory),
             shape,
@@ -334,20 +333,20 @@ impl Platform for Model {
         self.device().memory.physical_address(byte)
     }
 
-    fn open(&self, loan: &Loan) -> bool {
-        self.device()
-            .memory
-            .open(loan.start(), loan.bytes(), loan.direction())
+    fn open(&self, loan: &Loan) -> Option<u64> {
+        self.device().memory.open(loan)
     }
 
     fn bounces(&self) -> &BouncePool {
         self.1.bounces()
     }
 
-    fn close(&self, loan: &Loan) {
-        self.device()
-            .memory
-            .close(loan.start(), loan.bytes(), loan.direction());
+    fn close(&self, loan: &Loan) -> Option<Closing> {
+        self.device().memory.close(loan)
+    }
+
+    fn settle(&self, closing: Closing) {
+        self.device().memory.settle(closing);
     }
 
     fn now_ns(&self) -> u64 {

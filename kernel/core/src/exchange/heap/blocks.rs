@@ -1,7 +1,7 @@
 //! Blocks of the exchange heap: sizes, chunks, and lists of free ones.
 
 use core::ptr;
-use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 use abi::PAGE_SIZE;
 use abi::exchange::{ObjectHeader, ObjectKind};
@@ -117,6 +117,8 @@ pub(super) struct Chunk {
     pub(super) pages: usize,
     pub(super) class: u32,
     pub(super) blocks: usize,
+    /// A device was lent what is in it, and may reach it until it has forgotten that.
+    pub(super) is_lent: AtomicBool,
     /// Free blocks that are in no CPU's list.
     pub(super) free: FreeList,
     /// Neighbours among the chunks of the class that have free blocks.
@@ -137,7 +139,7 @@ impl Chunk {
 }
 
 /// The header of a block that was never used: the chunk stands in
-/// `reserved[0]`, where it stays.
+/// `reserved`, where it stays.
 pub(super) fn free_header(class: u32, chunk: *mut Chunk) -> ObjectHeader {
     ObjectHeader {
         owner: AtomicU64::new(0),
@@ -147,7 +149,8 @@ pub(super) fn free_header(class: u32, chunk: *mut Chunk) -> ObjectHeader {
         length: 0,
         kind: AtomicU32::new(0),
         class,
-        reserved: [chunk as u64, 0],
+        reserved: chunk as u64,
+        lease: AtomicU64::new(0),
     }
 }
 
@@ -158,7 +161,7 @@ pub(super) fn free_header(class: u32, chunk: *mut Chunk) -> ObjectHeader {
 pub(super) unsafe fn chunk_of(block: *mut FreeBlock) -> *mut Chunk {
     let header = block.cast::<ObjectHeader>();
     // SAFETY: the caller's promise; `reserved` is the allocator's.
-    unsafe { (&raw const (*header).reserved[0]).read() as *mut Chunk }
+    unsafe { (&raw const (*header).reserved).read() as *mut Chunk }
 }
 
 /// Makes a free block an object. The owner is written last: from then on the
