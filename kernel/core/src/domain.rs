@@ -10,6 +10,7 @@ use abi::death::DeathCause;
 use abi::grant::Grant;
 use abi::limits::Limits;
 use abi::note::Name;
+use abi::role::Role;
 use abi::services::{DeathNotice, DomainInfo, DomainState};
 use abi::thread::DomainSlot;
 use abi::{PAGE_SIZE, protection};
@@ -57,6 +58,8 @@ pub struct Domain {
     pub(crate) rights: Rights,
     /// Frame of the table that its devices go by; 0: they are not guarded.
     device_table: AtomicU64,
+    /// Its image is signed as a program.
+    is_program: AtomicBool,
     /// Buffers that were to be lent to its devices and were not whole pages.
     pub(crate) bounces: Tally,
     /// Waits until its devices had forgotten pages.
@@ -131,6 +134,7 @@ impl Domain {
             returned: Returned::new(),
             rights: Rights::new(),
             device_table: AtomicU64::new(0),
+            is_program: AtomicBool::new(false),
             bounces: Tally::new(),
             device_waits: Tally::new(),
             body: SpinLock::new(Body {
@@ -324,6 +328,12 @@ impl Domain {
         }
     }
 
+    /// Whether its image is signed as a program.
+    #[inline]
+    pub(crate) fn is_program(&self) -> bool {
+        self.is_program.load(Ordering::Relaxed)
+    }
+
     /// Counts calls of a generation through a proxy that goes.
     pub(crate) fn add_past_calls(&self, generation: u64, calls: u64) {
         self.past_calls.add(generation, calls);
@@ -509,6 +519,8 @@ pub fn create(creation: &Creation<'_>) -> Option<&'static Domain> {
         .begin(domain.generation(), &creation.limits, pages);
     domain.rights.begin(creation.grants);
     famine::begin(domain, crate::record::name_text(&creation.name));
+    let is_program = creation.image.role() == Role::Program;
+    domain.is_program.store(is_program, Ordering::Relaxed);
     domain.life.begin();
     Some(domain)
 }

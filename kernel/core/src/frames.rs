@@ -11,9 +11,13 @@
 //! map ([`sealed`]).
 
 mod sealed;
+mod services;
 
 use crate::machine::{PhysicalRange, SealedMemory};
 use crate::sync::SpinLock;
+use core::ops::Range;
+
+use crate::{domain, thread};
 
 pub use sealed::{CHUNK_BYTES, allocate_table, free_table, grow};
 pub(crate) use sealed::{allocate_sealed, free_sealed, trim};
@@ -61,43 +65,80 @@ pub unsafe fn init(direct_map_base: usize, free: &[PhysicalRange], sealed: Seale
         });
     }
     allocator.add_sealed(sealed);
+    allocator.keep_for_services();
     *FRAMES.lock() = Some(allocator);
 }
 
 /// Allocates `pages` physically contiguous pages, aligned to the next power of
 /// two of their number; contents are undefined. `None`: no such run is free, or
-/// only what the kernel needs to go on (see [`allocate_reserved`]).
+/// only what the kernel needs to go on (see [`allocate_reserved`]), or what is kept for
+/// services and a program asks, or has a service work for it.
 #[must_use]
 pub fn allocate(pages: usize) -> Option<u64> {
     let mut frames = FRAMES.lock();
     let frames = frames.as_mut()?;
-    frames.has_left(pages).then(|| frames.allocate(pages))?
+    if frames.has_left(pages)
+        && let Some(start) = frames.allocate(pages)
+    {
+        return Some(start);
+    }
+    let may_have_kept = frames.services.free != 0 && is_for_service();
+    may_have_kept.then(|| frames.take(Zone::Services, pages))?
 }
 
 /// As [`allocate`], for the kernel's own threads, which do not take more for a domain
 /// that asks for more, and for what was set aside by [`promise`].
 #[must_use]
 pub fn allocate_reserved(pages: usize) -> Option<u64> {
-    FRAMES.lock().as_mut()?.allocate(pages)
+    let mut frames = FRAMES.lock();
+    let frames = frames.as_mut()?;
+    let common = frames.allocate(pages);
+    common.or_else(|| frames.take(Zone::Services, pages))
+}
+
+/// Whether the kernel or a thread of a service's asks: not a program, nor a service that
+/// works on a call of one.
+fn is_for_service() -> bool {
+    domain::current().is_kernel() || !thread::current().is_programs
 }
 
 /// Single frames that are set aside, until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Promise(u64);
+pub(crate) struct Promise {
+    pages: u64,
+    /// They are of those kept for services.
+    is_of_services: bool,
+}
 
 /// Sets frames aside for [`allocate_reserved`], one at a time; `None`: there are none.
 pub(crate) fn promise(pages: usize) -> Option<Promise> {
     let mut frames = FRAMES.lock();
     let frames = frames.as_mut()?;
-    let pages = frames.has_left(pages).then_some(pages as u64)?;
-    frames.promised += pages;
-    Some(Promise(pages))
+    let is_of_services = !frames.has_left(pages);
+    let pages = pages as u64;
+    if is_of_services {
+        let promised = frames.promised_of_services + pages;
+        if promised > frames.services.free || !is_for_service() {
+            return None;
+        }
+        frames.promised_of_services = promised;
+    } else {
+        frames.promised += pages;
+    }
+    Some(Promise {
+        pages,
+        is_of_services,
+    })
 }
 
 impl Drop for Promise {
     fn drop(&mut self) {
         if let Some(frames) = FRAMES.lock().as_mut() {
-            frames.promised -= self.0;
+            if self.is_of_services {
+                frames.promised_of_services -= self.pages;
+            } else {
+                frames.promised -= self.pages;
+            }
         }
     }
 }
@@ -136,9 +177,9 @@ pub fn has_any(pages: &core::ops::Range<u64>) -> bool {
 #[must_use]
 pub fn used() -> u64 {
     let frames = FRAMES.lock();
-    frames
-        .as_ref()
-        .map_or(0, |frames| frames.used - frames.sealed.free)
+    frames.as_ref().map_or(0, |frames| {
+        frames.used - frames.sealed.free - frames.services.free
+    })
 }
 
 /// Pages managed, in use or free.
@@ -204,8 +245,10 @@ impl Lists {
 enum Zone {
     /// Of memory for everything.
     Common,
-    /// Of sealed memory, which counts as used in the other.
+    /// Of sealed memory, which counts as used in the first.
     Sealed,
+    /// Of memory that is kept for services, which counts as used in the first.
+    Services,
 }
 
 /// A buddy allocator over the frames numbered 0 to `frames.len() - 1`.
@@ -213,11 +256,16 @@ pub(crate) struct FrameAllocator<'records> {
     frames: &'records mut [Frame],
     common: Lists,
     sealed: Lists,
+    services: Lists,
+    /// The frames of `services`, whole chunks.
+    kept: Range<usize>,
     /// Frames that are not in the common lists.
     used: u64,
     total: u64,
     /// Free frames that [`allocate`] leaves alone besides the reserve.
     promised: u64,
+    /// Free frames of `services` that are set aside.
+    promised_of_services: u64,
 }
 
 impl<'records> FrameAllocator<'records> {
@@ -227,9 +275,12 @@ impl<'records> FrameAllocator<'records> {
             frames,
             common: Lists::new(ORDERS - 1),
             sealed: Lists::new(sealed::LARGEST_ORDER),
+            services: Lists::new(sealed::LARGEST_ORDER),
+            kept: 0..0,
             used: 0,
             total: 0,
             promised: 0,
+            promised_of_services: 0,
         }
     }
 
@@ -260,6 +311,7 @@ impl<'records> FrameAllocator<'records> {
         match zone {
             Zone::Common => &mut self.common,
             Zone::Sealed => &mut self.sealed,
+            Zone::Services => &mut self.services,
         }
     }
 
@@ -272,8 +324,27 @@ impl<'records> FrameAllocator<'records> {
 
     /// See [`free`].
     pub(crate) fn free(&mut self, start: u64, pages: usize) {
-        self.give_back(Zone::Common, start, pages);
-        self.used -= pages as u64;
+        let first = frame_number(start);
+        let end = first.saturating_add(pages);
+        let (kept_start, kept_end) = (self.kept.start, self.kept.end);
+        // At most one part of the run is in each of these.
+        for (part, zone) in [
+            (first..end.min(kept_start), Zone::Common),
+            (first.max(kept_start)..end.min(kept_end), Zone::Services),
+            (first.max(kept_end)..end, Zone::Common),
+        ] {
+            if part.is_empty() {
+                continue;
+            }
+            self.give_back(
+                zone,
+                start + (part.start - first) as u64 * PAGE_SIZE,
+                part.len(),
+            );
+            if zone == Zone::Common {
+                self.used -= part.len() as u64;
+            }
+        }
     }
 
     fn take(&mut self, zone: Zone, pages: usize) -> Option<u64> {

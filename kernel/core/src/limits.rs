@@ -21,10 +21,8 @@ use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use abi::death::DeathCause;
 use abi::exchange::ObjectKind;
 use abi::limits::Limits;
-use abi::role::Role;
 
 use crate::domain::{self, Domain};
-use crate::image::LoadedImage;
 use crate::record::name_text;
 use crate::scheduler::SLICE_NS;
 use crate::tally::Tally;
@@ -459,15 +457,10 @@ pub(crate) fn may_log(domain: &'static Domain) -> bool {
         }
         Line::LeftOut { is_first: false } => {}
         // A service says what others ask for, and is not ended by them.
-        Line::Flood if is_program(domain) => usage.condemn(DeathCause::LogFlood),
+        Line::Flood if domain.is_program() => usage.condemn(DeathCause::LogFlood),
         Line::Flood => {}
     }
     false
-}
-
-fn is_program(domain: &Domain) -> bool {
-    let role = domain.with(|body| body.image.as_ref().map(LoadedImage::role));
-    role == Some(Role::Program)
 }
 
 fn say_left_out(domain: &'static Domain, count: u32) {

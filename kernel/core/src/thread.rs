@@ -104,6 +104,8 @@ pub struct Thread {
     pub(crate) waits_before: AtomicPtr<Thread>,
     /// It allocates what was set aside.
     pub(crate) spends: AtomicBool,
+    /// A program made it, and no service.
+    pub(crate) is_programs: bool,
     /// Number of the last look at the domains it holds: see [`crate::scan`].
     pub(crate) looked: AtomicU64,
     /// Priority, below [`PRIORITIES`].
@@ -176,6 +178,7 @@ impl Thread {
             waits_on: AtomicUsize::new(0),
             waits_before: AtomicPtr::new(core::ptr::null_mut()),
             spends: AtomicBool::new(false),
+            is_programs: false,
             looked: AtomicU64::new(0),
             priority: priority.min(PRIORITY_KERNEL),
             urgency: AtomicU32::new(priority.min(PRIORITY_KERNEL)),
@@ -448,16 +451,17 @@ pub unsafe fn spawn(spawn: &Spawn) -> Result<&'static Thread, ServiceError> {
         function: spawn.function,
         argument: spawn.argument,
     };
-    let thread = Thread::new(
+    let mut thread = Thread::new(
         spawn.name,
         spawn.priority,
         spawn.home,
         top as *mut ThreadControl,
         Some(stack),
         Some(start),
-    )
-    .publish()
-    .ok_or(ServiceError::NoMemory)?;
+    );
+    let home = crate::domain::find(spawn.home);
+    thread.is_programs = home.is_some_and(crate::domain::Domain::is_program);
+    let thread = thread.publish().ok_or(ServiceError::NoMemory)?;
     // SAFETY: the stack is fresh and `top` its aligned end; the thread is not
     // running yet.
     unsafe {

@@ -15,7 +15,7 @@ use crate::heap;
 use crate::machine::{self, SealedMemory};
 
 /// Pages of a chunk.
-const CHUNK_PAGES: usize = 512;
+pub(super) const CHUNK_PAGES: usize = 512;
 /// Bytes of a chunk, and its alignment: a large page.
 pub const CHUNK_BYTES: u64 = CHUNK_PAGES as u64 * super::PAGE_SIZE;
 /// Half a chunk. Larger blocks are not made, so that a chunk is never merged with one

@@ -134,6 +134,47 @@ fn sealed_chunks_stay_apart_from_their_neighbours() {
 }
 
 #[test]
+fn what_is_kept_for_services_is_nobody_elses_and_comes_back_to_them() {
+    const ALL: usize = 16 * 512;
+    let mut records = vec![Frame::ABSENT; ALL];
+    let mut allocator = FrameAllocator::new(&mut records);
+    allocator.add(range(512, ALL));
+    allocator.keep_for_services();
+    let kept = allocator.kept.clone();
+    assert_eq!((kept.len(), kept.start % 512), (512, 0));
+    assert_eq!((allocator.used, allocator.services.free), (512, 512));
+    // Programs take all there is, in pieces, and give back what lies around.
+    let mut taken = Vec::new();
+    while let Some(frame) = allocator.allocate(1) {
+        assert!(!kept.contains(&frame_number(frame)));
+        taken.push(frame);
+    }
+    assert_eq!(taken.len(), 14 * 512);
+    let run = allocator.take(Zone::Services, 200).expect("it is kept");
+    assert!(kept.contains(&frame_number(run)));
+    for frame in taken {
+        allocator.free(frame, 1);
+    }
+    allocator.free(run, 150);
+    allocator.free(run + 150 * PAGE_SIZE, 50);
+    assert_eq!((allocator.used, allocator.services.free), (512, 512));
+    check_lists(&allocator);
+    assert!(
+        allocator.take(Zone::Services, 512).is_none(),
+        "halves at most"
+    );
+}
+
+#[test]
+fn a_small_machine_keeps_nothing_for_services() {
+    let mut records = vec![Frame::ABSENT; 4096];
+    let mut allocator = FrameAllocator::new(&mut records);
+    allocator.add(range(1, 4096));
+    allocator.keep_for_services();
+    assert_eq!((allocator.kept.len(), allocator.used), (0, 0));
+}
+
+#[test]
 fn refuses_what_cannot_be() {
     let mut records = vec![Frame::ABSENT; 16];
     let mut allocator = FrameAllocator::new(&mut records);

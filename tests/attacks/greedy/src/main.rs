@@ -6,7 +6,7 @@
 #![forbid(unsafe_code)]
 
 use interfaces::process::{ARG_MAX, Authority, DescriptorMap};
-use interfaces::supervisor::Supervisor;
+use interfaces::supervisor::{CrashCause, Supervisor, SupervisorError};
 use posix::fs::{self, File};
 use posix::prelude::*;
 use posix::process::{self, Command, Errno};
@@ -28,6 +28,13 @@ const NOISE: usize = 40_000;
 /// Processes that observe at once.
 const OBSERVERS: u32 = 45;
 
+/// Processes that take all memory: 16 MiB each, of a machine with 128 MiB.
+const EATERS: usize = 12;
+/// Bytes they take at a time, which come from the kernel.
+const PIECE: usize = 33 << 10;
+/// What they are to keep from coming back.
+const SERVICES: [&str; 5] = ["rv6", "ext2fs", "nvme", "filedisk", "rv6"];
+
 const SWITCHES: Switches = Switches::new("", "greedy WAY");
 
 #[posix::main]
@@ -48,6 +55,8 @@ fn main() -> io::Result<()> {
         "noise" => return noise(),
         "observers" => return observers(),
         "observer" => return observer(),
+        "famine" => return famine(),
+        "eater" => eater(),
         _ => options.usage(),
     }
     Ok(())
@@ -224,6 +233,46 @@ fn observer() -> io::Result<()> {
     assert!(is_refused, "an observer makes no other");
     time::sleep(Duration::from_millis(500));
     Ok(())
+}
+
+/// Has all memory taken while each service dies that has to come back.
+fn famine() -> io::Result<()> {
+    let supervisor = posix::supervisor()?;
+    let eater = |_| Command::new("/bin/greedy").arg("eater").spawn();
+    // The last ones may find nothing left to begin with.
+    let eaters: Vec<_> = (0..EATERS)
+        .filter_map(|number| eater(number).ok())
+        .collect();
+    println!("eaters: {}", eaters.len() > 2);
+    time::sleep(Duration::from_secs(3));
+    for name in SERVICES {
+        match supervisor.crash(name, CrashCause::Kill) {
+            // Which one drives the disk depends on the machine.
+            Ok(Err(SupervisorError::NotFound)) => {}
+            Ok(Ok(())) => {
+                let is_back = supervisor.wait_running(name, 20_000_000_000);
+                println!("{name} is back: {}", is_back == Ok(Ok(())));
+            }
+            refused => println!("{name} is not ended: {refused:?}"),
+        }
+    }
+    println!("files are there: {}", fs::metadata("/bin/greedy").is_ok());
+    let ended = eaters.iter().filter(|eater| eater.kill().is_err()).count();
+    println!("eaters that were ended: {ended}");
+    Ok(())
+}
+
+/// Takes memory as long as there is some, and waits for more.
+fn eater() {
+    let mut all: Vec<Vec<u8>> = Vec::new();
+    loop {
+        let mut piece = Vec::new();
+        if piece.try_reserve_exact(PIECE).is_err() || all.try_reserve(1).is_err() {
+            time::sleep(Duration::from_millis(1));
+            continue;
+        }
+        all.push(piece);
+    }
 }
 
 /// Starts what is no image, so often that who says so says too much.
