@@ -1,7 +1,8 @@
 //! What utilities and the shell's builtins of the same name share.
 //!
 //! [`printf`] formats, [`escape`] knows the backslashes of `echo` and `printf`, and
-//! [`condition`] evaluates what `test` is asked. None of them prints or looks at a
+//! [`condition`] evaluates what `test` is asked; [`ranges`] are `cut`'s, [`translate`] has
+//! the sets of `tr`, [`size`] counts with a suffix. None of them prints or looks at a
 //! file: callers do, the latter by the trait [`condition::Files`].
 #![no_std]
 #![forbid(unsafe_code)]
@@ -12,3 +13,6 @@ pub mod condition;
 pub mod escape;
 mod number;
 pub mod printf;
+pub mod ranges;
+pub mod size;
+pub mod translate;

@@ -8,8 +8,9 @@ use posix::io;
 use posix::path;
 use posix::prelude::*;
 
-const SWITCHES: Switches =
-    Switches::new("rRapfv", "cp [-pRrv] FROM... TO").long(&[("recursive", 'r'), ("archive", 'a')]);
+const SWITCHES: Switches = Switches::new("rRapfv", "cp [-pRrv] FROM... TO")
+    .long(&[("recursive", 'r'), ("archive", 'a')])
+    .usage_status(1);
 
 #[posix::main]
 fn main() -> ExitCode {

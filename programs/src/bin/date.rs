@@ -6,7 +6,8 @@
 use posix::prelude::*;
 use posix::time::{DateTime, since_epoch};
 
-const SWITCHES: Switches = Switches::new("ud:", "date [-u] [-d @SECONDS] [+FORMAT]");
+const SWITCHES: Switches =
+    Switches::new("ud:", "date [-u] [-d @SECONDS] [+FORMAT]").usage_status(1);
 
 #[posix::main]
 fn main() -> ExitCode {

@@ -6,7 +6,7 @@
 use posix::fs;
 use posix::prelude::*;
 
-const SWITCHES: Switches = Switches::new("khi", "df [-hik] [FILE...]");
+const SWITCHES: Switches = Switches::new("khi", "df [-hik] [FILE...]").usage_status(1);
 
 #[posix::main]
 fn main() -> ExitCode {

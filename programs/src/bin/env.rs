@@ -11,7 +11,8 @@ const SWITCHES: Switches = Switches::new(
     "iu:",
     "env [-i] [-u NAME] [NAME=VALUE...] [PROGRAM [ARGUMENT...]]",
 )
-.stopping();
+.stopping()
+.usage_status(125);
 
 #[posix::main]
 fn main() -> ExitCode {

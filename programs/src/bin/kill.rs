@@ -20,9 +20,21 @@ fn main() -> ExitCode {
         eprintln!("usage: {USAGE}");
         return ExitCode::from(2);
     }
+    // Signal 0 only asks whether the process is there.
+    let asks = arguments[0] == "-0" || arguments.starts_with(&["-s".into(), "0".into()]);
+    let pids = if arguments[0] == "-s" {
+        &pids[1..]
+    } else {
+        &pids[..]
+    };
     let mut all_went_well = true;
     for text in pids {
         let result = match text.parse() {
+            Ok(pid) if asks => match is_there(pid) {
+                Ok(true) => Ok(()),
+                Ok(false) => Err("No such process".into()),
+                Err(error) => Err(error.to_string()),
+            },
             Ok(pid) => process::kill(pid).map_err(|error| error.to_string()),
             Err(_) => Err("not a process number".into()),
         };
@@ -32,4 +44,8 @@ fn main() -> ExitCode {
         }
     }
     ExitCode::from(all_went_well)
+}
+
+fn is_there(pid: u32) -> posix::io::Result<bool> {
+    Ok(process::processes()?.iter().any(|found| found.pid == pid))
 }

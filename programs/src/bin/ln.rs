@@ -6,8 +6,9 @@
 use posix::prelude::*;
 use posix::{fs, io, path};
 
-const SWITCHES: Switches =
-    Switches::new("sfn", "ln [-fns] TARGET... NAME").long(&[("symbolic", 's'), ("force", 'f')]);
+const SWITCHES: Switches = Switches::new("sfn", "ln [-fns] TARGET... NAME")
+    .long(&[("symbolic", 's'), ("force", 'f')])
+    .usage_status(1);
 
 #[posix::main]
 fn main() -> ExitCode {
@@ -32,7 +33,7 @@ fn main() -> ExitCode {
             false => name.into(),
         };
         let is_symbolic = options.has('s');
-        if !is_symbolic && is_same(target, &new_name) {
+        if options.has('f') && destroys(target, &new_name, is_symbolic) {
             complain!("{new_name}: is the same file as {target}");
             all_went_well = false;
             continue;
@@ -67,11 +68,24 @@ fn replace(target: &str, name: &str, is_symbolic: bool) -> io::Result<()> {
     })
 }
 
-/// Whether two names are of one file already.
-fn is_same(one: &str, other: &str) -> bool {
-    let inode = |path: &str| {
-        let found = fs::symlink_metadata(path).ok()?;
+/// Whether the link would take the place of the only name of what it is to lead to.
+fn destroys(target: &str, name: &str, is_symbolic: bool) -> bool {
+    let target_found = match is_symbolic {
+        true => fs::metadata(target),
+        false => fs::symlink_metadata(target),
+    };
+    let (Ok(from), Ok(to)) = (target_found, fs::symlink_metadata(name)) else {
+        return false;
+    };
+    from.attributes().inode == to.attributes().inode
+        && (from.attributes().links == 1 || is_same_name(target, name))
+}
+
+/// Whether two paths are one name in one directory.
+fn is_same_name(one: &str, other: &str) -> bool {
+    let directory = |path: &str| {
+        let found = fs::metadata(path::parent(path)).ok()?;
         Some(found.attributes().inode)
     };
-    inode(one).is_some() && inode(one) == inode(other)
+    path::file_name(one) == path::file_name(other) && directory(one) == directory(other)
 }

@@ -6,8 +6,9 @@
 use posix::fs;
 use posix::prelude::*;
 
-const SWITCHES: Switches =
-    Switches::new("pv", "mkdir [-pv] DIRECTORY...").long(&[("parents", 'p')]);
+const SWITCHES: Switches = Switches::new("pv", "mkdir [-pv] DIRECTORY...")
+    .long(&[("parents", 'p')])
+    .usage_status(1);
 
 #[posix::main]
 fn main() -> ExitCode {

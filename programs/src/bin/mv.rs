@@ -7,7 +7,7 @@ use posix::fs;
 use posix::path;
 use posix::prelude::*;
 
-const SWITCHES: Switches = Switches::new("fnv", "mv [-fnv] FROM... TO");
+const SWITCHES: Switches = Switches::new("fnv", "mv [-fnv] FROM... TO").usage_status(1);
 
 #[posix::main]
 fn main() -> ExitCode {
@@ -32,6 +32,11 @@ fn main() -> ExitCode {
         if options.has('n') && fs::symlink_metadata(&to).is_ok() {
             continue;
         }
+        if is_same(source, &to) {
+            complain!("{source} and {to} are the same file");
+            all_went_well = false;
+            continue;
+        }
         match fs::rename(source, &to) {
             Ok(()) if options.has('v') => println!("{source} -> {to}"),
             Ok(()) => {}
@@ -42,4 +47,13 @@ fn main() -> ExitCode {
         }
     }
     ExitCode::from(all_went_well)
+}
+
+/// Whether two paths are of one file: renaming it would do nothing, silently.
+fn is_same(one: &str, other: &str) -> bool {
+    let inode = |path: &str| {
+        let found = fs::symlink_metadata(path).ok()?;
+        Some(found.attributes().inode)
+    };
+    inode(one).is_some() && inode(one) == inode(other)
 }

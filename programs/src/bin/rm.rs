@@ -8,11 +8,9 @@ use posix::io::{self, ErrorKind};
 use posix::path;
 use posix::prelude::*;
 
-const SWITCHES: Switches = Switches::new("rRfdv", "rm [-dfrv] FILE...").long(&[
-    ("recursive", 'r'),
-    ("force", 'f'),
-    ("dir", 'd'),
-]);
+const SWITCHES: Switches = Switches::new("rRfdv", "rm [-dfrv] FILE...")
+    .long(&[("recursive", 'r'), ("force", 'f'), ("dir", 'd')])
+    .usage_status(1);
 
 #[posix::main]
 fn main() -> ExitCode {

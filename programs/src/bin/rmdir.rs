@@ -6,7 +6,9 @@
 use posix::prelude::*;
 use posix::{fs, path};
 
-const SWITCHES: Switches = Switches::new("p", "rmdir [-p] DIRECTORY...").long(&[("parents", 'p')]);
+const SWITCHES: Switches = Switches::new("p", "rmdir [-p] DIRECTORY...")
+    .long(&[("parents", 'p')])
+    .usage_status(1);
 
 #[posix::main]
 fn main() -> ExitCode {

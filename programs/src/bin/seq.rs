@@ -5,8 +5,9 @@
 
 use posix::prelude::*;
 
-const SWITCHES: Switches =
-    Switches::new("ws:", "seq [-w] [-s SEPARATOR] [FIRST [STEP]] LAST").stopping();
+const SWITCHES: Switches = Switches::new("ws:", "seq [-w] [-s SEPARATOR] [FIRST [STEP]] LAST")
+    .stopping()
+    .usage_status(1);
 
 #[posix::main]
 fn main() -> ExitCode {
@@ -39,7 +40,7 @@ fn main() -> ExitCode {
         [first, step, last] if step != 0 => (first, step, last),
         _ => {
             eprintln!("usage: {}", SWITCHES.usage);
-            return ExitCode::from(2);
+            return ExitCode::FAILURE;
         }
     };
     let is_padded = options.as_ref().is_some_and(|options| options.has('w'));

@@ -8,7 +8,9 @@ use posix::fs::File;
 use posix::io::{self, BufReader};
 use posix::prelude::*;
 
-const SWITCHES: Switches = Switches::new("cb", "sha256sum [-c] [FILE...]").long(&[("check", 'c')]);
+const SWITCHES: Switches = Switches::new("cb", "sha256sum [-c] [FILE...]")
+    .long(&[("check", 'c')])
+    .usage_status(1);
 
 /// Bytes read at once.
 const CHUNK: usize = 64 * 1024;

@@ -6,7 +6,7 @@
 use posix::prelude::*;
 use posix::time::{self, Duration};
 
-const SWITCHES: Switches = Switches::new("", "sleep SECONDS[s|m|h|d]...");
+const SWITCHES: Switches = Switches::new("", "sleep SECONDS[s|m|h|d]...").usage_status(1);
 
 #[posix::main]
 fn main() -> ExitCode {

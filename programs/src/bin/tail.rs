@@ -5,16 +5,18 @@
 
 use alloc::collections::VecDeque;
 
-use posix::fs::{File, OpenOptions};
+use posix::fs::File;
 use posix::io::{self, BufReader};
 use posix::prelude::*;
 
 extern crate alloc;
 
 const SWITCHES: Switches =
-    Switches::new("n:c:q", "tail [-q] [-n [+]LINES | -c [+]BYTES] [FILE...]")
+    Switches::new("n:c:qv", "tail [-qv] [-n [+]LINES | -c [+]BYTES] [FILE...]")
         .long(&[("lines", 'n'), ("bytes", 'c')])
-        .digits('n');
+        .digits('n')
+        .example("dmesg | tail -n 20")
+        .usage_status(1);
 
 /// Which part of a file is its end.
 #[derive(Clone, Copy)]
@@ -34,9 +36,13 @@ fn main() -> ExitCode {
         files.push("-".into());
     }
     let mut all_went_well = true;
-    for (index, file) in files.iter().enumerate() {
-        if files.len() > 1 && !options.has('q') {
-            println!("{}==> {file} <==", if index > 0 { "\n" } else { "" });
+    let mut gap = "";
+    for file in &files {
+        let is_there = file == "-" || posix::fs::exists(file);
+        if is_there && files.len() > 1 && !options.has('q') || options.has('v') {
+            let shown = if file == "-" { "standard input" } else { file };
+            println!("{gap}==> {shown} <==");
+            gap = "\n";
         }
         if let Err(error) = print_tail(file, part) {
             complain!("{file}: {error}");
@@ -51,41 +57,33 @@ fn part(options: &Options) -> Part {
         (Some(text), _) => ('c', text),
         (None, text) => ('n', text.unwrap_or("10")),
     };
-    let number = text.trim_start_matches(['+', '-']).parse();
+    let number = utility::size::parse(text.strip_prefix(['+', '-']).unwrap_or(text));
     match (letter, text.starts_with('+'), number) {
-        ('c', true, Ok(number)) => Part::FromByte(number),
-        ('c', false, Ok(number)) => Part::LastBytes(number),
-        (_, true, Ok(number)) => Part::FromLine(number),
-        (_, false, Ok(number)) => Part::LastLines(number),
-        (_, _, Err(_)) => {
+        ('c', true, Some(number)) => Part::FromByte(number),
+        ('c', false, Some(number)) => Part::LastBytes(number),
+        (_, true, Some(number)) => Part::FromLine(number),
+        (_, false, Some(number)) => Part::LastLines(number),
+        (_, _, None) => {
             complain!("-{letter} needs a number, not {text}");
-            posix::process::exit(2);
+            posix::process::exit(SWITCHES.usage_status);
         }
     }
 }
 
 fn print_tail(file: &str, part: Part) -> io::Result<()> {
-    let file = match file {
-        "-" => OpenOptions::new()
-            .read(true)
-            .open("/dev/null")
-            .map(|_| None)?,
-        _ => Some(File::open(file)?),
-    };
-    let size = file.as_ref().and_then(|file| file.metadata().ok());
-    let size = size
-        .filter(|found| found.is_file())
-        .map(|found| found.len());
-    let input: Box<dyn Read> = match file {
-        Some(mut file) => {
-            if let (Part::LastBytes(count), Some(size)) = (part, size) {
-                file.seek(io::SeekFrom::Start(size.saturating_sub(count)))?;
+    let mut input = match (file, part) {
+        ("-", _) => io::input(file)?,
+        (_, Part::LastBytes(count)) => {
+            let mut opened = File::open(file)?;
+            let found = opened.metadata()?;
+            if found.is_file() {
+                let start = found.len().saturating_sub(count);
+                opened.seek(io::SeekFrom::Start(start))?;
             }
-            Box::new(file)
+            Box::new(BufReader::new(opened))
         }
-        None => Box::new(io::stdin()),
+        _ => io::input(file)?,
     };
-    let mut input = BufReader::new(input);
     match part {
         Part::LastLines(count) => print_last_lines(&mut input, count),
         Part::FromLine(first) => {
@@ -98,22 +96,43 @@ fn print_tail(file: &str, part: Part) -> io::Result<()> {
             }
             io::copy(&mut input, &mut io::stdout()).map(drop)
         }
-        Part::LastBytes(count) => {
-            let mut all = Vec::new();
-            input.read_to_end(&mut all)?;
-            let count = usize::try_from(count).unwrap_or(usize::MAX);
-            io::stdout().write_all(&all[all.len().saturating_sub(count)..])
-        }
+        Part::LastBytes(count) => print_last_bytes(&mut input, count),
         Part::FromByte(first) => {
-            let mut all = Vec::new();
-            input.read_to_end(&mut all)?;
-            let first = usize::try_from(first.saturating_sub(1)).unwrap_or(usize::MAX);
-            io::stdout().write_all(all.get(first..).unwrap_or(&[]))
+            let mut left = first.saturating_sub(1);
+            while left > 0 {
+                let ready = input.fill_buf()?.len() as u64;
+                if ready == 0 {
+                    break;
+                }
+                let skipped = ready.min(left);
+                input.consume(usize::try_from(skipped).unwrap_or(usize::MAX));
+                left -= skipped;
+            }
+            io::copy(&mut input, &mut io::stdout()).map(drop)
         }
     }
 }
 
-fn print_last_lines(input: &mut BufReader<Box<dyn Read>>, count: u64) -> io::Result<()> {
+/// Keeps no more than is to be printed, and a buffer.
+fn print_last_bytes(input: &mut dyn BufRead, count: u64) -> io::Result<()> {
+    let count = usize::try_from(count).unwrap_or(usize::MAX);
+    let mut kept: VecDeque<u8> = VecDeque::new();
+    loop {
+        let buffer = input.fill_buf()?;
+        let length = buffer.len();
+        if length == 0 {
+            break;
+        }
+        kept.extend(buffer);
+        input.consume(length);
+        kept.drain(..kept.len().saturating_sub(count));
+    }
+    let (first, second) = kept.as_slices();
+    io::stdout().write_all(first)?;
+    io::stdout().write_all(second)
+}
+
+fn print_last_lines(input: &mut dyn BufRead, count: u64) -> io::Result<()> {
     let count = usize::try_from(count).unwrap_or(usize::MAX);
     let mut lines: VecDeque<Vec<u8>> = VecDeque::new();
     loop {

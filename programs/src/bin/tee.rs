@@ -7,7 +7,9 @@ use posix::fs::{File, OpenOptions};
 use posix::io;
 use posix::prelude::*;
 
-const SWITCHES: Switches = Switches::new("a", "tee [-a] [FILE...]").long(&[("append", 'a')]);
+const SWITCHES: Switches = Switches::new("a", "tee [-a] [FILE...]")
+    .long(&[("append", 'a')])
+    .usage_status(1);
 
 #[posix::main]
 fn main() -> ExitCode {

@@ -8,7 +8,8 @@ use posix::io;
 use posix::prelude::*;
 use posix::time::since_epoch;
 
-const SWITCHES: Switches = Switches::new("cd:", "touch [-c] [-d SECONDS-SINCE-1970] FILE...");
+const SWITCHES: Switches =
+    Switches::new("cd:", "touch [-c] [-d SECONDS-SINCE-1970] FILE...").usage_status(1);
 
 #[posix::main]
 fn main() -> ExitCode {

@@ -7,12 +7,14 @@ use posix::fs::File;
 use posix::io;
 use posix::prelude::*;
 
-const SWITCHES: Switches = Switches::new("lwcm", "wc [-clmw] [FILE...]").long(&[
-    ("lines", 'l'),
-    ("words", 'w'),
-    ("bytes", 'c'),
-    ("chars", 'm'),
-]);
+const SWITCHES: Switches = Switches::new("lwcm", "wc [-clmw] [FILE...]")
+    .long(&[
+        ("lines", 'l'),
+        ("words", 'w'),
+        ("bytes", 'c'),
+        ("chars", 'm'),
+    ])
+    .usage_status(1);
 
 #[derive(Clone, Copy, Default)]
 struct Counts {
@@ -53,11 +55,31 @@ fn main() -> ExitCode {
     if operands.len() > 1 {
         rows.push((total, "total".into()));
     }
-    print_rows(&options, &rows, total);
+    print_rows(&options, &rows, sizes_width(files));
     ExitCode::from(all_went_well)
 }
 
-fn print_rows(options: &Options, rows: &[(Counts, String)], total: Counts) {
+/// How wide counts can become, known before the files are read: as wide as all
+/// their bytes, or as tradition has it where there is no saying.
+fn sizes_width(files: &[String]) -> usize {
+    const UNKNOWN: usize = 7;
+    let mut bytes = 0;
+    let mut least = 1;
+    for file in files {
+        let found = match file.as_str() {
+            "" | "-" => io::stdin().metadata(),
+            _ => posix::fs::metadata(file),
+        };
+        match found {
+            Ok(found) if found.is_file() => bytes += found.len(),
+            Ok(_) => least = UNKNOWN,
+            Err(_) => {}
+        }
+    }
+    bytes.to_string().len().max(least)
+}
+
+fn print_rows(options: &Options, rows: &[(Counts, String)], widest: usize) {
     let shows = |letter| options.has(letter);
     let is_default = !"lwcm".chars().any(shows);
     let columns = |counts: &Counts| {
@@ -71,8 +93,7 @@ fn print_rows(options: &Options, rows: &[(Counts, String)], total: Counts) {
             .filter(|(is_shown, _)| *is_shown)
             .map(|(_, count)| count)
     };
-    let is_single = columns(&total).count() == 1 && rows.len() == 1;
-    let widest = columns(&total).max().unwrap_or(0).to_string().len();
+    let is_single = columns(&Counts::default()).count() == 1 && rows.len() == 1;
     let width = if is_single { 0 } else { widest };
     for (counts, name) in rows {
         let numbers: Vec<String> = columns(counts)

@@ -3,8 +3,8 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use interfaces::files::{Attributes, DIRECTORY_BATCH, DirectoryEntry, FileName, Inode, NAME_MAX};
-pub use interfaces::files::{FileKind, FileSystemStatus};
+use interfaces::files::{Attributes, DIRECTORY_BATCH, DirectoryEntry, FileName, NAME_MAX};
+pub use interfaces::files::{FileKind, FileSystemStatus, Inode};
 use interfaces::process::{Errno, OpenFlags, PATH_MAX, Whence};
 
 use crate::io::{self, Read, Seek, SeekFrom, Write};
@@ -147,7 +147,7 @@ impl File {
     /// # Errors
     /// As `fstat`.
     pub fn metadata(&self) -> io::Result<Metadata> {
-        check(system().fstat(self.descriptor)).map(Metadata)
+        descriptor_metadata(self.descriptor)
     }
 
     /// Sets its length.
@@ -223,6 +223,10 @@ impl Seek for File {
         };
         check(system().lseek(self.descriptor, offset, whence))
     }
+}
+
+pub(crate) fn descriptor_metadata(descriptor: u32) -> io::Result<Metadata> {
+    check(system().fstat(descriptor)).map(Metadata)
 }
 
 pub(crate) fn read_descriptor(descriptor: u32, into: &mut [u8]) -> io::Result<usize> {

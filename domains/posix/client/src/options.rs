@@ -14,6 +14,7 @@ use crate::{complain, eprintln};
 #[derive(Clone, Debug)]
 pub struct Options {
     usage: &'static str,
+    usage_status: i32,
     given: Vec<(char, Option<String>)>,
     operands: Vec<String>,
 }
@@ -31,6 +32,10 @@ pub struct Switches {
     pub digits: Option<char>,
     /// What is printed behind `usage: `.
     pub usage: &'static str,
+    /// What `--help` prints behind `example: `; nothing if it is empty.
+    pub example: &'static str,
+    /// Status of a program whose command line is wrong.
+    pub usage_status: i32,
 }
 
 impl Switches {
@@ -43,6 +48,23 @@ impl Switches {
             stops_at_operand: false,
             digits: None,
             usage,
+            example: "",
+            usage_status: 2,
+        }
+    }
+
+    /// With a command line that shows what the program is for.
+    #[must_use]
+    pub const fn example(self, example: &'static str) -> Self {
+        Self { example, ..self }
+    }
+
+    /// With another status than 2 for a wrong command line.
+    #[must_use]
+    pub const fn usage_status(self, usage_status: i32) -> Self {
+        Self {
+            usage_status,
+            ..self
         }
     }
 
@@ -89,12 +111,15 @@ enum Wrong {
 
 impl Options {
     /// Reads the program's own command line. A wrong one ends the program with
-    /// status 2 and one message, `--help` with status 0 and the usage.
+    /// the status for that and one message, `--help` with status 0 and the usage.
     #[must_use]
     pub fn parse(switches: &Switches) -> Self {
         let arguments: Vec<String> = crate::env::args().skip(1).collect();
         if arguments.first().is_some_and(|first| first == "--help") {
             crate::println!("usage: {}", switches.usage);
+            if !switches.example.is_empty() {
+                crate::println!("example: {}", switches.example);
+            }
             process::exit(0);
         }
         match Self::read(switches, arguments) {
@@ -107,7 +132,7 @@ impl Options {
                         complain!("option {option} needs a value; usage: {usage}");
                     }
                 }
-                process::exit(2);
+                process::exit(switches.usage_status);
             }
         }
     }
@@ -115,6 +140,7 @@ impl Options {
     fn read(switches: &Switches, arguments: Vec<String>) -> Result<Self, Wrong> {
         let mut options = Self {
             usage: switches.usage,
+            usage_status: switches.usage_status,
             given: Vec::new(),
             operands: Vec::new(),
         };
@@ -213,6 +239,20 @@ impl Options {
             .and_then(|(_, value)| value.as_deref())
     }
 
+    /// All values of an option, in their order.
+    pub fn values(&self, letter: char) -> impl Iterator<Item = &str> {
+        let given = self.given.iter();
+        given
+            .filter(move |(given, _)| *given == letter)
+            .filter_map(|(_, value)| value.as_deref())
+    }
+
+    /// The options given and their values, in their order.
+    pub fn given(&self) -> impl Iterator<Item = (char, &str)> {
+        let given = self.given.iter();
+        given.map(|(letter, value)| (*letter, value.as_deref().unwrap_or_default()))
+    }
+
     /// The value of an option as a number; a wrong one ends the program.
     #[must_use]
     pub fn number(&self, letter: char) -> Option<u64> {
@@ -221,7 +261,7 @@ impl Options {
             Ok(number) => Some(number),
             Err(_) => {
                 complain!("-{letter} needs a number, not {value}");
-                process::exit(2);
+                process::exit(self.usage_status);
             }
         }
     }
@@ -232,10 +272,10 @@ impl Options {
         &self.operands
     }
 
-    /// Ends the program with the usage line and status 2.
+    /// Ends the program with the usage line and the status of a wrong one.
     pub fn usage(&self) -> ! {
         eprintln!("usage: {}", self.usage);
-        process::exit(2);
+        process::exit(self.usage_status);
     }
 }
 

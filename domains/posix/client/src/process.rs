@@ -91,6 +91,7 @@ pub fn exit(status: i32) -> ! {
     if let Err(error) = io::flush_stdout() {
         end_for_output(&error);
     }
+    io::give_back_stdin();
     end(status)
 }
 

@@ -1,10 +1,11 @@
-//! Scripts run by RedLeaf's shell and by the host's, and compared.
+//! Scripts run by RedLeaf's shell and tools and by the host's, and compared.
 //!
 //! `tests/shell` has the scripts ([`snippets`]), sorted by the sections of POSIX's
 //! Shell Command Language. Each is run by the host's dash ([`mod@reference`]), and all of
 //! them in one boot by RedLeaf's `sh` ([`product`]). Output and status must be equal;
 //! of standard error only whether there is any. What may differ is a list with
-//! reasons, `allowed.toml`, in which everything is used.
+//! reasons, `allowed.toml`, in which everything is used. `tests/tools` has command
+//! lines, sorted by the tool that each is about; there the host's tools answer.
 
 mod product;
 mod reference;
@@ -12,7 +13,7 @@ mod snippets;
 
 use std::time::Instant;
 
-use snippets::{Allowed, Snippet};
+use snippets::{Allowed, Form, Snippet};
 
 use super::{Counts, Speed};
 use crate::error::ToolError;
@@ -24,13 +25,23 @@ pub struct Corpus {
     subject: &'static str,
     /// Where the scripts are, relative to the tree.
     folder: &'static str,
+    /// How they stand in its files.
+    form: Form,
 }
 
 /// All of them.
-pub const CORPORA: [Corpus; 1] = [Corpus {
-    subject: "the shell does what dash does",
-    folder: "tests/shell",
-}];
+pub const CORPORA: [Corpus; 2] = [
+    Corpus {
+        subject: "the shell does what dash does",
+        folder: "tests/shell",
+        form: Form::Scripts,
+    },
+    Corpus {
+        subject: "the tools do what GNU's do",
+        folder: "tests/tools",
+        form: Form::Lines,
+    },
+];
 
 /// What a script led to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,7 +77,7 @@ impl Corpus {
     /// [`ToolError`] when it cannot be run at all.
     pub fn run(&self, tree: &Tree) -> Result<Counts, ToolError> {
         let begin = Instant::now();
-        let snippets = snippets::read(tree, self.folder)?;
+        let snippets = snippets::read(tree, self.folder, self.form)?;
         let allowed = Allowed::read(tree, self.folder)?;
         let product = product::run(tree, &snippets)?;
         let outcomes = match product {

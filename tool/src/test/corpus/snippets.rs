@@ -21,11 +21,20 @@ pub struct Snippet {
     pub text: String,
 }
 
+/// How scripts stand in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Each behind a line that names it.
+    Scripts,
+    /// Each a line, which is its name too; `#` begins a comment.
+    Lines,
+}
+
 /// Reads all scripts of a folder's `.sh` files, in the files' order.
 ///
 /// # Errors
 /// [`TestError::Table`] or [`ToolError::File`].
-pub fn read(tree: &Tree, folder: &'static str) -> Result<Vec<Snippet>, ToolError> {
+pub fn read(tree: &Tree, folder: &'static str, form: Form) -> Result<Vec<Snippet>, ToolError> {
     let path = tree.path(folder);
     let entries = fs::read_dir(&path).map_err(ToolError::file("read", &path))?;
     let files = entries.filter_map(|entry| Some(entry.ok()?.path()));
@@ -37,7 +46,10 @@ pub fn read(tree: &Tree, folder: &'static str) -> Result<Vec<Snippet>, ToolError
     for file in files {
         let text = fs::read_to_string(&file).map_err(ToolError::file("read", &file))?;
         let stem = file.file_stem().unwrap_or_default().to_string_lossy();
-        snippets.extend(split(&stem, &text));
+        snippets.extend(match form {
+            Form::Scripts => split(&stem, &text),
+            Form::Lines => lines(&stem, &text),
+        });
     }
     let mut names: Vec<&str> = snippets.iter().map(|one| one.name.as_str()).collect();
     names.sort_unstable();
@@ -72,6 +84,18 @@ fn split(file: &str, text: &str) -> Vec<Snippet> {
         }
     }
     snippets
+}
+
+/// The scripts of a file that has one a line.
+fn lines(file: &str, text: &str) -> Vec<Snippet> {
+    let lines = text.lines().filter(|line| !line.is_empty());
+    lines
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| Snippet {
+            name: format!("{file}: {line}"),
+            text: format!("{line}\n"),
+        })
+        .collect()
 }
 
 /// Scripts that may end differently, each with a reason.
@@ -139,6 +163,19 @@ impl Allowed {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_are_their_own_names() {
+        let snippets = lines("f", "# words\n\necho a\necho b; false\n");
+        let pairs: Vec<_> = (snippets.iter())
+            .map(|one| (one.name.as_str(), one.text.as_str()))
+            .collect();
+        let expected = [
+            ("f: echo a", "echo a\n"),
+            ("f: echo b; false", "echo b; false\n"),
+        ];
+        assert_eq!(pairs, expected);
+    }
 
     #[test]
     fn scripts_begin_with_their_names() {

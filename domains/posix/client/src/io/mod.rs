@@ -9,11 +9,13 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
+use crate::fs::File;
+
 pub use buffered::{BufReader, BufWriter, Lines};
 pub use error::{Error, ErrorKind, Result};
 pub use stdio::{Stderr, Stdin, Stdout, stderr, stdin, stdout};
 
-pub(crate) use stdio::flush_stdout;
+pub(crate) use stdio::{flush_stdout, give_back_stdin};
 
 /// Bytes read at once where nobody says how many.
 pub const BUFFER_BYTES: usize = 16 * 1024;
@@ -215,6 +217,16 @@ impl<R: Read + ?Sized> Read for Box<R> {
     }
 }
 
+impl<R: BufRead + ?Sized> BufRead for Box<R> {
+    fn fill_buf(&mut self) -> Result<&[u8]> {
+        (**self).fill_buf()
+    }
+
+    fn consume(&mut self, count: usize) {
+        (**self).consume(count);
+    }
+}
+
 impl<W: Write + ?Sized> Write for &mut W {
     fn write(&mut self, from: &[u8]) -> Result<usize> {
         (**self).write(from)
@@ -254,6 +266,17 @@ impl Write for Vec<u8> {
     fn flush(&mut self) -> Result<()> {
         Ok(())
     }
+}
+
+/// The file an operand names; standard input if that is `-`.
+///
+/// # Errors
+/// As `open`.
+pub fn input(operand: &str) -> Result<Box<dyn BufRead>> {
+    Ok(match operand {
+        "-" => Box::new(stdin()),
+        _ => Box::new(BufReader::new(File::open(operand)?)),
+    })
 }
 
 /// Copies everything that is left; how many bytes.

@@ -2,10 +2,11 @@
 
 use alloc::vec::Vec;
 
+use interfaces::process::Whence;
 use runtime::sync::Mutex;
 
 use super::{BufRead, Read, Result, Write};
-use crate::fs::{read_descriptor, write_all_descriptor, write_descriptor};
+use crate::fs::{Metadata, read_descriptor, write_all_descriptor, write_descriptor};
 use crate::system::{check, system};
 
 const STDIN: u32 = 0;
@@ -118,11 +119,35 @@ pub(crate) fn flush_stdout() -> Result<()> {
     stdout().flush()
 }
 
+/// Gives back what was read ahead of standard input where it can be given back:
+/// programs that share its offset go on where this one stopped.
+pub(crate) fn give_back_stdin() {
+    let mut input = INPUT.lock();
+    let ahead = input.bytes.len() - input.start;
+    if ahead > 0 {
+        input.bytes.clear();
+        input.start = 0;
+        let back = i64::try_from(ahead).map_or(0, |ahead| -ahead);
+        // A pipe or a terminal has no offset: what was read of it is gone.
+        let _ = system().lseek(STDIN, back, Whence::Current);
+    }
+}
+
 impl Stdout {
     /// Whether it is a terminal.
     #[must_use]
     pub fn is_terminal(&self) -> bool {
         matches!(system().isatty(STDOUT), Ok(Ok(1)))
+    }
+}
+
+impl Stdout {
+    /// What is known of the file it is.
+    ///
+    /// # Errors
+    /// As `fstat`.
+    pub fn metadata(&self) -> Result<Metadata> {
+        crate::fs::descriptor_metadata(STDOUT)
     }
 }
 
@@ -139,6 +164,14 @@ impl Write for Stderr {
 }
 
 impl Stdin {
+    /// What is known of the file it is.
+    ///
+    /// # Errors
+    /// As `fstat`.
+    pub fn metadata(&self) -> Result<Metadata> {
+        crate::fs::descriptor_metadata(STDIN)
+    }
+
     /// Whether it is a terminal.
     #[must_use]
     pub fn is_terminal(&self) -> bool {
