@@ -16,8 +16,12 @@ use ra_ap_rustc_lexer::{
     FrontmatterAllowed, LiteralKind, Token, TokenKind, strip_shebang, tokenize,
 };
 
+/// Why there are no raw pointers: their addresses as numbers are compiled wrong
+/// (`holes::addresses`).
+const POINTERS: &str = "raw pointers stand in kernel/ and trusted/ only";
+
 /// Words that are refused everywhere, and why.
-const WORDS: [(&[&str], &str); 4] = [
+const WORDS: [(&[&str], &str); 5] = [
     (
         &["unsafe"],
         "unsafe code stands in kernel/ and trusted/ only",
@@ -42,6 +46,29 @@ const WORDS: [(&[&str], &str); 4] = [
             "proc_macro_derive",
         ],
         "symbols and sections of an image are made in trusted/ only",
+    ),
+    (
+        &[
+            "addr",
+            "addr_of",
+            "addr_of_mut",
+            "align_offset",
+            "as_mut_ptr",
+            "as_mut_ptr_range",
+            "as_ptr",
+            "as_ptr_range",
+            "AtomicPtr",
+            "expose_provenance",
+            "from_raw_parts",
+            "into_raw",
+            "into_raw_parts",
+            "NonNull",
+            "ptr",
+            "RawWaker",
+            "SyncUnsafeCell",
+            "UnsafeCell",
+        ],
+        POINTERS,
     ),
     (
         &["include"],
@@ -184,6 +211,7 @@ fn refusal(pieces: &[Piece<'_>], at: usize, depth: usize) -> Option<String> {
             Some(format!("`{name}` is refused: expected a plain identifier"))
         }
         TokenKind::Pound => attribute(pieces, at),
+        TokenKind::Star | TokenKind::And => pointer(pieces, at),
         _ => None,
     }
 }
@@ -197,6 +225,16 @@ fn word(text: &str) -> Option<String> {
         .iter()
         .find(|(words, _)| words.contains(&text))
         .map(|(_, reason)| format!("`{text}` is refused: {reason}"))
+}
+
+/// Looks at `*` and `&`: they begin no pointer's type, and take no address.
+fn pointer(pieces: &[Piece<'_>], at: usize) -> Option<String> {
+    let following = |distance: usize| pieces.get(at + distance).map_or("", |piece| piece.text);
+    let is_kind = |text: &str| matches!(text, "const" | "mut");
+    let first = pieces[at].text;
+    let is_pointer = first == "*" && is_kind(following(1));
+    let is_address = first == "&" && following(1) == "raw" && is_kind(following(2));
+    (is_pointer || is_address).then(|| format!("`{first}{}` is refused: {POINTERS}", following(1)))
 }
 
 /// Looks at `extern`: it may begin `extern crate alloc;` and nothing else.

@@ -30,6 +30,10 @@ fn unsafe_is_refused_in_any_position() {
     is_refused("m!(unsafe)", "`unsafe`");
     is_refused("#[cfg(any())] fn a() { unsafe {} }", "`unsafe`");
     is_refused("#[unsafe(naked)] fn a() {}", "`unsafe`");
+    is_refused("fn a(of: *const u8) {}", "`*const`");
+    is_refused("fn a(of: * mut u8) {}", "`*mut`");
+    is_refused("fn a(of: u8) { b(& raw const of) }", "`&raw`");
+    is_refused("fn a(of: &[u8]) { b(of.as_ptr()) }", "`as_ptr`");
     is_refused(
         "#[cfg_attr(all(), unsafe(no_mangle))] fn a() {}",
         "`unsafe`",

@@ -247,6 +247,12 @@ fn devices(table: &Services) -> Vec<Attempt> {
     attempts
 }
 
+/// Where a value lies.
+#[must_use]
+pub fn address_of<T>(value: &T) -> usize {
+    core::ptr::from_ref(value).addr()
+}
+
 /// Sum of the words of memory at a physical address of a machine that maps all RAM
 /// there (pc), to see whether somebody wrote to it.
 #[must_use]

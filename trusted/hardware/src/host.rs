@@ -12,7 +12,7 @@ use std::vec::Vec;
 use abi::PAGE_SIZE;
 use abi::device::DmaMode;
 
-use crate::{BouncePool, Closing, Closings, Direction, DmaRegion, Loan};
+use crate::{BouncePool, Closing, Closings, Direction, DmaRegion, Loan, Place};
 
 /// Which addresses a modelled device may use.
 #[derive(Debug)]
@@ -94,7 +94,7 @@ impl HostMemory {
 
     /// As [`crate::Platform::open`].
     pub fn open(&self, loan: &Loan) -> Option<u64> {
-        let (start, bytes) = (loan.start().expose_provenance(), loan.bytes());
+        let (start, bytes) = (loan.start().0.expose_provenance(), loan.bytes());
         let is_whole = loan.is_object() && (start | bytes).is_multiple_of(PAGE_SIZE);
         if self.mode != DmaMode::Open && !is_whole {
             return None;
@@ -117,11 +117,11 @@ impl HostMemory {
     pub fn close(&self, loan: &Loan) -> Option<Closing> {
         let mut ranges = self.ranges();
         let range = Range {
-            end: loan.start().addr() + loan.bytes(),
+            end: loan.start().0.addr() + loan.bytes(),
             direction: Some(loan.direction()),
             closing: None,
         };
-        let here = ranges.get_mut(&loan.start().addr()).expect("it was open");
+        let here = ranges.get_mut(&loan.start().0.addr()).expect("it was open");
         let index = here.iter().position(|other| *other == range);
         let index = index.expect("it was open in this direction");
         if self.mode == DmaMode::Strict {
@@ -158,9 +158,9 @@ impl HostMemory {
     }
 
     /// As [`crate::Platform::physical_address`].
-    pub fn physical_address(&self, byte: *const u8) -> Option<u64> {
-        let known = |direction| self.may(byte.addr(), 1, direction);
-        (known(Direction::ToDevice) || known(Direction::FromDevice)).then(|| byte.addr() as u64)
+    pub fn physical_address(&self, byte: Place) -> Option<u64> {
+        let known = |direction| self.may(byte.0.addr(), 1, direction);
+        (known(Direction::ToDevice) || known(Direction::FromDevice)).then(|| byte.0.addr() as u64)
     }
 
     fn may(&self, start: usize, bytes: usize, direction: Direction) -> bool {

@@ -49,8 +49,8 @@ pub use interrupt::{Interrupt, InterruptLine};
 pub use mmio::{Mmio, Registers};
 pub use pci::PciFunction;
 pub use transfer::{
-    Direction, FromDevice, InFlight, Lent, Loan, NoBounce, PageRun, Returned, ToDevice, Towards,
-    pages_of,
+    Direction, FromDevice, InFlight, Lent, Loan, NoBounce, PageRun, Place, Returned, ToDevice,
+    Towards,
 };
 
 mod sealed {
@@ -84,7 +84,7 @@ pub trait Platform: sealed::Sealed {
     /// Physical address of a byte. It holds to the end of the byte's page; for
     /// exchange objects, to the end of the object. `None`: not mapped, or an IOMMU
     /// keeps the device away from it.
-    fn physical_address(&self, byte: *const u8) -> Option<u64>;
+    fn physical_address(&self, byte: Place) -> Option<u64>;
 
     /// A device is about to use these bytes; the device address of the first, if it may.
     /// An IOMMU lets it from now
@@ -137,7 +137,7 @@ impl<P: Platform + ?Sized> Platform for Arc<P> {
     }
 
     #[inline]
-    fn physical_address(&self, byte: *const u8) -> Option<u64> {
+    fn physical_address(&self, byte: Place) -> Option<u64> {
         (**self).physical_address(byte)
     }
 

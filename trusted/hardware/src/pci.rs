@@ -11,7 +11,7 @@ use exchange::thread::services;
 use runtime::StartError;
 use runtime::entry::FromGrant;
 
-use crate::{BouncePool, Closing, Closings, DmaRegion, Interrupt, Loan, Mmio, Platform};
+use crate::{BouncePool, Closing, Closings, DmaRegion, Interrupt, Loan, Mmio, Place, Platform};
 
 /// A PCI function that this domain, and no other, drives.
 ///
@@ -146,7 +146,7 @@ impl PciFunction {
         // SAFETY: holding a function is the right to memory for it.
         let services = unsafe { services() };
         let start = NonNull::new((services.dma_allocate)(pages, is_inbound.into()))?;
-        let physical = self.physical_address(start.as_ptr())?;
+        let physical = self.physical_address(Place(start.as_ptr()))?;
         let words = NonNull::slice_from_raw_parts(start.cast(), pages * PAGE_SIZE / 8);
         // SAFETY: the pages are ours alone until the domain ends (they are never
         // freed before), zeroed, page-aligned; atomics may be changed by a device.
@@ -165,10 +165,10 @@ impl Platform for PciFunction {
     }
 
     #[inline]
-    fn physical_address(&self, byte: *const u8) -> Option<u64> {
+    fn physical_address(&self, byte: Place) -> Option<u64> {
         // SAFETY: holding a function is the right to learn addresses for it.
         let services = unsafe { services() };
-        match (services.physical_address)(byte) {
+        match (services.physical_address)(byte.0) {
             0 => None,
             address => Some(address),
         }
@@ -185,7 +185,12 @@ impl Platform for PciFunction {
         // SAFETY: holding a function is the right to lend memory to it, and a loan is of
         // bytes that somebody gave away for it.
         let services = unsafe { services() };
-        check((services.dma_open)(loan.start(), loan.bytes(), loan.how())).ok()
+        check((services.dma_open)(
+            loan.start().0,
+            loan.bytes(),
+            loan.how(),
+        ))
+        .ok()
     }
 
     #[inline]
@@ -195,7 +200,7 @@ impl Platform for PciFunction {
         }
         // SAFETY: holding a function is the right to lend memory to it.
         let services = unsafe { services() };
-        (services.dma_close)(loan.start(), loan.bytes());
+        (services.dma_close)(loan.start().0, loan.bytes());
         Some(self.closings.note())
     }
 

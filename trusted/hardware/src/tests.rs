@@ -10,9 +10,10 @@ use exchange::RRefSlice;
 use proptest::prelude::*;
 
 use crate::host::HostMemory;
+use crate::transfer::pages_of;
 use crate::{
-    BouncePool, Closing, DmaRegion, FromDevice, InFlight, Lent, Loan, Mmio, Platform, Registers,
-    ToDevice, pages_of,
+    BouncePool, Closing, DmaRegion, FromDevice, InFlight, Lent, Loan, Mmio, Place, Platform,
+    Registers, ToDevice,
 };
 
 struct Machine(HostMemory);
@@ -22,7 +23,7 @@ impl Platform for Machine {
         Some(self.0.allocate(pages))
     }
 
-    fn physical_address(&self, byte: *const u8) -> Option<u64> {
+    fn physical_address(&self, byte: Place) -> Option<u64> {
         self.0.physical_address(byte)
     }
 
@@ -107,10 +108,10 @@ fn runs_end_at_pages_and_cover_everything() {
         (0x2000, 0),
     ] {
         let mut next = start;
-        for run in pages_of(core::ptr::without_provenance(start), bytes) {
-            assert_eq!(run.start.addr(), next);
-            assert!(run.bytes > 0 && run.start.addr() % 4096 + run.bytes <= 4096);
-            next += run.bytes;
+        for (run, length) in pages_of(core::ptr::without_provenance(start), bytes) {
+            assert_eq!(run.addr(), next);
+            assert!(length > 0 && run.addr() % 4096 + length <= 4096);
+            next += length;
         }
         assert_eq!(next, start + bytes);
     }
@@ -121,9 +122,9 @@ fn a_device_reaches_a_buffer_only_while_it_is_lent_and_in_its_direction() {
     let machine = Machine(HostMemory::default());
     let mut buffer = [1; 100];
     let address = buffer.as_ptr().addr() as u64;
-    assert_eq!(machine.physical_address(buffer.as_ptr()), None);
+    assert_eq!(machine.physical_address(Place(buffer.as_ptr())), None);
     let lent = Lent::<FromDevice>::to_fill(&machine, &mut buffer, 1).expect("no bounce");
-    assert_eq!(machine.physical_address(lent.start()), Some(address));
+    assert_eq!(lent.address(), address);
     assert!(machine.0.device_write(address + 10, &[7; 90]));
     assert!(
         !machine.0.device_write(address + 10, &[7; 91]),
@@ -195,7 +196,7 @@ proptest! {
         let lent = lent.expect("there is memory");
         prop_assert!(lent.is_contiguous());
         let address = lent.address();
-        prop_assert_eq!(machine.physical_address(lent.start()), Some(address));
+        prop_assert_eq!(lent.pages(&machine).next().flatten().map(|run| run.address), Some(address));
         prop_assert_eq!(address % align as u64, 0);
         // All but the last byte is filled, which stays what it was.
         work(&machine, address, length - 1, Some(7));
@@ -209,7 +210,7 @@ proptest! {
         let lent = Lent::<ToDevice>::to_read(&machine, &memory[start..end], align);
         let lent = lent.expect("there is memory");
         let address = lent.address();
-        prop_assert_eq!(machine.physical_address(lent.start()), Some(address));
+        prop_assert_eq!(lent.pages(&machine).next().flatten().map(|run| run.address), Some(address));
         let seen = work(&machine, address, length, None);
         prop_assert!(!machine.0.device_read(inside, &mut [0]));
         lent.finish(&machine);
@@ -305,11 +306,9 @@ fn nothing_shows_an_address() {
     let machine = Machine(HostMemory::default());
     let region = machine.allocate(1).expect("there is memory");
     let mut bytes = [1_u8; 16];
-    let run = pages_of(bytes.as_ptr(), 4).next().expect("a run");
     let shown = [
         std::format!("{region:?}"),
         std::format!("{:?}", registers()),
-        std::format!("{run:?}"),
         std::format!(
             "{:?}",
             Lent::to_fill(&machine, &mut bytes, 1).expect("no bounce")
@@ -322,7 +321,6 @@ fn nothing_shows_an_address() {
     let expected = [
         "DmaRegion(4096 bytes)",
         "Mmio(32 bytes)",
-        "PageRun(4 bytes)",
         "Lent(16 bytes, FromDevice)",
         "InFlight(8 bytes, ToDevice)",
     ];

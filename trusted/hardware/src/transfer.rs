@@ -50,6 +50,16 @@ mod sealed {
     impl Sealed for super::FromDevice {}
 }
 
+/// Where a byte is, for [`Platform::physical_address`]. It shows no address.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Place(pub(crate) *const u8);
+
+impl fmt::Debug for Place {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Place")
+    }
+}
+
 /// What a platform is to let a device use. Made here only, for bytes that somebody has
 /// and gives away meanwhile, so that a driver cannot name others to a platform.
 pub struct Loan {
@@ -82,8 +92,8 @@ impl Loan {
 
     /// First byte.
     #[must_use]
-    pub const fn start(&self) -> *const u8 {
-        self.start
+    pub const fn start(&self) -> Place {
+        Place(self.start)
     }
 
     /// Number of bytes.
@@ -280,11 +290,14 @@ impl<D: Towards> Lent<'_, D> {
         self.span.address
     }
 
-    /// Address of the first byte that the device uses, for
-    /// [`Platform::physical_address`].
-    #[must_use]
-    pub fn start(&self) -> *const u8 {
-        self.span.seen()
+    /// Where the device finds the bytes, page by page. `None` for a page that is not
+    /// mapped.
+    pub fn pages(&self, platform: &impl Platform) -> impl Iterator<Item = Option<PageRun>> {
+        let runs = pages_of(self.span.seen(), self.bytes());
+        runs.map(|(start, bytes)| {
+            let address = platform.physical_address(Place(start))?;
+            Some(PageRun { address, bytes })
+        })
     }
 
     /// Number of bytes.
@@ -443,22 +456,16 @@ fn device_may_see(start: *mut u8) {
 }
 
 /// A run of bytes within one page.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PageRun {
-    /// First byte.
-    pub start: *const u8,
+    /// Device address of the first byte.
+    pub address: u64,
     /// Number of bytes; the run ends at or before the end of the page.
     pub bytes: usize,
 }
 
-impl fmt::Debug for PageRun {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "PageRun({} bytes)", self.bytes)
-    }
-}
-
 /// Splits `bytes` bytes from `start` on at page boundaries.
-pub fn pages_of(start: *const u8, bytes: usize) -> impl Iterator<Item = PageRun> {
+pub(crate) fn pages_of(start: *const u8, bytes: usize) -> impl Iterator<Item = (*const u8, usize)> {
     let mut done = 0;
     core::iter::from_fn(move || {
         if done == bytes {
@@ -468,9 +475,6 @@ pub fn pages_of(start: *const u8, bytes: usize) -> impl Iterator<Item = PageRun>
         let in_page = PAGE_SIZE - run.addr() % PAGE_SIZE;
         let length = in_page.min(bytes - done);
         done += length;
-        Some(PageRun {
-            start: run,
-            bytes: length,
-        })
+        Some((run, length))
     })
 }

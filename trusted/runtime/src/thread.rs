@@ -24,6 +24,13 @@ pub enum Priority {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct ThreadId(pub u64);
 
+/// Bytes that calls may still put onto the stack of this thread before a call of another
+/// domain, or of the kernel, ends this one for want of stack.
+#[must_use]
+pub fn stack_left() -> usize {
+    exchange::thread::stack_left()
+}
+
 /// Starts a thread that runs `code`. It ends when `code` returns.
 ///
 /// # Errors

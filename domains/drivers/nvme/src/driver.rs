@@ -14,7 +14,7 @@ use crate::command::{Command, Prps, nvm};
 use crate::controller::Controller;
 use crate::error::StartFailure;
 use crate::lane::{Lane, LaneState, RESERVED};
-use crate::prp::{ALIGN, Data, MAX_TRANSFER_BYTES};
+use crate::prp::{ALIGN, MAX_TRANSFER_BYTES};
 use crate::requests::{Buffer, Outcome};
 use crate::settings::{Settings, Waiting};
 
@@ -207,7 +207,7 @@ impl<R: Registers, P: Platform, I: InterruptLine> Driver<R, P, I> {
     #[inline(never)]
     fn look_around(&self, own: &Lane<Arc<R>, I>, room: &mut BlockBatch) {
         for other in &self.lanes {
-            if other.has_batched() && !core::ptr::eq(other, own) {
+            if other.has_batched() && other.number != own.number {
                 let before = room.len();
                 let looks_further = other.poll(&*self.platform, room);
                 if looks_further && room.len() == before {
@@ -328,15 +328,10 @@ impl<R: Registers, P: Platform, I: InterruptLine> Driver<R, P, I> {
         lent: Result<Lent<'_, D>, NoBounce<()>>,
     ) -> Outcome {
         let lent = lent.map_err(|_| BlockError::NoMemory)?;
-        let data = Data {
-            start: lent.start(),
-            address: lent.address(),
-            bytes: lent.bytes(),
-            is_contiguous: lent.is_contiguous(),
-        };
         let outcome = self.execute(|state, list| {
-            let prps = state.lists.describe(&*self.platform, list.into(), data)?;
-            Some(self.transfer_command(opcode, sector, data.bytes, prps))
+            let lists = &state.lists;
+            let prps = lists.describe(&*self.platform, list.into(), &lent)?;
+            Some(self.transfer_command(opcode, sector, lent.bytes(), prps))
         });
         lent.finish(&*self.platform);
         outcome

@@ -25,6 +25,8 @@ const POLLS_PER_LOOK: u32 = 64;
 #[derive(Debug)]
 #[repr(align(128))]
 pub struct Lane<R, I> {
+    /// Of its pair of queues.
+    pub(crate) number: u16,
     state: Mutex<LaneState<R>>,
     /// Requests of batches on it, for those who poll on other CPUs.
     batched: AtomicUsize,
@@ -58,6 +60,7 @@ impl<R: Registers, I: InterruptLine> Lane<R, I> {
         max_bytes: usize,
     ) -> Option<Self> {
         Some(Self {
+            number,
             state: Mutex::new(LaneState {
                 registers,
                 queue: QueuePair::new(platform, capabilities, number, entries)?,

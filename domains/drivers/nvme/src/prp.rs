@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use hardware::{DmaRegion, Platform, pages_of};
+use hardware::{DmaRegion, Lent, Platform, Towards};
 
 use crate::command::Prps;
 
@@ -14,19 +14,6 @@ pub const MAX_TRANSFER_BYTES: usize = PAGE_BYTES / 8 * PAGE_BYTES;
 pub const ALIGN: usize = 4;
 /// Pages in one region of lists.
 const REGION_PAGES: usize = 16;
-
-/// Where the data of a command is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Data {
-    /// First byte, at a multiple of [`ALIGN`].
-    pub start: *const u8,
-    /// Its device address.
-    pub address: u64,
-    /// Number of bytes, not 0 and at most the longest transfer.
-    pub bytes: usize,
-    /// Whether it is physically contiguous: then [`PrpLists::describe_physical`] will do.
-    pub is_contiguous: bool,
-}
 
 /// One list of pages per command, made in advance.
 #[derive(Debug)]
@@ -58,25 +45,27 @@ impl PrpLists {
         (region, first, region.physical() + first as u64 * 8)
     }
 
-    /// Describes `data`, with list `number` if it takes more than two pages. `None`: part
-    /// of it is not mapped.
+    /// Describes a lent buffer, with list `number` if it takes more than two pages. Its
+    /// bytes are not 0 and at most the longest transfer. `None`: part of it is not mapped.
     #[inline]
-    pub fn describe(&self, platform: &impl Platform, number: usize, data: Data) -> Option<Prps> {
-        let address = |byte| platform.physical_address(byte);
-        let first = data.address;
+    pub fn describe<D: Towards>(
+        &self,
+        platform: &impl Platform,
+        number: usize,
+        lent: &Lent<'_, D>,
+    ) -> Option<Prps> {
+        let (first, bytes) = (lent.address(), lent.bytes());
         let in_first = PAGE_BYTES - first as usize % PAGE_BYTES;
-        if data.is_contiguous || data.bytes <= in_first {
-            return Some(self.describe_physical(number, first, data.bytes));
+        if lent.is_contiguous() || bytes <= in_first {
+            return Some(self.describe_physical(number, first, bytes));
         }
-        let second = data.start.wrapping_add(in_first);
-        let rest = data.bytes - in_first;
-        if rest <= PAGE_BYTES {
-            return Some(Prps(first, address(second)?));
+        let mut rest = lent.pages(platform).skip(1);
+        if bytes - in_first <= PAGE_BYTES {
+            return Some(Prps(first, rest.next()??.address));
         }
-        let (region, mut word, list) = self.list(number);
-        for run in pages_of(second, rest) {
-            region.write(word, address(run.start)?);
-            word += 1;
+        let (region, word, list) = self.list(number);
+        for (index, run) in rest.enumerate() {
+            region.write(word + index, run?.address);
         }
         Some(Prps(first, list))
     }

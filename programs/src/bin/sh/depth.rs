@@ -11,43 +11,30 @@ use crate::shell::{Flow, Shell};
 /// Bytes of a stack that are left to the innermost command and to the kernel.
 const LEFT_BYTES: usize = 96 * 1024;
 
-/// Bytes of the main thread's stack.
-const MAIN_BYTES: usize = 256 * 1024;
-
 /// Bytes of the stack that is made when the main thread's does not do. It is memory
 /// from the start, so only a script that is deep pays for it.
 const DEEP_BYTES: usize = 3 << 20;
 
-/// Where a shell's stack began and how far it may go.
+/// Which stack a shell is on.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Depth {
-    start: usize,
-    bytes: usize,
     is_main: bool,
 }
 
 impl Depth {
-    /// On the main thread.
-    pub fn of_main() -> Self {
-        Self {
-            start: stack_address(),
-            bytes: MAIN_BYTES - LEFT_BYTES,
-            is_main: true,
-        }
+    /// On the main thread's.
+    pub const fn of_main() -> Self {
+        Self { is_main: true }
     }
 
-    fn of_deep() -> Self {
-        Self {
-            start: stack_address(),
-            bytes: DEEP_BYTES - LEFT_BYTES,
-            is_main: false,
-        }
+    const fn of_deep() -> Self {
+        Self { is_main: false }
     }
+}
 
-    /// Whether another command might overflow the stack.
-    pub fn is_reached(&self) -> bool {
-        self.start.saturating_sub(stack_address()) > self.bytes
-    }
+/// Whether another command might overflow the stack.
+pub fn is_reached() -> bool {
+    thread::stack_left() < LEFT_BYTES
 }
 
 /// What the thread with the larger stack leaves behind.
@@ -101,11 +88,4 @@ impl Shell {
         self.status = 2;
         self.give_up()
     }
-}
-
-/// About where the stack ends now.
-#[inline(never)]
-fn stack_address() -> usize {
-    let here = 0_u8;
-    (&raw const here).addr()
 }

@@ -194,7 +194,7 @@ impl Shell {
 
     /// Runs a command.
     pub fn run_command(&mut self, command: &Command) -> Flow {
-        if self.depth.is_reached() {
+        if crate::depth::is_reached() {
             return self.run_deep(command);
         }
         match command {

@@ -36,7 +36,7 @@ fn main() -> io::Result<()> {
 /// Says where something of its own heap lies.
 fn be_victim() -> io::Result<()> {
     let secret = Box::new(0x5ec2_e700_u64);
-    println!("{}", (&raw const *secret).addr());
+    println!("{}", breach::address_of(&*secret));
     io::stdout().flush()?;
     time::sleep(VICTIM_TIME);
     Ok(())

@@ -1,8 +1,6 @@
 //! How many requests a second a block device carries out.
 
-use alloc::vec;
-
-use exchange::Proxy;
+use exchange::{Proxy, RRefSlice};
 use interfaces::block::{BATCH, BlockBatch, BlockDevice, BlockOperation, BlockStatus};
 use runtime::time::{Duration, Instant};
 use runtime::{log, thread};
@@ -82,15 +80,13 @@ fn one_by_one(
     requests: usize,
 ) -> Result<(), Failure> {
     let sector_bytes = device.geometry()?.sector_bytes.into();
-    // One page, so that it is one piece to the device as well.
-    let mut memory = vec![0; 2 * BYTES];
-    let shift = memory.as_ptr().align_offset(BYTES).min(BYTES);
-    let buffer = &mut memory[shift..shift + BYTES];
+    // Whole pages, so that it is one piece to the device as well.
+    let mut buffer = RRefSlice::zeroed_pages(BYTES / 4096);
     for _ in 0..requests {
         let sector = place(numbers, sector_bytes);
         match operation {
-            BlockOperation::Write => device.write(sector, buffer)??,
-            _ => device.read(sector, buffer)??,
+            BlockOperation::Write => device.write(sector, &buffer)??,
+            _ => device.read(sector, &mut buffer)??,
         }
     }
     Ok(())

@@ -22,7 +22,7 @@ pub struct Crossing {
 const NUMBER: usize = core::mem::offset_of!(ThreadControl, thread);
 
 /// Accesses outside of crossings: what is done, and to which field.
-const KNOWN: [(Code, usize); 8] = [
+const KNOWN: [(Code, usize); 9] = [
     // The block's own address: trusted/breach, in attacks.
     (
         Code::Mov_r64_rm64,
@@ -31,6 +31,7 @@ const KNOWN: [(Code, usize); 8] = [
     (Code::Mov_r64_rm64, offset::SERVICES),
     (Code::Mov_r64_rm64, offset::CURRENT),
     (Code::Mov_r64_rm64, offset::CHAIN),
+    (Code::Mov_r64_rm64, offset::STACK_LIMIT),
     (Code::Mov_r32_rm32, NUMBER),
     (Code::Mov_r32_rm32, offset::WORK_PENDING),
     (Code::Mov_rm32_imm32, offset::PREEMPT_OFF),

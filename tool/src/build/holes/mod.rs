@@ -2,7 +2,7 @@
 //!
 //! Safe Rust that rustc accepts can still transmute or outlive a borrow: some of
 //! the compiler's soundness bugs are open for years. A crate of an untrusted room
-//! is therefore looked at three times more, by the compiler's own eyes, after it
+//! is therefore looked at anew, by the compiler's own eyes, after it
 //! compiled and before anything is linked with it:
 //!
 //! 1. [`pass::next_solver`]: it must also be accepted by the next trait solver;
@@ -10,7 +10,8 @@
 //!    which a lifetime could leave;
 //! 3. [`guards`]: no match guard changes what is matched behind the borrow
 //!    checker's back;
-//! 4. [`shapes`]: its source, macros expanded, has none of the shapes that the
+//! 4. [`addresses`]: no pointer becomes a number;
+//! 5. [`shapes`]: its source, macros expanded, has none of the shapes that the
 //!    other known holes need.
 //!
 //! In the same text [`interfaces`] looks for interfaces that are defined where none
@@ -21,6 +22,7 @@
 //! the image, and cargo does it again whenever it compiles the crate again.
 //! `tests/holes` keeps the known exploits ([`crate::check`]).
 
+mod addresses;
 mod casts;
 mod expansion;
 mod guards;
@@ -46,6 +48,8 @@ pub enum Check {
     Casts,
     /// Match guards in MIR.
     Guards,
+    /// Addresses as numbers in MIR.
+    Addresses,
     /// Shapes of the expanded source.
     Shapes,
 }
@@ -57,6 +61,7 @@ impl Check {
             Self::Solver => "solver",
             Self::Casts => "casts",
             Self::Guards => "guards",
+            Self::Addresses => "addresses",
             Self::Shapes => "shapes",
         }
     }
@@ -130,6 +135,7 @@ fn examine_and_expand(
     let mir = pass::mir(&compile)?;
     refusals.extend(casts::find(&mir.text));
     refusals.extend(mir.built.iter().flat_map(|body| guards::find(body)));
+    refusals.extend(mir.built.iter().flat_map(|body| addresses::find(body)));
     refusals.extend(guards::unseen(mir.unseen));
     let source = pass::expanded(&compile)?;
     refusals.extend(shapes::find(&source)?);
@@ -144,6 +150,7 @@ fn examine_and_expand(
 pub fn rules() -> u64 {
     let mut hasher = DefaultHasher::new();
     [
+        include_str!("addresses.rs"),
         include_str!("casts.rs"),
         include_str!("expansion.rs"),
         include_str!("guards.rs"),

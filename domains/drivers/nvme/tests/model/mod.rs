@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use hardware::DmaMode;
 use hardware::host::HostMemory;
 use hardware::{
-    BouncePool, Closing, DmaRegion, InterruptLine, Loan, Platform, Registers, ServiceError,
+    BouncePool, Closing, DmaRegion, InterruptLine, Loan, Place, Platform, Registers, ServiceError,
 };
 use nvme::driver::Driver;
 use nvme::error::StartFailure;
@@ -329,7 +329,7 @@ impl Platform for Model {
         Some(self.device().memory.allocate(pages))
     }
 
-    fn physical_address(&self, byte: *const u8) -> Option<u64> {
+    fn physical_address(&self, byte: Place) -> Option<u64> {
         self.device().memory.physical_address(byte)
     }
 
