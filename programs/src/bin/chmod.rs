@@ -3,76 +3,99 @@
 #![cfg_attr(redleaf_image, no_main)]
 #![forbid(unsafe_code)]
 
-use posix::fs;
 use posix::prelude::*;
+use posix::{fs, io, path};
+use utility::mode::{self, Subject};
 
-const USAGE: &str = "chmod OCTAL|[ugoa][+-=][rwx] FILE...";
+const SWITCHES: Switches = Switches::new(
+    "RvfrwxXst",
+    "chmod [-Rfv] OCTAL|[ugoa][+-=][rwxXst] FILE...",
+)
+.long(&[("recursive", 'R'), ("verbose", 'v'), ("silent", 'f')])
+.example("chmod -R u=rwX,go=rX /srv")
+.usage_status(1);
+
+/// Rv6 has no masks: this is what programs make files with.
+const MASK: u32 = 0o022;
 
 #[posix::main]
 fn main() -> ExitCode {
-    let arguments: Vec<String> = posix::env::args().skip(1).collect();
-    let Some((mode, files)) = arguments
-        .split_first()
-        .filter(|(_, files)| !files.is_empty())
-    else {
-        eprintln!("usage: {USAGE}");
-        return ExitCode::from(2);
+    let options = Options::parse(&SWITCHES);
+    // A mode that takes bits away looks like an option; each letter is one.
+    let removed: String = "rwxXst"
+        .chars()
+        .filter(|letter| options.has(*letter))
+        .collect();
+    let (mode, files) = match (removed.as_str(), options.operands()) {
+        ("", [mode, files @ ..]) => (mode.clone(), files),
+        ("", []) => options.usage(),
+        (letters, files) => (format!("-{letters}"), files),
     };
-    let mut all_went_well = true;
-    for file in files {
-        let old = match fs::metadata(file) {
-            Ok(metadata) => metadata.attributes().mode & 0o7777,
-            Err(error) => {
-                complain!("{file}: {error}");
-                all_went_well = false;
-                continue;
-            }
-        };
-        let Some(mode) = changed(mode, old) else {
-            complain!("{mode}: not a mode");
-            return ExitCode::from(2);
-        };
-        if let Err(error) = fs::set_permissions(file, mode) {
-            complain!("{file}: {error}");
-            all_went_well = false;
-        }
+    if files.is_empty() {
+        options.usage();
     }
-    ExitCode::from(all_went_well)
+    let nothing = Subject {
+        mode: 0,
+        is_directory: false,
+        mask: MASK,
+    };
+    if mode::apply(&mode, nothing).is_none() {
+        complain!("{mode}: not a mode");
+        return ExitCode::FAILURE;
+    }
+    let mut changer = Changer {
+        options: &options,
+        mode: &mode,
+        all_went_well: true,
+    };
+    for file in files {
+        changer.change(file);
+    }
+    ExitCode::from(changer.all_went_well)
 }
 
-/// The bits `mode` makes of `old` ones.
-fn changed(mode: &str, old: u32) -> Option<u32> {
-    if let Ok(bits) = u32::from_str_radix(mode, 8) {
-        return (bits <= 0o7777).then_some(bits);
+struct Changer<'a> {
+    options: &'a Options,
+    mode: &'a str,
+    all_went_well: bool,
+}
+
+impl Changer<'_> {
+    fn change(&mut self, file: &str) {
+        if let Err(error) = self.try_change(file) {
+            if !self.options.has('f') {
+                complain!("{file}: {error}");
+            }
+            self.all_went_well = false;
+        }
     }
-    let mut bits = old;
-    for part in mode.split(',') {
-        let at = part.find(['+', '-', '='])?;
-        let mut who = 0;
-        for letter in part[..at].chars() {
-            who |= match letter {
-                'u' => 0o700,
-                'g' => 0o070,
-                'o' => 0o007,
-                'a' => 0o777,
-                _ => return None,
-            };
-        }
-        let who = if who == 0 { 0o777 } else { who };
-        let mut what = 0;
-        for letter in part[at + 1..].chars() {
-            what |= match letter {
-                'r' => 0o444,
-                'w' => 0o222,
-                'x' => 0o111,
-                _ => return None,
-            };
-        }
-        bits = match &part[at..=at] {
-            "+" => bits | (who & what),
-            "-" => bits & !(who & what),
-            _ => (bits & !who) | (who & what),
+
+    fn try_change(&mut self, file: &str) -> io::Result<()> {
+        let found = fs::metadata(file)?;
+        let subject = Subject {
+            mode: found.attributes().mode & 0o7777,
+            is_directory: found.is_dir(),
+            mask: MASK,
         };
+        // It was tried before.
+        if let Some(bits) = mode::apply(self.mode, subject) {
+            fs::set_permissions(file, bits)?;
+        }
+        if self.options.has('v') {
+            println!("{file}");
+        }
+        if !found.is_dir() || !self.options.has('R') {
+            return Ok(());
+        }
+        let names: io::Result<Vec<String>> = fs::read_dir(file)
+            .and_then(|entries| entries.map(|entry| Ok(entry?.file_name().into())).collect());
+        for name in names? {
+            let inner = path::join(file, &name);
+            // What links lead to lies elsewhere, or is come to anyway.
+            if !fs::symlink_metadata(&inner)?.is_symlink() {
+                self.change(&inner);
+            }
+        }
+        Ok(())
     }
-    Some(bits)
 }
