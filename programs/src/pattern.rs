@@ -9,7 +9,7 @@ pub fn syntax() -> syntax::Config {
     syntax::Config::new().unicode(false).utf8(false)
 }
 
-/// As [`syntax`].
+/// As [`syntax()`].
 pub fn thompson() -> thompson::Config {
     thompson::Config::new().utf8(false)
 }
