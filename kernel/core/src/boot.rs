@@ -103,6 +103,7 @@ fn early_thread() -> *const abi::thread::ThreadControl {
         cpu: core::ptr::null_mut(),
         kernel: core::ptr::null_mut(),
         counters: core::ptr::null_mut(),
+        call_limits: [0; abi::thread::HEIGHTS],
     }));
     let control = EARLY.0.get();
     // SAFETY: as above.

@@ -21,7 +21,6 @@ use crate::thread::control;
 core::arch::global_asm!(
     include_str!("crossing.s"),
     live = const offset::SLOT_LIVE,
-    stack_limit = const offset::STACK_LIMIT,
     current = const offset::CURRENT,
     chain = const offset::CHAIN,
     preempt_off = const offset::PREEMPT_OFF,

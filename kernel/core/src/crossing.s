@@ -12,7 +12,8 @@
 .macro redleaf_enter before:vararg
     cmp qword ptr [rax + {live}], r10
     jne .Lredleaf_not_started
-    cmp rsp, qword ptr gs:[{stack_limit}]
+# The generation's low half leads to the limit: `abi::thread::generation_of`.
+    cmp rsp, qword ptr gs:[r10d]
     jb .Lredleaf_no_stack
     \before
 # Counts the call on this CPU, up to the next one that is timed; nothing

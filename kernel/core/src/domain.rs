@@ -7,12 +7,13 @@ use core::ops::ControlFlow;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use abi::death::DeathCause;
-use abi::grant::Grant;
+use abi::exchange::ProxyObject;
+use abi::grant::{Grant, GrantKind};
 use abi::limits::Limits;
 use abi::note::Name;
 use abi::role::Role;
 use abi::services::{DeathNotice, DomainInfo, DomainState};
-use abi::thread::DomainSlot;
+use abi::thread::{DomainSlot, height_of};
 use abi::{PAGE_SIZE, protection};
 
 use crate::charge::{self, Account, Charge};
@@ -118,9 +119,9 @@ pub enum PagesError {
 }
 
 impl Domain {
-    const fn new(index: u32, generation: u64, state: DomainState) -> Self {
+    const fn new(index: u32, count: u32, state: DomainState) -> Self {
         Self {
-            life: Life::new(index, generation, state),
+            life: Life::new(index, count, state),
             cpu_ns: AtomicU64::new(0),
             past_calls: Tally::new(),
             is_shared: AtomicBool::new(false),
@@ -487,6 +488,23 @@ fn add_what_they_have(list: &mut [DomainInfo]) -> ControlFlow<()> {
     })
 }
 
+/// Height of a domain that is granted these: above all whom it can call.
+fn height_above(grants: &[Grant]) -> usize {
+    let proxies = grants
+        .iter()
+        .filter(|grant| grant.kind == GrantKind::Proxy as u32);
+    let heights = proxies.map(|grant| {
+        // SAFETY: grants are checked before a domain is made of them; slots live
+        // for ever.
+        let callee = unsafe {
+            let (_, slot) = (*(grant.first as *const ProxyObject)).target.read_life();
+            of_slot(slot)
+        };
+        height_of(callee.generation()) + 1
+    });
+    heights.max().unwrap_or(0)
+}
+
 /// Makes a domain and loads its image. It is `Starting` and can be entered.
 #[must_use]
 pub fn create(creation: &Creation<'_>) -> Option<&'static Domain> {
@@ -499,6 +517,7 @@ pub fn create(creation: &Creation<'_>) -> Option<&'static Domain> {
         let slot = heap::try_box(Domain::new(index, 0, DomainState::Dead))?;
         Some(Box::leak(slot))
     })?;
+    domain.life.set_height(height_above(creation.grants));
     {
         let mut body = domain.body.lock();
         body.name = crate::record::printable(creation.name);

@@ -657,7 +657,7 @@ unsafe extern "sysv64" fn drop_returned(owner: *mut ()) {
     let owner = unsafe { &*owner.cast::<Domain>() };
     while let Some(export) = owner.returned.next() {
         if let Some(export) = drop_object(export) {
-            return leave_forlorn(export);
+            leave_forlorn(export);
         }
     }
 }

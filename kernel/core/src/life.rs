@@ -11,6 +11,7 @@
 use alloc::vec::Vec;
 
 use abi::services::DomainState;
+use abi::thread::{count_of, generation_of};
 
 use crate::atomic::{AtomicBool, AtomicU64, Ordering, const_fn};
 use crate::sync::SpinLock;
@@ -24,9 +25,10 @@ pub const MAX_DOMAINS: usize = 16_384;
 #[repr(C)]
 pub struct Life {
     slot: DomainSlot,
-    /// Generation and state in one word, so that who means one domain cannot end the
+    /// Count and state in one word, so that who means one domain cannot end the
     /// next: see [`word`].
     state: AtomicU64,
+    /// What [`DomainSlot::live`] is while the domain now in the slot lives.
     generation: AtomicU64,
     /// The slot is taken, and not reused before its starter has read how it ended.
     is_kept: AtomicBool,
@@ -36,17 +38,17 @@ pub struct Life {
 
 impl Life {
     const_fn! {
-        /// Of a slot in which no domain has been, or the kernel.
-        pub fn new(index: u32, generation: u64, state: DomainState) -> Self {
+        /// Of a slot in which `count` domains have been: none, or the kernel.
+        pub fn new(index: u32, count: u32, state: DomainState) -> Self {
             Self {
                 slot: DomainSlot {
-                    live: AtomicU64::new(generation),
-                    id: AtomicU64::new(id_of(index, generation)),
+                    live: AtomicU64::new(if count == 0 { 0 } else { generation_of(count, 0) }),
+                    id: AtomicU64::new(id_of(index, count)),
                     index,
                     rights: abi::protection::rights_of(index),
                 },
-                state: AtomicU64::new(word(generation, state)),
-                generation: AtomicU64::new(generation),
+                state: AtomicU64::new(word(count, state)),
+                generation: AtomicU64::new(generation_of(count, 0)),
                 is_kept: AtomicBool::new(false),
                 is_quiet: AtomicBool::new(true),
             }
@@ -89,10 +91,10 @@ impl Life {
     /// Its entry is about to be called.
     pub fn run(&self) {
         // Fails when it is dying.
-        let generation = self.generation();
+        let count = count_of(self.generation());
         let _ = self.state.compare_exchange(
-            word(generation, DomainState::Starting),
-            word(generation, DomainState::Running),
+            word(count, DomainState::Starting),
+            word(count, DomainState::Running),
             Ordering::AcqRel,
             Ordering::Acquire,
         );
@@ -101,10 +103,12 @@ impl Life {
     /// Marks the domain with this id dying, so that new crossings fail; false if it was
     /// before, or the slot has another domain by now.
     pub fn end(&self, id: u64) -> bool {
-        let generation = generation_of(id);
-        let starting = word(generation, DomainState::Starting);
-        let running = word(generation, DomainState::Running);
-        let dying = word(generation, DomainState::Dying);
+        let Some(count) = count_of_id(id) else {
+            return false;
+        };
+        let starting = word(count, DomainState::Starting);
+        let running = word(count, DomainState::Running);
+        let dying = word(count, DomainState::Dying);
         let to_dying = |state| (state == starting || state == running).then_some(dying);
         let before = self
             .state
@@ -133,7 +137,7 @@ impl Life {
     }
 
     fn set(&self, state: DomainState) {
-        let word = word(self.generation(), state);
+        let word = word(count_of(self.generation()), state);
         self.state.store(word, Ordering::Release);
     }
 
@@ -143,34 +147,49 @@ impl Life {
         self.is_kept.store(false, Ordering::SeqCst);
     }
 
+    /// A slot that has had as many domains as there are counts is not taken again: a
+    /// proxy of the first would lead to the next.
     fn is_free(&self) -> bool {
-        !self.is_kept.load(Ordering::SeqCst) && self.state() == DomainState::Dead
+        !self.is_kept.load(Ordering::SeqCst)
+            && self.state() == DomainState::Dead
+            && count_of(self.generation()) < u32::MAX
     }
 
     /// Takes a free slot. It stays dead, but has the id of its next domain, before
     /// that one is seen to be alive: see [`Table::find`].
     fn take(&self) {
         self.is_kept.store(true, Ordering::SeqCst);
-        let generation = self.generation.fetch_add(1, Ordering::AcqRel) + 1;
-        let id = id_of(self.slot.index, generation);
+        let count = count_of(self.generation()) + 1;
+        let generation = generation_of(count, 0);
+        self.generation.store(generation, Ordering::Release);
+        let id = id_of(self.slot.index, count);
         self.slot.id.store(id, Ordering::Release);
+    }
+
+    /// Notes how high the domain stands that the slot has been taken for
+    /// ([`abi::thread::HEIGHTS`]). Before anybody asks for its generation.
+    pub fn set_height(&self, height: usize) {
+        let count = count_of(self.generation());
+        let generation = generation_of(count, height);
+        self.generation.store(generation, Ordering::Release);
     }
 }
 
-const fn generation_of(id: u64) -> u64 {
-    id >> 16
+/// The count in an owner id; `None`: there is no such domain.
+fn count_of_id(id: u64) -> Option<u32> {
+    u32::try_from(id >> 16).ok()
 }
 
 /// The bits of a [`word`] that are the state.
 const STATE_MASK: u64 = 0xff;
 
-/// Generation and state of the domain in a slot.
-const fn word(generation: u64, state: DomainState) -> u64 {
-    generation << 8 | state as u64
+/// Count and state of the domain in a slot.
+const fn word(count: u32, state: DomainState) -> u64 {
+    (count as u64) << 8 | state as u64
 }
 
-const fn id_of(index: u32, generation: u64) -> u64 {
-    generation << 16 | index as u64
+const fn id_of(index: u32, count: u32) -> u64 {
+    (count as u64) << 16 | index as u64
 }
 
 /// All slots but the kernel's. They are added, and never removed.
@@ -221,12 +240,10 @@ impl<T: AsRef<Life>> Table<T> {
     pub fn is_live(&self, id: u64) -> bool {
         // One word says whether the slot has a domain and which: of two, the second
         // may be read when the slot has its next domain.
-        let generation = id >> 16;
-        let live = |slot: &T| slot.as_ref().slot.live.load(Ordering::SeqCst);
-        generation != 0
-            && self
-                .slot_of(id)
-                .is_some_and(|slot| live(slot) == generation)
+        let count = count_of_id(id).filter(|count| *count != 0);
+        let live = |slot: &T| count_of(slot.as_ref().slot.live.load(Ordering::SeqCst));
+        let slot = self.slot_of(id);
+        slot.is_some_and(|slot| Some(live(slot)) == count)
     }
 
     /// The slot an owner id belongs to, whoever is in it now.

@@ -8,7 +8,7 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsiz
 use abi::note::Name;
 use abi::status::ServiceError;
 pub(crate) use abi::thread::DomainSlot;
-use abi::thread::ThreadControl;
+use abi::thread::{HEIGHTS, ThreadControl};
 
 use crate::claim::Claim;
 use crate::memory::Stack;
@@ -25,6 +25,11 @@ use all::All;
 /// Bytes of stack below which no crossing or service starts: what the kernel's
 /// deepest service and the interrupt trampoline need.
 pub const STACK_RESERVE: usize = 24 * 1024;
+
+/// Bytes of stack that each domain of a chain of calls has on the stack of its caller.
+/// The services' deepest paths take less than half (`wall: calls on what is left of a
+/// stack`).
+pub const CALL_ROOM: usize = 16 * 1024;
 
 /// Bytes of stack of a thread that does not ask for another size.
 pub const STACK_BYTES: usize = 256 * 1024;
@@ -224,6 +229,8 @@ impl Thread {
                 services: entrances.services,
                 cpu: core::ptr::null_mut(),
                 kernel: core::ptr::from_ref(thread).cast_mut().cast(),
+                // Open until its own code runs, which may need less: see `begin`.
+                call_limits: [0; HEIGHTS],
             });
         }
         THREADS.lock().add(thread);
@@ -494,12 +501,26 @@ extern "sysv64" fn first_steps() -> ! {
             crate::crossing::cross_from_kernel(
                 start.slot,
                 start.generation,
-                start.function,
-                start.argument,
+                begin,
+                (&raw const start).cast_mut().cast(),
             );
         }
     }
     end_current()
+}
+
+/// Runs a thread's function, in its domain's name. From here on calls want room on the
+/// stack for whom they enter; a thread itself may do with less.
+unsafe extern "sysv64" fn begin(start: *mut ()) {
+    // SAFETY: `first_steps` passes its own; the control block is the thread's own.
+    unsafe {
+        let control = &mut *control();
+        for (height, limit) in control.call_limits.iter_mut().enumerate() {
+            *limit = control.stack_limit + (height + 1) * CALL_ROOM;
+        }
+        let start = &*start.cast::<Start>();
+        (start.function)(start.argument);
+    }
 }
 
 /// Ends the current thread. Its frames must hold nothing.

@@ -4,7 +4,7 @@ use core::cell::UnsafeCell;
 use core::fmt::Arguments;
 use core::sync::atomic::AtomicU32;
 
-use abi::thread::ThreadControl;
+use abi::thread::{HEIGHTS, ThreadControl};
 use kernel_core::machine::PhysicalRange;
 
 use crate::acpi::Platform;
@@ -51,6 +51,7 @@ static BOOT_THREAD: BootThread = BootThread(UnsafeCell::new(ThreadControl {
     cpu: core::ptr::null_mut(),
     kernel: core::ptr::null_mut(),
     counters: core::ptr::null_mut(),
+    call_limits: [0; HEIGHTS],
 }));
 
 /// What the entry code calls, with what the loader left in its registers.

@@ -169,6 +169,15 @@ const LAYERS: &[Layer] = &[
         &["domains/posix/client", "interfaces", "trusted/runtime"],
     ),
     layer(
+        "tests/attacks/sinker",
+        &[
+            "domains/posix/client",
+            "interfaces",
+            "trusted/exchange",
+            "trusted/runtime",
+        ],
+    ),
+    layer(
         "tests/attacks/usurper",
         &["domains/posix/client", "trusted/runtime"],
     ),

@@ -22,7 +22,7 @@ pub mod target;
 pub mod thread;
 
 /// Version of every layout in this crate; an image of another one is refused.
-pub const ABI_VERSION: u32 = 19;
+pub const ABI_VERSION: u32 = 20;
 
 /// Bytes in a page, the unit of mapping.
 pub const PAGE_SIZE: usize = 4096;

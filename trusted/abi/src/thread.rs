@@ -18,7 +18,7 @@ pub struct ThreadControl {
     pub chain: *const Continuation,
     /// Domain whose code runs now.
     pub current: *const DomainSlot,
-    /// Lowest stack pointer at which a crossing or service may still start.
+    /// Lowest stack pointer at which a service may still start.
     pub stack_limit: usize,
     /// Non-zero: the thread is neither pre-empted nor unwound.
     pub preempt_off: u32,
@@ -45,6 +45,37 @@ pub struct ThreadControl {
     pub cpu: *mut (),
     /// The kernel's own record of this thread.
     pub kernel: *mut (),
+    /// Lowest stack pointers at which a domain may still be called, by its height
+    /// ([`generation_of`]).
+    pub call_limits: [usize; HEIGHTS],
+}
+
+/// Heights that domains may have. One that can call nobody has height 0; one that can
+/// call others stands above the highest of them, or at the top. So the stack that is
+/// left says whether a domain, and all that it calls in turn, have room on it.
+pub const HEIGHTS: usize = 8;
+
+/// What [`DomainSlot::live`] is while the domain lives that is the `count`-th in its
+/// slot: unique, and in its low half where in a [`ThreadControl`] the limit stands for
+/// calls of it. The stub has the word in a register, so it need not look for that.
+#[must_use]
+pub const fn generation_of(count: u32, height: usize) -> u64 {
+    let top = HEIGHTS - 1;
+    let height = if height < top { height } else { top };
+    (count as u64) << 32 | (offset::CALL_LIMITS + height * size_of::<usize>()) as u64
+}
+
+/// The count that a generation was made of.
+#[must_use]
+pub const fn count_of(generation: u64) -> u32 {
+    (generation >> 32) as u32
+}
+
+/// The height that a generation was made of.
+#[must_use]
+pub const fn height_of(generation: u64) -> usize {
+    let limit = (generation & u32::MAX as u64) as usize;
+    limit.saturating_sub(offset::CALL_LIMITS) / size_of::<usize>()
 }
 
 /// Offsets of [`ThreadControl`] fields, for assembly.
@@ -56,8 +87,6 @@ pub mod offset {
     pub const CHAIN: usize = offset_of!(ThreadControl, chain);
     /// [`ThreadControl::current`].
     pub const CURRENT: usize = offset_of!(ThreadControl, current);
-    /// [`ThreadControl::stack_limit`].
-    pub const STACK_LIMIT: usize = offset_of!(ThreadControl, stack_limit);
     /// [`ThreadControl::preempt_off`].
     pub const PREEMPT_OFF: usize = offset_of!(ThreadControl, preempt_off);
     /// [`ThreadControl::kernel_depth`].
@@ -74,6 +103,10 @@ pub mod offset {
     pub const SERVICES: usize = offset_of!(ThreadControl, services);
     /// [`ThreadControl::counters`].
     pub const COUNTERS: usize = offset_of!(ThreadControl, counters);
+    /// [`ThreadControl::call_limits`].
+    pub const CALL_LIMITS: usize = offset_of!(ThreadControl, call_limits);
+    /// The limit for calls of the highest domains.
+    pub const TOP_CALL_LIMIT: usize = CALL_LIMITS + (super::HEIGHTS - 1) * size_of::<usize>();
     /// [`DomainSlot::live`].
     pub const SLOT_LIVE: usize = offset_of!(DomainSlot, live);
     /// [`DomainSlot::rights`].
@@ -96,7 +129,7 @@ pub mod offset {
 /// start and death. Slots are never freed, only reused with a new generation.
 #[repr(C, align(64))]
 pub struct DomainSlot {
-    /// Generation while the domain lives, 0 while dying or dead.
+    /// Generation ([`generation_of`]) while the domain lives, 0 while dying or dead.
     pub live: AtomicU64,
     /// Owner id that exchange objects of this domain carry (see
     /// [`crate::exchange::ObjectHeader`]); unique over slot and generation.
@@ -248,7 +281,8 @@ pub enum CrossStatus {
     NotStarted = 1,
     /// The callee died during the call.
     Died = 2,
-    /// The stack is too short for another crossing: the function did not start.
+    /// The stack is too short for the callee and whom it calls: the function did not
+    /// start.
     NoStack = 3,
 }
 
@@ -299,6 +333,23 @@ mod tests {
         assert!(core::ptr::eq(place.entered(), &raw const slot));
         place = call();
         assert!(!place.see());
+    }
+
+    #[test]
+    fn a_generation_says_which_limit_holds() {
+        for count in [1, 2, u32::MAX] {
+            for height in 0..HEIGHTS {
+                let generation = generation_of(count, height);
+                assert_eq!(
+                    (count_of(generation), height_of(generation)),
+                    (count, height)
+                );
+                assert_ne!(generation, crate::exchange::HELD);
+            }
+            assert_eq!(height_of(generation_of(count, HEIGHTS)), HEIGHTS - 1);
+        }
+        let top = generation_of(0, HEIGHTS - 1);
+        assert_eq!(usize::try_from(top), Ok(offset::TOP_CALL_LIMIT));
     }
 
     #[test]

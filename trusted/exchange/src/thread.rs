@@ -20,14 +20,14 @@ pub unsafe fn services() -> &'static Services {
     unsafe { &*table }
 }
 
-/// Bytes that calls may still put onto the stack before a call of another domain ends
-/// this one.
+/// Bytes that may still be put onto the stack before other domains cannot be called
+/// any more.
 #[must_use]
 pub fn stack_left() -> usize {
     let here: usize;
     // SAFETY: it copies a register.
     unsafe { asm!("mov {}, rsp", out(reg) here, options(nomem, nostack, preserves_flags)) }
-    here.saturating_sub(word::<{ offset::STACK_LIMIT }>())
+    here.saturating_sub(word::<{ offset::TOP_CALL_LIMIT }>())
 }
 
 /// The thread's number, which no other has had since boot.

@@ -24,8 +24,9 @@ pub enum Priority {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct ThreadId(pub u64);
 
-/// Bytes that calls may still put onto the stack of this thread before a call of another
-/// domain, or of the kernel, ends this one for want of stack.
+/// Bytes that may still be put onto the stack of this thread before calls of other
+/// domains are refused for want of stack; 24 KiB and more behind that, calls of the
+/// kernel end this domain.
 #[must_use]
 pub fn stack_left() -> usize {
     exchange::thread::stack_left()
@@ -45,7 +46,9 @@ pub fn spawn(
 
 /// As [`spawn`], with a stack of `stack_bytes`: at least 40 KiB, of which calls
 /// of the kernel may use 24, and at most 16 MiB; 0 is the usual 256 KiB. All of
-/// it is memory from the start, so a thread that does little can do with little.
+/// it is memory from the start, so a thread that does little can do with little. Calls
+/// of other domains want 16 KiB more for each domain below another, at most 128: else
+/// they end with [`exchange::RpcError::NoStack`].
 ///
 /// # Errors
 /// As [`spawn`].

@@ -8,8 +8,9 @@ use shell_language::Command;
 
 use crate::shell::{Flow, Shell};
 
-/// Bytes of a stack that are left to the innermost command and to the kernel.
-const LEFT_BYTES: usize = 96 * 1024;
+/// Bytes of a stack that are left to the innermost command, beside the room for whom
+/// it calls.
+const LEFT_BYTES: usize = 32 * 1024;
 
 /// Bytes of the stack that is made when the main thread's does not do. It is memory
 /// from the start, so only a script that is deep pays for it.

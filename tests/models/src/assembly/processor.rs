@@ -170,12 +170,20 @@ impl Processor {
         value
     }
 
-    fn address(&self, is_in_gs: bool, registers: &[usize], offset: u64) -> u64 {
+    fn value(&self, register: Register) -> u64 {
+        let value = self.registers[register.number];
+        match register.bytes {
+            4 => value & u64::from(u32::MAX),
+            _ => value,
+        }
+    }
+
+    fn address(&self, is_in_gs: bool, registers: &[Register], offset: u64) -> u64 {
         let base = if is_in_gs { self.gs } else { 0 };
         registers
             .iter()
             .fold(base.wrapping_add(offset), |sum, register| {
-                sum.wrapping_add(self.registers[*register])
+                sum.wrapping_add(self.value(*register))
             })
     }
 
@@ -194,7 +202,7 @@ impl Processor {
 
     fn read(&self, operand: &Operand, memory: &mut impl Memory) -> u64 {
         match operand {
-            Operand::Register(Register { number, .. }) => self.registers[*number] & mask(operand),
+            Operand::Register(register) => self.value(*register),
             Operand::Immediate(value) => *value,
             Operand::Memory {
                 is_in_gs,

@@ -17,10 +17,11 @@ pub(super) struct Register {
 pub(super) enum Operand {
     Register(Register),
     Immediate(u64),
-    /// The sum of registers and a number, relative to `gs` or not.
+    /// The sum of registers, of some the low half, and a number, relative to `gs` or
+    /// not.
     Memory {
         is_in_gs: bool,
-        registers: Vec<usize>,
+        registers: Vec<Register>,
         offset: u64,
         bytes: u32,
     },
@@ -218,10 +219,7 @@ fn parse_operand(text: &str, label: &dyn Fn(&str) -> Option<u64>) -> Option<Oper
     let offset = total(numbers.map(|term| number(term)))?;
     Some(Operand::Memory {
         is_in_gs,
-        registers: registers
-            .filter_map(|term| register(term))
-            .map(|register| register.number)
-            .collect(),
+        registers: registers.filter_map(|term| register(term)).collect(),
         offset,
         bytes,
     })

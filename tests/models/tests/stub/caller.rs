@@ -104,7 +104,7 @@ impl<'a> Caller<'a> {
             loops: 0,
         };
         caller.set(offset::CURRENT, slot_of(KERNEL));
-        caller.set(offset::STACK_LIMIT, STACK_LIMIT);
+        caller.set(offset::CALL_LIMITS, STACK_LIMIT);
         caller.set(offset::COUNTERS, COUNTERS);
         // At zero a call is timed.
         let counter = if scenario.is_timed {

@@ -5,10 +5,11 @@ use std::sync::atomic::AtomicU64 as Plain;
 use loom::cell::UnsafeCell;
 use loom::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use models::abi::services::DomainState;
+use models::abi::thread::generation_of;
 use models::life::Life;
 use models::question::Question;
 
-use crate::scenario::{DOMAINS, FIRST_LIFE};
+use crate::scenario::{DOMAINS, FIRST_COUNT, FIRST_LIFE};
 
 pub struct Domain {
     pub life: Life,
@@ -35,7 +36,7 @@ pub struct Machine {
 impl Machine {
     pub fn new() -> Self {
         let domain = |index| Domain {
-            life: Life::new(index, FIRST_LIFE, DomainState::Running),
+            life: Life::new(index, FIRST_COUNT, DomainState::Running),
             death_ticket: AtomicU64::new(u64::MAX),
             held_look: AtomicU64::new(0),
             memory: UnsafeCell::new(()),
@@ -87,7 +88,7 @@ impl Machine {
             domain.owner.fetch_add(1, Ordering::Relaxed);
             domain.death_ticket.store(u64::MAX, Ordering::SeqCst);
             let live = &domain.life.slot().live;
-            live.store(FIRST_LIFE + 1, Ordering::Release);
+            live.store(generation_of(FIRST_COUNT + 1, 0), Ordering::Release);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The text that is executed, and where in memory things lie.
 
-use models::abi::thread::{CONTINUATION_ROOM, CrossStatus, offset};
+use models::abi::thread::{CONTINUATION_ROOM, CrossStatus, generation_of, offset};
 use models::assembly::Program;
 
 /// Where things lie.
@@ -23,7 +23,8 @@ pub const B: usize = 2;
 pub const DOMAINS: usize = 3;
 
 /// The life of its slot that each domain has at first.
-pub const FIRST_LIFE: u64 = 1;
+pub const FIRST_LIFE: u64 = generation_of(FIRST_COUNT, 0);
+pub const FIRST_COUNT: u32 = 1;
 
 /// What `touch` says beside the number of a domain: the kernel's functions.
 pub const CAME_BACK: u64 = 100;
@@ -131,7 +132,6 @@ fn names() -> Vec<(&'static str, String)> {
     let status = |name, status: CrossStatus| (name, status.outcome().to_string());
     vec![
         number("live", offset::SLOT_LIVE),
-        number("stack_limit", offset::STACK_LIMIT),
         number("current", offset::CURRENT),
         number("chain", offset::CHAIN),
         number("preempt_off", offset::PREEMPT_OFF),

@@ -31,7 +31,7 @@ const KNOWN: [(Code, usize); 9] = [
     (Code::Mov_r64_rm64, offset::SERVICES),
     (Code::Mov_r64_rm64, offset::CURRENT),
     (Code::Mov_r64_rm64, offset::CHAIN),
-    (Code::Mov_r64_rm64, offset::STACK_LIMIT),
+    (Code::Mov_r64_rm64, offset::TOP_CALL_LIMIT),
     (Code::Mov_r32_rm32, NUMBER),
     (Code::Mov_r32_rm32, offset::WORK_PENDING),
     (Code::Mov_rm32_imm32, offset::PREEMPT_OFF),

@@ -274,7 +274,7 @@ fn the_control_block_is_accessed_in_known_ways() {
         access(load, core::mem::offset_of!(abi::thread::ThreadControl, cpu)),
         access(load, 0x1000),
         // Stores: of the stack's limit, the services, too many of what is counted.
-        access(&[0x48, 0x89, 0x04], offset::STACK_LIMIT),
+        access(&[0x48, 0x89, 0x04], offset::TOP_CALL_LIMIT),
         access(&[0x48, 0x89, 0x04], offset::SERVICES),
         [
             &access(&[0xc7, 0x04], offset::PREEMPT_OFF)[..],

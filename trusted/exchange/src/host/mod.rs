@@ -17,7 +17,7 @@ use std::cell::Cell;
 use std::ptr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use abi::thread::{DomainSlot, ThreadControl};
+use abi::thread::{DomainSlot, HEIGHTS, ThreadControl, generation_of};
 
 pub use objects::{objects_of, reclaim, total_objects};
 pub use proxies::{abandon, hold, promise, redirect};
@@ -55,6 +55,7 @@ pub(crate) fn enter_in(domain: &'static DomainSlot) {
         services: services::table(),
         cpu: ptr::null_mut(),
         kernel: ptr::null_mut(),
+        call_limits: [0; HEIGHTS],
     }));
     control.this = control;
     ENTERED.set(control);
@@ -82,7 +83,7 @@ impl Domain {
     pub fn new() -> Self {
         let index = NEXT_DOMAIN.fetch_add(1, Ordering::Relaxed);
         let slot = Box::leak(Box::new(DomainSlot {
-            live: AtomicU64::new(1),
+            live: AtomicU64::new(generation_of(1, 0)),
             id: AtomicU64::new(u64::from(index) << 32 | 1),
             index,
             rights: 0,

@@ -30,7 +30,6 @@ pub fn set_gs(control: *const ThreadControl) {
 global_asm!(
     include_str!("../../../../kernel/core/src/crossing.s"),
     live = const offset::SLOT_LIVE,
-    stack_limit = const offset::STACK_LIMIT,
     current = const offset::CURRENT,
     chain = const offset::CHAIN,
     preempt_off = const offset::PREEMPT_OFF,
