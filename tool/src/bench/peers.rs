@@ -1,8 +1,9 @@
 //! What Linux takes for comparable things, beside the `hosted` machine.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -275,16 +276,28 @@ impl PeerFolder {
     /// Compiles a program of one file.
     fn compile(&self, name: &str, source: &str, option: &str) -> io::Result<PathBuf> {
         let program = self.0.join(name);
-        let file = program.with_extension("c");
+        let (file, linked) = (
+            program.with_extension("c"),
+            program.with_extension("linked"),
+        );
         fs::write(&file, source)?;
         let mut command = Command::new("gcc");
-        command.arg(option).arg("-o").arg(&program).arg(&file);
+        command.arg(option).arg("-o").arg(&linked).arg(&file);
         let output = command.stdin(Stdio::null()).output()?;
-        if output.status.success() {
-            return Ok(program);
+        if !output.status.success() {
+            let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+            return Err(io::Error::other(format!("gcc: {}", errors.trim())));
         }
-        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-        Err(io::Error::other(format!("gcc: {}", errors.trim())))
+        // A linker makes its file executable when it is done, which tests may not: what
+        // is confined changes no modes. A copy is made so.
+        let mut options = OpenOptions::new();
+        let mut copy = options
+            .write(true)
+            .create_new(true)
+            .mode(0o755)
+            .open(&program)?;
+        io::copy(&mut File::open(&linked)?, &mut copy)?;
+        Ok(program)
     }
 }
 

@@ -21,7 +21,7 @@ use tempfile::TempDir;
 
 use super::cargo::{Workspace, cargo, start_error};
 use super::trust::{self, TrustError};
-use super::{confine, layers, manifests, places, sources, surroundings};
+use super::{confine, keys, layers, manifests, places, sources, surroundings};
 use crate::error::ToolError;
 use crate::tree::Tree;
 
@@ -56,7 +56,7 @@ impl Gate {
         check_image_names(&workspace)?;
         let temporary = tempfile::tempdir()
             .map_err(ToolError::file("make a folder in", &std::env::temp_dir()))?;
-        let keys = tree.make_target("keys")?;
+        let keys = keys::folder(tree)?;
         let keys = std::fs::canonicalize(&keys).map_err(ToolError::file("find", &keys))?;
         Ok(Self {
             workspace,

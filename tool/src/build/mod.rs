@@ -92,6 +92,14 @@ pub enum BuildError {
         /// What is wrong with it.
         error: domain_image::ImageError,
     },
+    /// The folder of the signing key is another account's, or none.
+    #[error("{} is refused: expected a folder of user {expected}, who builds", path.display())]
+    KeyOwner {
+        /// The folder.
+        path: PathBuf,
+        /// Number of the account that builds.
+        expected: u32,
+    },
     /// An image names an interface that it may not.
     #[error(transparent)]
     Interface(#[from] interfaces::InterfaceError),
@@ -152,7 +160,8 @@ pub fn build_with(
     more: &[String],
 ) -> Result<Built, ToolError> {
     let source = system::Source::read(tree, system)?;
-    let fingerprint = tree.fingerprint().to_string();
+    let key = Keys::load_or_make(tree)?.public_hex();
+    let fingerprint = format!("{} {key}", tree.fingerprint());
     let words: Vec<&str> = [system, machine.name()]
         .into_iter()
         .chain(more.iter().map(String::as_str))
