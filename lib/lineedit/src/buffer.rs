@@ -36,11 +36,15 @@ impl Buffer {
         core::mem::take(&mut self.text)
     }
 
+    /// Bytes of the longest line.
+    pub(crate) const LIMIT: usize = 128 * 1024;
+
     /// Inserts at the cursor, leaving out what has no place in a line.
     pub(crate) fn insert(&mut self, text: &str) {
         for character in text.chars() {
             let has_no_base = is_combining(character) && self.cursor == 0;
-            if !character.is_control() && !has_no_base {
+            let has_room = self.text.len() + character.len_utf8() <= Self::LIMIT;
+            if !character.is_control() && !has_no_base && has_room {
                 self.text.insert(self.cursor, character);
                 self.cursor += character.len_utf8();
             }

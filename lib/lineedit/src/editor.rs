@@ -328,7 +328,9 @@ impl Editor {
         };
         let is_older_wanted = match key {
             Key::Character(character) => {
-                search.query.push(character);
+                if search.query.len() < Buffer::LIMIT {
+                    search.query.push(character);
+                }
                 false
             }
             Key::Backspace => {

@@ -8,7 +8,12 @@ use alloc::string::{String, ToString};
 pub struct History {
     lines: VecDeque<String>,
     capacity: usize,
+    /// Of all lines together.
+    bytes: usize,
 }
+
+/// Bytes remembered at most.
+const BYTES_LIMIT: usize = 1 << 20;
 
 impl Default for History {
     fn default() -> Self {
@@ -22,6 +27,7 @@ impl History {
         Self {
             lines: VecDeque::new(),
             capacity,
+            bytes: 0,
         }
     }
 
@@ -31,10 +37,12 @@ impl History {
         if line.trim().is_empty() || is_repeated || self.capacity == 0 {
             return;
         }
-        if self.lines.len() == self.capacity {
-            self.lines.pop_front();
-        }
+        self.bytes += line.len();
         self.lines.push_back(line.to_string());
+        while self.lines.len() > self.capacity || self.bytes > BYTES_LIMIT {
+            let forgotten = self.lines.pop_front();
+            self.bytes -= forgotten.map_or(self.bytes, |line| line.len());
+        }
     }
 
     /// The lines, oldest first.

@@ -4,6 +4,7 @@ use alloc::string::{String, ToString};
 use core::fmt;
 
 use crate::environment::Environment;
+use crate::error::shortened;
 use crate::expand::ExpandError;
 
 /// Why an arithmetic expression has no value.
@@ -122,7 +123,7 @@ impl Evaluator<'_> {
 
     fn unexpected(&self, expected: &'static str) -> ExpandError {
         ExpandError::Arithmetic(ArithmeticError::Unexpected {
-            found: self.rest.to_string(),
+            found: shortened(self.rest).to_string(),
             expected,
         })
     }
@@ -209,7 +210,7 @@ impl Evaluator<'_> {
             None => Err(self.unexpected("a number, name or `(`")),
             Some(b'0'..=b'9') => {
                 let value = parse_number(text)
-                    .ok_or_else(|| ArithmeticError::BadNumber(text.to_string()))?;
+                    .ok_or_else(|| ArithmeticError::BadNumber(shortened(text).to_string()))?;
                 self.rest = rest;
                 self.skip_blanks();
                 Ok(value)
@@ -259,8 +260,8 @@ impl Evaluator<'_> {
             // The one number whose digits alone are too large.
             None if text == "-9223372036854775808" => Ok(i64::MIN),
             None => Err(ArithmeticError::NotANumber {
-                name: name.to_string(),
-                value,
+                name: shortened(name).to_string(),
+                value: shortened(&value).to_string(),
             }
             .into()),
         }

@@ -53,19 +53,28 @@ pub trait Environment {
         None
     }
 
-    /// The names in a directory; `None` if it cannot be read.
+    /// Bytes that the words of a command may come to. It is asked before they are
+    /// expanded; meanwhile they take up to eight times that.
+    fn room(&self) -> usize {
+        4 << 20
+    }
+
+    /// Hands `visit` each name in a directory, until it has enough and answers with
+    /// false; none if it cannot be read.
     ///
     /// Names `.` and `..` may be among them. An empty path is the working
     /// directory.
-    fn read_dir(&mut self, path: &str) -> Option<Vec<String>>;
+    fn read_dir(&mut self, path: &str, visit: &mut dyn FnMut(&str) -> bool);
 
     /// Whether there is something at `path`.
     fn exists(&mut self, path: &str) -> bool;
 
-    /// Runs a program and returns what it wrote to its standard output.
+    /// Runs a program and returns what it wrote to its standard output, which may be
+    /// `limit` bytes.
     ///
     /// # Errors
     ///
-    /// [`ExpandError::Substitution`] if it could not be started.
-    fn substitute(&mut self, program: &Program) -> Result<String, ExpandError>;
+    /// [`ExpandError::Substitution`] if it could not be started,
+    /// [`ExpandError::TooLong`] if it wrote more.
+    fn substitute(&mut self, program: &Program, limit: usize) -> Result<String, ExpandError>;
 }

@@ -29,6 +29,9 @@ pub enum ParseError {
         /// In characters, counted from 1.
         column: u32,
     },
+    /// The text is longer than [`ParseError::TEXT_LIMIT`], or a command of it is made of
+    /// more than [`ParseError::SIZE_LIMIT`].
+    TooLong,
 }
 
 /// What the parser was looking for.
@@ -61,6 +64,13 @@ pub enum Expected {
 impl ParseError {
     /// How deeply constructs may be nested, so that no stack overflows.
     pub const DEPTH_LIMIT: u32 = 40;
+
+    /// Words, parts of words and operators of the longest command: what it takes does
+    /// not depend on how many bytes they are.
+    pub const SIZE_LIMIT: u32 = 1 << 15;
+
+    /// Bytes of the longest text.
+    pub const TEXT_LIMIT: usize = 4 << 20;
 }
 
 impl fmt::Display for ParseError {
@@ -83,6 +93,7 @@ impl fmt::Display for ParseError {
                 "line {line}, column {column}: nested more than {} levels deep",
                 ParseError::DEPTH_LIMIT
             ),
+            ParseError::TooLong => formatter.write_str("the text or a command of it is too long"),
         }
     }
 }
@@ -100,11 +111,25 @@ impl fmt::Display for Expected {
             Expected::Parameter => formatter.write_str("a parameter behind `${`"),
             Expected::NextLine => formatter.write_str("another line behind the backslash"),
             Expected::HereDocumentEnd(delimiter) => {
-                write!(formatter, "the here-document's last line {delimiter:?}")
+                write!(
+                    formatter,
+                    "the here-document's last line {:?}",
+                    shortened(delimiter)
+                )
             }
             Expected::HereDocumentBody => formatter.write_str("the here-document's lines"),
             Expected::EndOfCommand => formatter.write_str("the end of the command"),
             Expected::FunctionBody => formatter.write_str("`{` or another compound command"),
         }
     }
+}
+
+/// As much of a text as an error shows.
+pub(crate) fn shortened(text: &str) -> &str {
+    const SHOWN: usize = 64;
+    let end = text
+        .char_indices()
+        .nth(SHOWN)
+        .map_or(text.len(), |(end, _)| end);
+    &text[..end]
 }

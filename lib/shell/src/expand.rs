@@ -3,11 +3,12 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
+use core::slice;
 
 use glob_match::Pattern;
 
 use crate::arithmetic::{self, ArithmeticError};
-use crate::atoms::{self, Atom, Mark};
+use crate::atoms::{Atoms, Mark};
 use crate::environment::Environment;
 use crate::fields;
 use crate::pathname;
@@ -32,6 +33,8 @@ pub enum ExpandError {
     Arithmetic(ArithmeticError),
     /// The shell could not run the program of `$(…)`.
     Substitution,
+    /// It comes to more than [`Environment::room`] or than there is memory for.
+    TooLong,
 }
 
 impl fmt::Display for ExpandError {
@@ -44,6 +47,7 @@ impl fmt::Display for ExpandError {
             ExpandError::NotAssignable { name } => write!(formatter, "{name}: cannot be assigned"),
             ExpandError::Arithmetic(error) => write!(formatter, "arithmetic: {error}"),
             ExpandError::Substitution => formatter.write_str("command substitution failed"),
+            ExpandError::TooLong => formatter.write_str("the expansion is too long"),
         }
     }
 }
@@ -65,14 +69,20 @@ impl From<ArithmeticError> for ExpandError {
 ///
 /// See [`ExpandError`]; the fields before the failing part are lost.
 pub fn expand(word: &Word, environment: &mut dyn Environment) -> Result<Vec<String>, ExpandError> {
+    expand_all(slice::from_ref(word), environment)
+}
+
+fn expand_word(
+    word: &Word,
+    environment: &mut dyn Environment,
+    into: &mut Strings,
+) -> Result<(), ExpandError> {
     let separators = environment.variable("IFS");
     let separators = separators.as_deref().unwrap_or(fields::DEFAULT_SEPARATORS);
     let atoms = Expander::run(word, Tilde::AtStart, true, environment)?;
-    let mut strings = Vec::new();
-    for field in fields::split(&atoms, separators) {
-        strings.extend(pathname::expand(&field, environment));
-    }
-    Ok(strings)
+    fields::split(&atoms, separators, &mut |field| {
+        pathname::expand(field, environment, into)
+    })
 }
 
 /// Expands all words of a command, in order.
@@ -84,11 +94,11 @@ pub fn expand_all(
     words: &[Word],
     environment: &mut dyn Environment,
 ) -> Result<Vec<String>, ExpandError> {
-    let mut strings = Vec::new();
+    let mut strings = Strings::new(environment.room());
     for word in words {
-        strings.extend(expand(word, environment)?);
+        expand_word(word, environment, &mut strings)?;
     }
-    Ok(strings)
+    Ok(strings.into_vec())
 }
 
 /// Expands the words of a command that declares variables, such as `export`: what
@@ -101,17 +111,17 @@ pub fn expand_declaration(
     words: &[Word],
     environment: &mut dyn Environment,
 ) -> Result<Vec<String>, ExpandError> {
-    let mut strings = Vec::new();
+    let mut strings = Strings::new(environment.room());
     for word in words {
         match word.as_assignment() {
             Some(assignment) => {
                 let value = expand_to_string(&assignment.value, environment)?;
-                strings.push(alloc::format!("{}={value}", assignment.name));
+                strings.push(alloc::format!("{}={value}", assignment.name))?;
             }
-            None => strings.extend(expand(word, environment)?),
+            None => expand_word(word, environment, &mut strings)?,
         }
     }
-    Ok(strings)
+    Ok(strings.into_vec())
 }
 
 /// Expands to exactly one string, without splitting or pathnames.
@@ -127,7 +137,7 @@ pub fn expand_to_string(
     environment: &mut dyn Environment,
 ) -> Result<String, ExpandError> {
     let atoms = Expander::run(word, Tilde::BehindColons, false, environment)?;
-    Ok(atoms::to_text(&atoms))
+    Ok(atoms.into_text())
 }
 
 /// Expands to a pattern, in which quoted characters are literal.
@@ -140,7 +150,75 @@ pub fn expand_pattern(
     environment: &mut dyn Environment,
 ) -> Result<Pattern, ExpandError> {
     let atoms = Expander::run(word, Tilde::AtStart, false, environment)?;
-    Ok(Pattern::from_characters(&atoms::to_pattern(&atoms)))
+    Ok(Pattern::from_characters(&atoms.to_pattern()?))
+}
+
+/// Bytes that a string of a list takes beside its text.
+const STRING_COST: usize = 32;
+
+/// Strings that together are never longer than they may be.
+#[derive(Debug)]
+pub(crate) struct Strings {
+    strings: Vec<String>,
+    limit: usize,
+    left: usize,
+}
+
+impl Strings {
+    /// None yet.
+    pub(crate) const fn new(limit: usize) -> Self {
+        Self {
+            strings: Vec::new(),
+            limit,
+            left: limit,
+        }
+    }
+
+    /// None yet, of which these may become more.
+    pub(crate) const fn aside(&self) -> Self {
+        Self::new(self.left)
+    }
+
+    /// None yet, to be put in the place of these.
+    pub(crate) const fn emptied(&self) -> Self {
+        Self::new(self.limit)
+    }
+
+    pub(crate) fn push(&mut self, text: String) -> Result<(), ExpandError> {
+        self.take(text.len() + STRING_COST)?;
+        let reserved = self.strings.try_reserve(1);
+        reserved.map_err(|_| ExpandError::TooLong)?;
+        self.strings.push(text);
+        Ok(())
+    }
+
+    /// Adds to the end of each.
+    pub(crate) fn extend_each(&mut self, text: &str) -> Result<(), ExpandError> {
+        self.take(text.len().saturating_mul(self.strings.len()))?;
+        self.strings.iter_mut().for_each(|one| one.push_str(text));
+        Ok(())
+    }
+
+    fn take(&mut self, cost: usize) -> Result<(), ExpandError> {
+        self.left = self.left.checked_sub(cost).ok_or(ExpandError::TooLong)?;
+        Ok(())
+    }
+
+    pub(crate) fn iter(&self) -> slice::Iter<'_, String> {
+        self.strings.iter()
+    }
+
+    pub(crate) fn retain(&mut self, is_kept: impl FnMut(&String) -> bool) {
+        self.strings.retain(is_kept);
+    }
+
+    pub(crate) fn sort(&mut self) {
+        self.strings.sort_unstable();
+    }
+
+    pub(crate) fn into_vec(self) -> Vec<String> {
+        self.strings
+    }
 }
 
 /// Where an unquoted `~` is a home directory.
@@ -153,7 +231,7 @@ pub(crate) enum Tilde {
 
 pub(crate) struct Expander<'e> {
     pub(crate) environment: &'e mut dyn Environment,
-    pub(crate) atoms: Vec<Atom>,
+    pub(crate) atoms: Atoms,
     /// The result will be split into fields.
     pub(crate) is_splitting: bool,
 }
@@ -164,10 +242,11 @@ impl<'e> Expander<'e> {
         tilde: Tilde,
         is_splitting: bool,
         environment: &'e mut dyn Environment,
-    ) -> Result<Vec<Atom>, ExpandError> {
+    ) -> Result<Atoms, ExpandError> {
+        let atoms = Atoms::new(environment.room());
         let mut expander = Self {
             environment,
-            atoms: Vec::new(),
+            atoms,
             is_splitting,
         };
         expander.word(word, Mark::Literal, tilde)?;
@@ -186,7 +265,7 @@ impl<'e> Expander<'e> {
         for (index, part) in word.parts.iter().enumerate() {
             match part {
                 WordPart::Literal(text) if mark != Mark::Quoted => {
-                    self.literal(text, mark, is_at_start, index == last, tilde);
+                    self.literal(text, mark, is_at_start, index == last, tilde)?;
                     is_at_start = tilde == Tilde::BehindColons && text.ends_with(':');
                 }
                 part => {
@@ -205,7 +284,7 @@ impl<'e> Expander<'e> {
         mut is_at_start: bool,
         is_last: bool,
         tilde: Tilde,
-    ) {
+    ) -> Result<(), ExpandError> {
         let mut rest = text;
         while !rest.is_empty() {
             let length = match tilde {
@@ -221,14 +300,15 @@ impl<'e> Expander<'e> {
                 if (end.is_some() || is_last)
                     && let Some(home) = self.home(user)
                 {
-                    self.text(&home, Mark::Quoted);
+                    self.atoms.text(&home, Mark::Quoted)?;
                     written = &after_tilde[user.len()..];
                 }
             }
-            self.text(written, mark);
+            self.atoms.text(written, mark)?;
             is_at_start = true;
             rest = behind;
         }
+        Ok(())
     }
 
     fn home(&self, user: &str) -> Option<String> {
@@ -239,13 +319,6 @@ impl<'e> Expander<'e> {
         }
     }
 
-    pub(crate) fn text(&mut self, text: &str, mark: Mark) {
-        self.atoms.extend(
-            text.chars()
-                .map(|character| Atom::Character(character, mark)),
-        );
-    }
-
     fn part(&mut self, part: &WordPart, mark: Mark) -> Result<(), ExpandError> {
         let value_mark = if mark == Mark::Quoted {
             Mark::Quoted
@@ -253,34 +326,35 @@ impl<'e> Expander<'e> {
             Mark::Expanded
         };
         match part {
-            WordPart::Literal(text) => self.text(text, mark),
+            WordPart::Literal(text) => self.atoms.text(text, mark),
             WordPart::Quoted(text) => {
-                self.atoms.push(Atom::Presence);
-                self.text(text, Mark::Quoted);
+                self.atoms.presence()?;
+                self.atoms.text(text, Mark::Quoted)
             }
             WordPart::DoubleQuoted(inner) => {
-                let start = self.atoms.len();
+                let before = self.atoms.place();
                 self.parts(inner, Mark::Quoted)?;
                 // "$@" without arguments is no field at all.
-                if self.atoms.len() == start && !has_arguments(inner) {
-                    self.atoms.push(Atom::Presence);
+                if self.atoms.is_same_as(before) && !has_arguments(inner) {
+                    self.atoms.presence()?;
                 }
+                Ok(())
             }
-            WordPart::Parameter(expansion) => self.parameter(expansion, value_mark)?,
+            WordPart::Parameter(expansion) => self.parameter(expansion, value_mark),
             WordPart::Substitution(program) => {
-                let output = self.environment.substitute(program)?;
-                self.text(output.trim_end_matches('\n'), value_mark);
+                let output = self.environment.substitute(program, self.atoms.room())?;
+                self.atoms.text(output.trim_end_matches('\n'), value_mark)
             }
             WordPart::Arithmetic(inner) => {
-                let outer = core::mem::take(&mut self.atoms);
+                let room = Atoms::new(self.atoms.room());
+                let outer = core::mem::replace(&mut self.atoms, room);
                 let result = self.parts(inner, Mark::Quoted);
                 let inner = core::mem::replace(&mut self.atoms, outer);
                 result?;
-                let value = arithmetic::evaluate(&atoms::to_text(&inner), self.environment)?;
-                self.text(&alloc::format!("{value}"), value_mark);
+                let value = arithmetic::evaluate(&inner.into_text(), self.environment)?;
+                self.atoms.text(&alloc::format!("{value}"), value_mark)
             }
         }
-        Ok(())
     }
 
     fn parts(&mut self, parts: &[WordPart], mark: Mark) -> Result<(), ExpandError> {

@@ -5,35 +5,78 @@ use alloc::vec::Vec;
 
 use glob_match::PatternChar;
 
-use crate::atoms::{Atom, Mark, pattern_char};
+use crate::atoms::{Atom, Atoms, Mark};
+use crate::expand::ExpandError;
 
 /// What separates fields while `IFS` is not set.
 pub(crate) const DEFAULT_SEPARATORS: &str = " \t\n";
 
 /// One field; its quoted characters are not part of any pattern.
-pub(crate) type Field = Vec<PatternChar>;
+#[derive(Debug, Default)]
+pub(crate) struct Field {
+    pub(crate) text: String,
+    /// Places from which on characters are quoted if they were not, and the other way
+    /// round. The first character is not, unless 0 is the first place.
+    turns: Vec<usize>,
+    is_quoted: bool,
+    /// Not all of it stands for itself.
+    pub(crate) has_wildcard: bool,
+}
+
+impl Field {
+    fn push(&mut self, character: char, is_quoted: bool) {
+        if is_quoted != self.is_quoted {
+            self.turns.push(self.text.len());
+            self.is_quoted = is_quoted;
+        }
+        self.has_wildcard |= !is_quoted && matches!(character, '*' | '?' | '[');
+        self.text.push(character);
+    }
+
+    /// Its characters, as those of a pattern.
+    pub(crate) fn pattern(&self) -> Vec<PatternChar> {
+        let mut turns = self.turns.iter().peekable();
+        let mut is_quoted = false;
+        let characters = self.text.char_indices().map(|(place, character)| {
+            if turns.next_if(|turn| **turn == place).is_some() {
+                is_quoted = !is_quoted;
+            }
+            PatternChar {
+                character,
+                is_quoted,
+            }
+        });
+        characters.collect()
+    }
+}
 
 /// Splits as POSIX describes it: blanks in `separators` collapse, each other
-/// character in it ends exactly one field.
-pub(crate) fn split(atoms: &[Atom], separators: &str) -> Vec<Field> {
-    let mut splitter = Splitter::default();
-    for atom in atoms {
-        match *atom {
-            Atom::Presence => splitter.start(),
-            Atom::Break => splitter.end(),
+/// character in it ends exactly one field. `give` is handed one field after the other.
+pub(crate) fn split(
+    atoms: &Atoms,
+    separators: &str,
+    give: &mut dyn FnMut(Field) -> Result<(), ExpandError>,
+) -> Result<(), ExpandError> {
+    let mut splitter = Splitter {
+        current: None,
+        is_behind_blank: false,
+        give,
+    };
+    for atom in atoms.iter() {
+        match atom {
+            Atom::Presence => {
+                splitter.start();
+            }
+            Atom::Break => splitter.end()?,
             Atom::Character(character, Mark::Expanded) if separators.contains(character) => {
-                splitter.separator(character);
+                splitter.separator(character)?;
             }
             Atom::Character(character, mark) => {
-                splitter.start();
-                if let Some(field) = &mut splitter.current {
-                    field.push(pattern_char(character, mark));
-                }
+                splitter.start().push(character, mark == Mark::Quoted);
             }
         }
     }
-    splitter.end();
-    splitter.fields
+    splitter.end()
 }
 
 /// Splits a line as `read` does, into at most `count` fields: the last one has the
@@ -87,33 +130,36 @@ fn last_field<'l>(
     }
 }
 
-#[derive(Default)]
-struct Splitter {
-    fields: Vec<Field>,
+struct Splitter<'g> {
     current: Option<Field>,
     /// A blank ended the last field; another separator may belong to it.
     is_behind_blank: bool,
+    give: &'g mut dyn FnMut(Field) -> Result<(), ExpandError>,
 }
 
-impl Splitter {
-    fn start(&mut self) {
-        self.current.get_or_insert_default();
+impl Splitter<'_> {
+    fn start(&mut self) -> &mut Field {
         self.is_behind_blank = false;
+        self.current.get_or_insert_default()
     }
 
-    fn end(&mut self) {
-        self.fields.extend(self.current.take());
+    fn end(&mut self) -> Result<(), ExpandError> {
         self.is_behind_blank = false;
+        match self.current.take() {
+            Some(field) => (self.give)(field),
+            None => Ok(()),
+        }
     }
 
-    fn separator(&mut self, character: char) {
+    fn separator(&mut self, character: char) -> Result<(), ExpandError> {
         let is_blank = DEFAULT_SEPARATORS.contains(character);
         if self.current.is_some() {
-            self.end();
+            self.end()?;
             self.is_behind_blank = is_blank;
         } else if !is_blank && !core::mem::take(&mut self.is_behind_blank) {
-            self.fields.push(Field::new());
+            (self.give)(Field::default())?;
         }
+        Ok(())
     }
 }
 

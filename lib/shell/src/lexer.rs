@@ -4,6 +4,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU32, Ordering};
 
 use crate::alias::Aliases;
 use crate::error::{Expected, ParseError};
@@ -39,6 +40,8 @@ pub(crate) struct Lexer {
     /// More text may come behind this: a here-document has to be ended.
     may_go_on: bool,
     depth: u32,
+    /// What the command has been made of so far, also by lexers of parts of it.
+    size: Arc<AtomicU32>,
     aliases: Arc<Aliases>,
     /// Aliases whose values are being read: their names, and how many bytes are left
     /// of the text when the value has been read.
@@ -61,6 +64,7 @@ impl Lexer {
             is_fragment: false,
             may_go_on: true,
             depth: 0,
+            size: Arc::default(),
             aliases: Arc::default(),
             active: Vec::new(),
             checked_behind: None,
@@ -82,6 +86,7 @@ impl Lexer {
             first_line: self.location(start).0,
             is_fragment: true,
             depth: self.depth,
+            size: Arc::clone(&self.size),
             ..Self::new(source).with(&self.aliases, false)
         }
     }
@@ -92,6 +97,14 @@ impl Lexer {
             announced: Vec::new(),
             documents: Vec::new(),
             ..self.clone()
+        }
+    }
+
+    /// Begins with a command.
+    pub(crate) fn anew(&self) -> Self {
+        Self {
+            size: Arc::default(),
+            ..self.nested()
         }
     }
 
@@ -203,6 +216,15 @@ impl Lexer {
         Ok(())
     }
 
+    /// Notes another word, part of one or operator.
+    pub(crate) fn grow(&self) -> Result<(), ParseError> {
+        let is_over = self.size.fetch_add(1, Ordering::Relaxed) >= ParseError::SIZE_LIMIT;
+        match is_over || self.source.len() > ParseError::TEXT_LIMIT {
+            true => Err(ParseError::TooLong),
+            false => Ok(()),
+        }
+    }
+
     pub(crate) fn leave(&mut self) {
         self.depth -= 1;
     }
@@ -256,6 +278,7 @@ impl Lexer {
 
     /// The next token and where it begins.
     pub(crate) fn next_token(&mut self) -> Result<(Token, usize), ParseError> {
+        self.grow()?;
         self.skip_blanks()?;
         let start = self.position;
         let token = match self.peek() {

@@ -5,7 +5,7 @@ use alloc::string::{String, ToString};
 
 use glob_match::Pattern;
 
-use crate::atoms::{self, Atom, Mark};
+use crate::atoms::{Atoms, Mark};
 use crate::expand::{ExpandError, Expander, Tilde, expand_pattern};
 use crate::fields::DEFAULT_SEPARATORS;
 use crate::syntax::{Operation, Parameter, ParameterExpansion, Word};
@@ -20,23 +20,27 @@ impl Expander<'_> {
         self.refuse_unset(expansion)?;
         match &expansion.operation {
             Operation::Value => self.value(parameter, mark),
-            Operation::Length => self.text(&format!("{}", self.length(parameter)), mark),
+            Operation::Length => {
+                let length = format!("{}", self.length(parameter));
+                self.atoms.text(&length, mark)
+            }
             Operation::Default { or_empty, word } => {
                 if self.is_missing(parameter, *or_empty) {
                     return self.word(word, mark, Tilde::AtStart);
                 }
-                self.value(parameter, mark);
+                self.value(parameter, mark)
             }
             Operation::Alternative { or_empty, word } => {
-                if !self.is_missing(parameter, *or_empty) {
-                    return self.word(word, mark, Tilde::AtStart);
+                match self.is_missing(parameter, *or_empty) {
+                    true => Ok(()),
+                    false => self.word(word, mark, Tilde::AtStart),
                 }
             }
             Operation::Assign { or_empty, word } => {
                 if self.is_missing(parameter, *or_empty) {
                     self.assign(parameter, word, mark)?;
                 }
-                self.value(parameter, mark);
+                self.value(parameter, mark)
             }
             Operation::Require { or_empty, word } => {
                 if self.is_missing(parameter, *or_empty) {
@@ -45,7 +49,7 @@ impl Expander<'_> {
                         message: self.sub_text(word, mark)?,
                     });
                 }
-                self.value(parameter, mark);
+                self.value(parameter, mark)
             }
             Operation::RemovePrefix {
                 is_longest,
@@ -53,7 +57,7 @@ impl Expander<'_> {
             } => {
                 let (value, pattern) = self.value_and_pattern(parameter, pattern)?;
                 let removed = pattern.matching_prefix(&value, *is_longest).unwrap_or(0);
-                self.text(&value[removed..], mark);
+                self.atoms.text(&value[removed..], mark)
             }
             Operation::RemoveSuffix {
                 is_longest,
@@ -61,10 +65,10 @@ impl Expander<'_> {
             } => {
                 let (value, pattern) = self.value_and_pattern(parameter, pattern)?;
                 let kept = pattern.matching_suffix(&value, *is_longest);
-                self.text(&value[..kept.unwrap_or(value.len())], mark);
+                let kept = kept.unwrap_or(value.len());
+                self.atoms.text(&value[..kept], mark)
             }
         }
-        Ok(())
     }
 
     /// Refuses a parameter that is not set and has no default, with `set -u`.
@@ -97,7 +101,7 @@ impl Expander<'_> {
         }
     }
 
-    fn value(&mut self, parameter: &Parameter, mark: Mark) {
+    fn value(&mut self, parameter: &Parameter, mark: Mark) -> Result<(), ExpandError> {
         let is_separate = match parameter {
             Parameter::Arguments => true,
             Parameter::JoinedArguments => mark != Mark::Quoted && self.is_splitting,
@@ -105,17 +109,18 @@ impl Expander<'_> {
         };
         if !is_separate {
             let value = self.lookup(parameter).unwrap_or_default();
-            return self.text(&value, mark);
+            return self.atoms.text(&value, mark);
         }
         for (index, argument) in self.environment.arguments().iter().enumerate() {
             if index > 0 {
-                self.atoms.push(Atom::Break);
+                self.atoms.separate()?;
             }
             if mark == Mark::Quoted {
-                self.atoms.push(Atom::Presence);
+                self.atoms.presence()?;
             }
-            self.text(argument, mark);
+            self.atoms.text(argument, mark)?;
         }
+        Ok(())
     }
 
     fn lookup(&self, parameter: &Parameter) -> Option<String> {
@@ -168,11 +173,11 @@ impl Expander<'_> {
     fn sub_text(&mut self, word: &Word, mark: Mark) -> Result<String, ExpandError> {
         let mut expander = Expander {
             environment: &mut *self.environment,
-            atoms: alloc::vec::Vec::new(),
+            atoms: Atoms::new(self.atoms.room()),
             is_splitting: false,
         };
         expander.word(word, mark, Tilde::AtStart)?;
-        Ok(atoms::to_text(&expander.atoms))
+        Ok(expander.atoms.into_text())
     }
 
     fn value_and_pattern(
@@ -180,8 +185,9 @@ impl Expander<'_> {
         parameter: &Parameter,
         pattern: &Word,
     ) -> Result<(String, Pattern), ExpandError> {
-        let value = self.lookup(parameter).unwrap_or_default();
-        Ok((value, expand_pattern(pattern, &mut *self.environment)?))
+        // First the pattern, which may want room for others like this one.
+        let pattern = expand_pattern(pattern, &mut *self.environment)?;
+        Ok((self.lookup(parameter).unwrap_or_default(), pattern))
     }
 }
 

@@ -43,7 +43,7 @@ impl Script {
     ///
     /// Why there is none; nothing behind it can be parsed then.
     pub fn next_command(&mut self, aliases: &Arc<Aliases>) -> Result<Option<Program>, ParseError> {
-        let lexer = self.lexer.nested().with(aliases, self.may_go_on);
+        let lexer = self.lexer.anew().with(aliases, self.may_go_on);
         let Some((program, lexer)) = Parser::over(lexer).complete_command()? else {
             return Ok(None);
         };

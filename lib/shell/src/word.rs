@@ -76,6 +76,7 @@ impl Lexer {
     pub(crate) fn parts(&mut self, context: Context) -> Result<Vec<WordPart>, ParseError> {
         self.enter()?;
         let mut parts = Vec::new();
+        let mut known = 0;
         let mut open_parentheses = 0;
         while !context.has_ended(self.peek(), open_parentheses) {
             let Some(character) = self.bump() else {
@@ -112,6 +113,10 @@ impl Lexer {
                     }
                     push_literal(&mut parts, character);
                 }
+            }
+            if parts.len() > known {
+                known = parts.len();
+                self.grow()?;
             }
         }
         self.leave();

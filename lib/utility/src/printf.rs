@@ -10,6 +10,12 @@ use alloc::vec::Vec;
 use crate::escape::{self, Place, Sequence};
 use crate::number;
 
+/// Bytes printed at most: the output is made before it is written.
+const OUTPUT_LIMIT: usize = 4 << 20;
+
+/// Complaints at most.
+const COMPLAINTS: usize = 100;
+
 /// What `printf` prints, complains of, and ends with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Formatted {
@@ -86,11 +92,27 @@ impl<'a> Printer<'a> {
     }
 
     fn push(&mut self, bytes: &[u8]) {
-        self.formatted.output.extend_from_slice(bytes);
+        if self.has_room(bytes.len()) {
+            self.formatted.output.extend_from_slice(bytes);
+        }
+    }
+
+    /// Whether there is room for so much more output; if not, it is over.
+    fn has_room(&mut self, more: usize) -> bool {
+        let has_room = self.formatted.output.len() + more <= OUTPUT_LIMIT;
+        if !has_room && !self.is_over {
+            self.is_over = true;
+            let complaint = format!("the output is too long: more than {OUTPUT_LIMIT} bytes");
+            self.formatted.complaints.push(complaint);
+        }
+        has_room
     }
 
     fn complain(&mut self, complaint: String) {
-        self.formatted.complaints.push(complaint);
+        // Each argument may be wrong, and nobody reads that many lines.
+        if self.formatted.complaints.len() < COMPLAINTS {
+            self.formatted.complaints.push(complaint);
+        }
     }
 
     /// Prints what a backslash begins; how many bytes that is.
@@ -216,8 +238,10 @@ impl<'a> Printer<'a> {
     }
 
     fn pad(&mut self, byte: u8, count: usize) {
-        let length = self.formatted.output.len() + count;
-        self.formatted.output.resize(length, byte);
+        if self.has_room(count) {
+            let length = self.formatted.output.len() + count;
+            self.formatted.output.resize(length, byte);
+        }
     }
 
     fn integer(&mut self, letter: char, specification: &Specification) {
@@ -354,6 +378,27 @@ mod tests {
             b"9223372036854775807"
         );
         assert_eq!(format("%f", &["1"]).status(), 1);
+    }
+
+    #[test]
+    fn output_and_complaints_are_bounded() {
+        let wide = "%1000000d".repeat(100);
+        for formatted in [
+            format(&wide, &["1"; 100]),
+            format("%1000000s", &["x"; 100]),
+            format("%.1000000x", &["1"; 100]),
+            format("%-1000000d", &["1"; 100]),
+            format("%b", &[&*"x".repeat(OUTPUT_LIMIT), "y"]),
+            format("%s", &["x".repeat(1000).as_str(); 10_000]),
+        ] {
+            assert!(formatted.output.len() <= OUTPUT_LIMIT);
+            assert!(formatted.output.len() > OUTPUT_LIMIT / 2);
+            assert_eq!(formatted.complaints.len(), 1);
+            assert_eq!(formatted.status(), 1);
+        }
+        let wrong = format("%d", &["x"; 10_000]);
+        assert_eq!(wrong.complaints.len(), COMPLAINTS);
+        assert_eq!(wrong.output, b"0".repeat(10_000));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr;
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 use abi::PAGE_SIZE;
 use exchange::thread::services;
@@ -25,6 +26,21 @@ const LARGEST_REGION: usize = 1024 * 1024;
 #[cfg(redleaf_image)]
 #[global_allocator]
 static HEAP: Heap = Heap::new();
+
+/// Bytes of the heap that are in use, as far as they have pages of their own. Nobody
+/// relies on it but those who want to stay below their quota.
+static LARGE_BYTES: AtomicUsize = AtomicUsize::new(0);
+/// The others; written with the heap locked.
+static SMALL_BYTES: AtomicUsize = AtomicUsize::new(0);
+
+/// Bytes of the domain's heap that are in use. It ends when they are more than its
+/// quota, together with what the heap keeps and with its image, stacks and devices: so
+/// whoever collects what others make should know when to stop.
+#[must_use]
+pub fn used() -> usize {
+    let small = SMALL_BYTES.load(Ordering::Relaxed);
+    small.saturating_add(LARGE_BYTES.load(Ordering::Relaxed))
+}
 
 /// An allocator over pages of the kernel.
 pub struct Heap {
@@ -56,10 +72,19 @@ fn is_large(layout: Layout) -> bool {
 unsafe impl GlobalAlloc for Heap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         if is_large(layout) {
-            return map(layout.size());
+            let block = map(layout.size());
+            if !block.is_null() {
+                LARGE_BYTES.fetch_add(layout.size(), Ordering::Relaxed);
+            }
+            return block;
         }
+        let mut small = self.small.lock();
         // SAFETY: `GlobalAlloc` is not asked for zero bytes.
-        unsafe { self.small.lock().allocate(layout) }.map_or(ptr::null_mut(), ptr::NonNull::as_ptr)
+        let Some(block) = (unsafe { small.allocate(layout) }) else {
+            return ptr::null_mut();
+        };
+        count_small(layout.size(), 0);
+        block.as_ptr()
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
@@ -68,8 +93,11 @@ unsafe impl GlobalAlloc for Heap {
         unsafe {
             if is_large(layout) {
                 (services().pages_unmap)(block, layout.size().div_ceil(PAGE_SIZE));
+                LARGE_BYTES.fetch_sub(layout.size(), Ordering::Relaxed);
             } else {
-                self.small.lock().deallocate(block, layout);
+                let mut small = self.small.lock();
+                small.deallocate(block, layout);
+                count_small(0, layout.size());
             }
         }
     }
@@ -89,8 +117,10 @@ unsafe impl GlobalAlloc for Heap {
         // SAFETY: the caller's promise: `size` is a valid size for this alignment.
         let new_layout = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
         if !is_large(layout) && !is_large(new_layout) {
+            let mut small = self.small.lock();
             // SAFETY: the block came from `talc` with this layout.
-            if unsafe { self.small.lock().try_realloc_in_place(block, layout, size) } {
+            if unsafe { small.try_realloc_in_place(block, layout, size) } {
+                count_small(size, layout.size());
                 return block;
             }
         }
@@ -104,6 +134,13 @@ unsafe impl GlobalAlloc for Heap {
             new
         }
     }
+}
+
+/// Counts what was taken and given back, with the heap locked.
+fn count_small(taken: usize, given_back: usize) {
+    let used = SMALL_BYTES.load(Ordering::Relaxed);
+    let used = used.wrapping_add(taken).wrapping_sub(given_back);
+    SMALL_BYTES.store(used, Ordering::Relaxed);
 }
 
 /// Maps zeroed pages for `bytes`; null: no memory.

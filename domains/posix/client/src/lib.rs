@@ -26,6 +26,7 @@ pub mod env;
 pub mod fs;
 pub mod io;
 mod lanes;
+pub mod memory;
 mod options;
 pub mod path;
 pub mod prelude;

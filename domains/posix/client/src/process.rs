@@ -4,7 +4,9 @@ use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 
-pub use interfaces::process::{Authority, Errno, ExitStatus as RawStatus, Process, TerminalMode};
+pub use interfaces::process::{
+    ARG_MAX, Authority, Errno, ExitStatus as RawStatus, Process, TerminalMode,
+};
 use interfaces::process::{DescriptorMap, ProcessInfo as RawInfo};
 
 use crate::fs::File;
@@ -171,6 +173,9 @@ impl ExitStatus {
             14 => "log flood",
             15 => "CPU share exceeded",
             16 => "process limit exceeded",
+            17 => "protection key",
+            18 => "device fault",
+            19 => "others died of its calls",
             _ => "died",
         })
     }

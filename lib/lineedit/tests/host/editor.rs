@@ -240,3 +240,28 @@ fn a_pasted_line_costs_what_its_pieces_cost() {
     // Each piece is drawn once, not the line once for each character.
     assert!(output.len() < 3 * line.len(), "{} bytes", output.len());
 }
+
+#[test]
+fn lines_and_history_are_bounded() {
+    let mut editor = Editor::new(80, History::new(1000));
+    let mut output = Vec::new();
+    editor.begin("$ ", &mut output);
+    // Killed and yanked again, twice as much each time.
+    let doubling = b"\x15\x19\x19".repeat(20);
+    for keys in [&b"x".repeat(1000)[..], &doubling] {
+        editor.feed_all(keys, &mut NoCompletion, &mut output);
+        output.clear();
+    }
+    assert_eq!(editor.line().len(), 128 * 1024);
+    for number in 0..100 {
+        let line = format!("{number} {}", editor.line());
+        editor.history_mut().add(&line);
+    }
+    let lines: Vec<&str> = editor.history().lines().collect();
+    let bytes: usize = lines.iter().map(|line| line.len()).sum();
+    assert!(bytes <= 1 << 20, "{bytes}");
+    assert!(lines.len() > 5, "{}", lines.len());
+    assert!(lines.last().unwrap().starts_with("99 "));
+    editor.history_mut().add(&"y".repeat(2 << 20));
+    assert_eq!(editor.history().lines().count(), 0);
+}

@@ -12,6 +12,7 @@ pub struct TestEnvironment {
     pub variables: BTreeMap<String, String>,
     pub arguments: Vec<String>,
     pub root: PathBuf,
+    pub room: usize,
 }
 
 impl TestEnvironment {
@@ -23,6 +24,7 @@ impl TestEnvironment {
                 .collect(),
             arguments: arguments.iter().map(ToString::to_string).collect(),
             root: PathBuf::from("/nonexistent"),
+            room: 4 << 20,
         }
     }
 
@@ -72,18 +74,26 @@ impl Environment for TestEnvironment {
         None
     }
 
-    fn read_dir(&mut self, path: &str) -> Option<Vec<String>> {
-        let entries = fs::read_dir(self.root.join(path)).ok()?;
-        entries
-            .map(|entry| entry.ok()?.file_name().into_string().ok())
-            .collect()
+    fn room(&self) -> usize {
+        self.room
+    }
+
+    fn read_dir(&mut self, path: &str, visit: &mut dyn FnMut(&str) -> bool) {
+        for entry in fs::read_dir(self.root.join(path)).into_iter().flatten() {
+            let name = entry.map(|entry| entry.file_name().into_string());
+            if let Ok(Ok(name)) = name
+                && !visit(&name)
+            {
+                return;
+            }
+        }
     }
 
     fn exists(&mut self, path: &str) -> bool {
         fs::symlink_metadata(self.root.join(path)).is_ok()
     }
 
-    fn substitute(&mut self, program: &Program) -> Result<String, ExpandError> {
+    fn substitute(&mut self, program: &Program, limit: usize) -> Result<String, ExpandError> {
         let output = Command::new("/bin/sh")
             .args(["-c", &program.to_string(), "script"])
             .args(&self.arguments)
@@ -91,6 +101,9 @@ impl Environment for TestEnvironment {
             .current_dir(&self.root)
             .output()
             .map_err(|_| ExpandError::Substitution)?;
+        if output.stdout.len() > limit {
+            return Err(ExpandError::TooLong);
+        }
         String::from_utf8(output.stdout).map_err(|_| ExpandError::Substitution)
     }
 }

@@ -107,8 +107,8 @@ impl Shell {
             self.status = 0;
         }
         for value in values {
-            if !self.assign(name, &value) {
-                return self.refuse_assignment(name);
+            if let Err(error) = self.assign(name, &value) {
+                return self.refuse_assignment(name, error);
             }
             if let Turn::Over(flow) = self.run_turn(body) {
                 return flow;

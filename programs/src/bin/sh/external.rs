@@ -41,6 +41,9 @@ impl Shell {
             self.complain_by(plan, &format!("{name}: command not found"));
             return Err(STATUS_NOT_FOUND);
         };
+        if self.is_too_much_to_pass(words) {
+            return self.started(name, plan, Err(Errno::E2BIG.into()));
+        }
         let authority = authority.unwrap_or_else(|| authority_of(&path));
         let mut command = Command::new(&path).args(&words[1..]).called(name);
         command = command.authority(authority);

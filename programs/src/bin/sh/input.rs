@@ -2,8 +2,10 @@
 
 use posix::io;
 use posix::prelude::*;
+use posix::process::Errno;
 use shell_language::{Expected, ParseError, Script};
 
+use crate::memory;
 use crate::shell::{Flow, Shell};
 
 impl Shell {
@@ -21,6 +23,10 @@ impl Shell {
                 Ran::Needs(wanted) => wanted,
             };
             match read_lines(wanted.as_deref(), &mut text) {
+                Err(error) if error.errno() == Some(Errno::EFBIG) => {
+                    self.refuse(&ParseError::TooLong);
+                    return;
+                }
                 Ok(true) => {}
                 Ok(false) => {
                     // What is there is all there will be.
@@ -78,7 +84,7 @@ enum Ran {
 /// Adds a line of standard input, or lines up to one that is `last`; false at the end.
 fn read_lines(last: Option<&str>, text: &mut String) -> io::Result<bool> {
     loop {
-        let line = read_line()?;
+        let line = read_line(ParseError::TEXT_LIMIT.saturating_sub(text.len()))?;
         text.push_str(&line);
         let Some(content) = line.strip_suffix('\n') else {
             return Ok(false);
@@ -89,14 +95,17 @@ fn read_lines(last: Option<&str>, text: &mut String) -> io::Result<bool> {
     }
 }
 
-fn read_line() -> io::Result<String> {
+fn read_line(limit: usize) -> io::Result<String> {
     let mut bytes = Vec::new();
     let mut byte = [0];
     while io::stdin().read_unbuffered(&mut byte)? != 0 {
+        if bytes.len() == limit {
+            return Err(Errno::EFBIG.into());
+        }
         bytes.push(byte[0]);
         if byte[0] == b'\n' {
             break;
         }
     }
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    memory::text(bytes, limit).ok_or(Errno::EFBIG.into())
 }

@@ -7,11 +7,18 @@ use posix::{env, fs, io, path, system};
 use shell_language::{ParseError, Script};
 
 use crate::builtins;
+use crate::memory;
 use crate::shell::{Flow, Shell};
 use crate::trap;
 
 /// Lines remembered.
 const HISTORY_LINES: usize = 500;
+
+/// Bytes of the longest file that history is read from.
+const HISTORY_BYTES: usize = 1 << 20;
+
+/// Names that are looked at to complete one.
+const CANDIDATES: usize = 4096;
 
 /// Name of the file that history is kept in, in the home directory.
 const HISTORY_FILE: &str = ".sh_history";
@@ -28,10 +35,7 @@ pub fn run(shell: &mut Shell) -> i32 {
         waiting: Vec::new(),
     };
     let history_path = path::join(shell.value("HOME").unwrap_or("/"), HISTORY_FILE);
-    for line in fs::read_to_string(&history_path)
-        .unwrap_or_default()
-        .lines()
-    {
+    for line in read_history(&history_path).lines() {
         reader.editor.history_mut().add(line);
     }
     let mut text = String::new();
@@ -78,6 +82,15 @@ pub fn run(shell: &mut Shell) -> i32 {
     // A disk that cannot be written loses the history, nothing else.
     let _ = fs::write(&history_path, lines.join("\n") + "\n");
     shell.status
+}
+
+/// What was entered before; nothing, if the file is too long or no text.
+fn read_history(path: &str) -> String {
+    let read =
+        fs::File::open(path).and_then(|mut file| memory::read_to_end(&mut file, HISTORY_BYTES));
+    read.ok()
+        .and_then(|bytes| memory::text(bytes, HISTORY_BYTES))
+        .unwrap_or_default()
 }
 
 /// `PS1`, or the working directory and a dollar sign.
@@ -164,11 +177,10 @@ impl Names<'_> {
             let Ok(entries) = fs::read_dir(directory) else {
                 continue;
             };
-            names.extend(
-                entries
-                    .filter_map(Result::ok)
-                    .map(|entry| entry.file_name().into()),
-            );
+            let entries = entries.filter_map(Result::ok);
+            let found = entries.filter(|entry| entry.file_name().starts_with(word));
+            let found = found.map(|entry| entry.file_name().into());
+            names.extend(found.take(CANDIDATES.saturating_sub(names.len())));
         }
         names.retain(|name| name.starts_with(word));
         names.iter().map(|name| format!("{name} ")).collect()
@@ -187,6 +199,9 @@ fn files(word: &str) -> Vec<String> {
     let mut found = Vec::new();
     for entry in entries.filter_map(Result::ok) {
         let name = entry.file_name();
+        if found.len() == CANDIDATES {
+            break;
+        }
         let is_hidden = name.starts_with('.') && !prefix.starts_with('.');
         if name.starts_with(prefix) && !is_hidden {
             let whole = format!("{directory}{name}");

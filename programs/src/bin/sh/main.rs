@@ -20,6 +20,7 @@ mod files;
 mod input;
 mod interactive;
 mod jobs;
+mod memory;
 mod options;
 mod redirect;
 mod run;
@@ -28,8 +29,8 @@ mod simple;
 mod subshell;
 mod trap;
 
+use posix::io;
 use posix::prelude::*;
-use posix::{fs, io};
 
 use crate::shell::Shell;
 
@@ -72,8 +73,8 @@ fn run(shell: &mut Shell, options: &Options) -> Option<i32> {
         text
     } else if let Some(file) = operands.next_if(|_| !options.has('s')) {
         shell.script_name.clone_from(&file);
-        match fs::read(&file) {
-            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        match memory::read_script(&file) {
+            Ok(text) => text,
             Err(error) => {
                 complain!("{file}: {error}");
                 return Some(127);

@@ -185,7 +185,7 @@ impl Shell {
         };
         self.status = i32::from(pids.is_empty());
         if let Some(pid) = pids.last().copied() {
-            let number = self.jobs.add(pids, text);
+            let number = self.jobs.add(pids, shortened(text));
             if self.is_interactive {
                 eprintln!("[{number}] {pid}");
             }
@@ -203,6 +203,9 @@ impl Shell {
                 self.run_redirected(redirections, |shell| shell.run_compound(compound))
             }
             Command::Function { name, .. } => {
+                if !self.may_grow() {
+                    return Flow::Next;
+                }
                 self.functions
                     .insert(name.clone(), Arc::new(command.clone()));
                 self.status = 0;
@@ -223,4 +226,15 @@ fn text_of(list: &AndOr) -> String {
     }
     .to_string();
     text.trim_end_matches([';', '\n', ' ']).into()
+}
+
+/// As much of a job's text as is remembered.
+fn shortened(mut text: String) -> String {
+    const REMEMBERED: usize = 256;
+    if let Some((end, _)) = text.char_indices().nth(REMEMBERED) {
+        text.truncate(end);
+        text.push('…');
+        text.shrink_to_fit();
+    }
+    text
 }

@@ -2,6 +2,7 @@
 
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
+use core::fmt;
 
 use posix::prelude::*;
 use posix::{env, process};
@@ -10,6 +11,7 @@ use shell_language::{Aliases, Command, ParseError, Parser, Script};
 use crate::builtins::getopts::Scan;
 use crate::depth::Depth;
 use crate::jobs::Jobs;
+use crate::memory;
 use crate::options::OptionSet;
 use crate::redirect::Saved;
 use crate::trap::Traps;
@@ -27,6 +29,30 @@ pub struct Variable {
 
 /// A variable as it was before something hid it.
 pub type Hidden = (String, Option<Variable>);
+
+/// Bytes of a value that takes no more than the variable it belongs to.
+const SHORT: usize = 256;
+
+/// Status of a command for which there is no room.
+pub const STATUS_NO_ROOM: i32 = 1;
+
+/// Why a variable cannot be set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AssignError {
+    /// It may not change.
+    ReadOnly,
+    /// The shell keeps too much already.
+    NoRoom,
+}
+
+impl fmt::Display for AssignError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::ReadOnly => "is read only",
+            Self::NoRoom => "no room for its value",
+        })
+    }
+}
 
 /// What a command leads to, besides its status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,15 +138,15 @@ impl Shell {
             shell.variables.insert(name, variable);
         }
         if shell.value("PATH").is_none() {
-            shell.assign("PATH", "/bin");
+            shell.assign_own("PATH", "/bin");
         }
         let parent = process::parent_id().to_string();
         // These are never taken from the environment.
         for (name, value) in [("IFS", " \t\n"), ("OPTIND", "1"), ("PPID", &*parent)] {
-            shell.assign(name, value);
+            shell.assign_own(name, value);
         }
         if shell.value("PS4").is_none() {
-            shell.assign("PS4", "+ ");
+            shell.assign_own("PS4", "+ ");
         }
         shell.find_directory();
         shell
@@ -204,11 +230,22 @@ impl Shell {
         variable.value.as_deref()
     }
 
-    /// Sets a variable; false if it may not change.
-    pub fn assign(&mut self, name: &str, value: &str) -> bool {
+    /// Sets a variable.
+    ///
+    /// # Errors
+    /// It may not change, or there is no room for its value.
+    pub fn assign(&mut self, name: &str, value: &str) -> Result<(), AssignError> {
+        // An exported one is kept twice. What is as short as a status always finds room.
+        if value.len() > SHORT && !memory::may_keep(2 * value.len()) {
+            return Err(AssignError::NoRoom);
+        }
+        let is_known = self.variables.contains_key(name);
+        if !is_known && !memory::may_keep(name.len() + SHORT) {
+            return Err(AssignError::NoRoom);
+        }
         let variable = self.variables.entry(name.into()).or_default();
         if variable.is_readonly {
-            return false;
+            return Err(AssignError::ReadOnly);
         }
         variable.value = Some(value.into());
         variable.is_exported |= self.options.has("allexport");
@@ -218,7 +255,22 @@ impl Shell {
         if name == "OPTIND" {
             self.scan = Scan::default();
         }
-        true
+        Ok(())
+    }
+
+    /// Sets a variable of the shell's own; where it may not change it stays as it is.
+    pub fn assign_own(&mut self, name: &str, value: &str) {
+        let _ = self.assign(name, value);
+    }
+
+    /// Whether the shell may keep more than it does; else says that it may not.
+    pub fn may_grow(&mut self) -> bool {
+        let may = memory::may_keep(0);
+        if !may {
+            self.complain("out of memory: what the shell keeps is too much");
+            self.status = STATUS_NO_ROOM;
+        }
+        may
     }
 
     /// Makes a variable part of the environment of programs.

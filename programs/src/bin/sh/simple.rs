@@ -11,7 +11,7 @@ use shell_language::{
 
 use crate::builtins;
 use crate::redirect::Plan;
-use crate::shell::{Flow, Hidden, Shell};
+use crate::shell::{AssignError, Flow, Hidden, STATUS_NO_ROOM, Shell};
 
 /// Commands whose arguments may be assignments.
 const DECLARING: [&str; 3] = ["export", "local", "readonly"];
@@ -61,28 +61,31 @@ impl Shell {
             self.status = 2;
             return Flow::Next;
         };
-        let flow = self.assign_all(&simple.assignments);
+        let assigned = self.assign_all(&simple.assignments);
         self.undo(undo);
-        if flow == Flow::Next {
-            self.status = self.substitution_status.take().unwrap_or(0);
+        match assigned {
+            Ok(()) => {
+                self.status = self.substitution_status.take().unwrap_or(0);
+                Flow::Next
+            }
+            Err(flow) => flow,
         }
-        flow
     }
 
-    /// Assigns for good.
-    fn assign_all(&mut self, assignments: &[Assignment]) -> Flow {
+    /// Assigns for good; what a failure leads to.
+    fn assign_all(&mut self, assignments: &[Assignment]) -> Result<(), Flow> {
         for assignment in assignments {
             match expand_to_string(&assignment.value, self) {
                 Ok(value) => {
                     self.trace(&[format!("{}={value}", assignment.name)]);
-                    if !self.assign(&assignment.name, &value) {
-                        return self.refuse_assignment(&assignment.name);
+                    if let Err(error) = self.assign(&assignment.name, &value) {
+                        return Err(self.refuse_assignment(&assignment.name, error));
                     }
                 }
-                Err(error) => return self.give_up_expansion(&error),
+                Err(error) => return Err(self.give_up_expansion(&error)),
             }
         }
-        Flow::Next
+        Ok(())
     }
 
     /// Assigns and exports for one command; what is hidden by that goes to `hidden`.
@@ -95,24 +98,32 @@ impl Shell {
             let value = expand_to_string(&assignment.value, self);
             let value = value.map_err(|error| self.give_up_expansion(&error))?;
             hidden.push(self.hide(&assignment.name));
-            if !self.assign(&assignment.name, &value) {
-                return Err(self.refuse_assignment(&assignment.name));
+            if let Err(error) = self.assign(&assignment.name, &value) {
+                return Err(self.refuse_assignment(&assignment.name, error));
             }
             self.export(&assignment.name);
         }
         Ok(())
     }
 
-    /// Says that a variable may not change, which ends a script.
-    pub fn refuse_assignment(&mut self, name: &str) -> Flow {
-        self.complain(&format!("{name}: is read only"));
-        self.status = 2;
-        self.give_up()
+    /// Says why a variable cannot be set, which ends a script unless it has no room.
+    pub fn refuse_assignment(&mut self, name: &str, error: AssignError) -> Flow {
+        self.complain(&format!("{name}: {error}"));
+        self.give_up_unless(error == AssignError::NoRoom)
     }
 
-    /// Says why a word has no value, which ends a script.
+    /// Says why a word has no value, which ends a script unless it is too long.
     pub fn give_up_expansion(&mut self, error: &ExpandError) -> Flow {
         self.complain(&error.to_string());
+        self.give_up_unless(*error == ExpandError::TooLong)
+    }
+
+    /// A mistake ends a script; what a program prints does not.
+    fn give_up_unless(&mut self, is_without_room: bool) -> Flow {
+        if is_without_room {
+            self.status = STATUS_NO_ROOM;
+            return Flow::Next;
+        }
         self.status = 2;
         self.give_up()
     }
@@ -124,20 +135,21 @@ impl Shell {
             self.status = 2;
             return self.give_up();
         };
-        let mut flow = self.assign_all(&simple.assignments);
+        let assigned = self.assign_all(&simple.assignments);
         if words[0] == "exec" {
             self.keep(undo);
             for assignment in &simple.assignments {
                 self.export(&assignment.name);
             }
-            return match flow {
-                Flow::Next => self.run_exec(&words[1..]),
-                other => other,
+            return match assigned {
+                Ok(()) => self.run_exec(&words[1..]),
+                Err(flow) => flow,
             };
         }
-        if flow == Flow::Next {
-            flow = self.run_builtin(words);
-        }
+        let flow = match assigned {
+            Ok(()) => self.run_builtin(words),
+            Err(flow) => flow,
+        };
         self.undo(undo);
         flow
     }
@@ -201,6 +213,9 @@ impl Shell {
         let Command::Function { body, .. } = &**function else {
             return Flow::Next;
         };
+        if !self.may_grow() {
+            return Flow::Next;
+        }
         let arguments = core::mem::replace(&mut self.arguments, words[1..].to_vec());
         let loops = core::mem::take(&mut self.loop_depth);
         self.call_depth += 1;

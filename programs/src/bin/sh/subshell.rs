@@ -1,7 +1,9 @@
 //! Another shell with this one's state, in place of `fork`.
 
+use core::fmt::{self, Write as _};
+
 use posix::prelude::*;
-use posix::process::{Authority, Command};
+use posix::process::{ARG_MAX, Authority, Command, Errno};
 use posix::{env, io};
 
 use crate::shell::Shell;
@@ -16,6 +18,11 @@ impl Shell {
     /// # Errors
     /// As `spawn`.
     pub fn start_subshell(&self, text: &str, descriptors: &[(u32, u32)]) -> io::Result<u32> {
+        let too_much = || io::Error::from(Errno::E2BIG);
+        if self.is_too_much_to_pass(&self.arguments) || text.len() > ARG_MAX {
+            return Err(too_much());
+        }
+        let definitions = self.definitions().map_err(|_| too_much())?;
         let mut command = Command::new(PROGRAM).env_clear();
         // It is the same script.
         command = command.authority(Authority::HandOnIfAny);
@@ -35,7 +42,7 @@ impl Shell {
                 letter => command.arg(&format!("-{letter}")),
             };
         }
-        command = command.args(["-I", &self.definitions(), "-c", text]);
+        command = command.args(["-I", &definitions, "-c", text]);
         command = command.arg(&self.script_name).args(&self.arguments);
         for number in self.saved.kept() {
             command = command.descriptor(number, number);
@@ -47,23 +54,32 @@ impl Shell {
     }
 
     /// Text that gives another shell this one's variables and functions.
-    fn definitions(&self) -> String {
-        let mut text = String::new();
+    fn definitions(&self) -> Result<String, fmt::Error> {
+        let mut text = Passed::default();
         for (name, variable) in &self.variables {
             if let (false, Some(value)) = (variable.is_exported, &variable.value) {
-                text.push_str(&format!("{name}={}\n", quoted(value)));
+                writeln!(text, "{name}={}", Quoted(value))?;
             }
             if variable.is_readonly {
-                text.push_str(&format!("readonly {name}\n"));
+                writeln!(text, "readonly {name}")?;
             }
         }
         for command in self.functions.values() {
-            text.push_str(&format!("{command}\n"));
+            writeln!(text, "{command}")?;
         }
         for (name, value) in &*self.aliases {
-            text.push_str(&format!("alias {name}={}\n", quoted(value)));
+            writeln!(text, "alias {name}={}", Quoted(value))?;
         }
-        text
+        Ok(text.0)
+    }
+
+    /// Whether what programs get of this shell is more than one may get.
+    pub fn is_too_much_to_pass(&self, arguments: &[String]) -> bool {
+        let exported = self.variables.iter().filter(|(_, one)| one.is_exported);
+        let variables =
+            exported.map(|(name, one)| name.len() + one.value.as_ref().map_or(0, String::len));
+        let arguments = arguments.iter().map(String::len);
+        variables.chain(arguments).sum::<usize>() > ARG_MAX
     }
 }
 
@@ -82,7 +98,33 @@ pub fn inherit(shell: &mut Shell, definitions: &str, inherited: &str) {
     shell.find_directory();
 }
 
-/// `text` in single quotes.
-pub fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r#"'"'"'"#))
+/// Shows a text in single quotes. It is written in pieces, as it may be five times as
+/// long as the text.
+pub struct Quoted<'a>(pub &'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("'")?;
+        for (index, piece) in self.0.split('\'').enumerate() {
+            if index > 0 {
+                formatter.write_str(r#"'"'"'"#)?;
+            }
+            formatter.write_str(piece)?;
+        }
+        formatter.write_str("'")
+    }
+}
+
+/// A text that is passed to another program, which takes no more than `ARG_MAX`.
+#[derive(Default)]
+struct Passed(String);
+
+impl fmt::Write for Passed {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if self.0.len() + text.len() > ARG_MAX {
+            return Err(fmt::Error);
+        }
+        self.0.push_str(text);
+        Ok(())
+    }
 }

@@ -9,7 +9,7 @@ use alloc::collections::BTreeMap;
 use posix::prelude::*;
 
 use crate::shell::{Flow, Shell};
-use crate::subshell::quoted;
+use crate::subshell::Quoted;
 
 /// Names of signals by their numbers; 0 is the end of the shell.
 pub const SIGNALS: [&str; 32] = [
@@ -49,13 +49,16 @@ impl Shell {
         };
         let Some((action, signals)) = arguments.split_first() else {
             for (number, action) in &self.traps {
-                println!("trap -- {} {}", quoted(action), SIGNALS[*number]);
+                println!("trap -- {} {}", Quoted(action), SIGNALS[*number]);
             }
             return Ok(0);
         };
         // With a number in front, all are reset; so is one alone.
         let is_reset = signals.is_empty() || action.parse::<usize>().is_ok();
         let signals = if is_reset { arguments } else { signals };
+        if !is_reset && !self.may_grow() {
+            return Ok(self.status);
+        }
         for signal in signals {
             let Some(number) = signal_number(signal) else {
                 self.complain(&format!("trap: {signal}: not a signal"));

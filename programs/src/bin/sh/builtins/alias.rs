@@ -6,24 +6,27 @@ use posix::prelude::*;
 
 use super::{Answer, operands};
 use crate::shell::Shell;
-use crate::subshell::quoted;
+use crate::subshell::Quoted;
 
 impl Shell {
     pub(super) fn alias(&mut self, arguments: &[String]) -> i32 {
         let arguments = operands(arguments);
         if arguments.is_empty() {
             for (name, value) in &*self.aliases {
-                println!("{name}={}", quoted(value));
+                println!("{name}={}", Quoted(value));
             }
         }
         let mut status = 0;
         for argument in arguments {
             match argument.split_once('=') {
                 Some((name, value)) if !name.is_empty() => {
+                    if !self.may_grow() {
+                        return self.status;
+                    }
                     Arc::make_mut(&mut self.aliases).insert(name.into(), value.into());
                 }
                 _ => match self.aliases.get(argument) {
-                    Some(value) => println!("{argument}={}", quoted(value)),
+                    Some(value) => println!("{argument}={}", Quoted(value)),
                     None => {
                         self.complain(&format!("alias: {argument}: not found"));
                         status = 1;

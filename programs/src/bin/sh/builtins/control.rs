@@ -4,6 +4,7 @@ use posix::prelude::*;
 use posix::{fs, process};
 
 use super::{STATUS_WRONG, is_builtin, number, operands};
+use crate::memory;
 use crate::redirect::Plan;
 use crate::shell::{Flow, Shell};
 
@@ -43,8 +44,7 @@ impl Shell {
             return Err("expected a file".into());
         };
         let path = self.find_script(name);
-        let text = fs::read(&path).map_err(|error| format!("{name}: {error}"))?;
-        let text = String::from_utf8_lossy(&text);
+        let text = memory::read_script(&path).map_err(|error| format!("{name}: {error}"))?;
         self.call_depth += 1;
         let flow = self.run_text(&text);
         self.call_depth -= 1;

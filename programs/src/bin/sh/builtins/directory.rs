@@ -30,7 +30,7 @@ impl Shell {
             None => env::current_dir().unwrap_or_default(),
         };
         let directory = self.directory.clone();
-        self.assign("PWD", &directory);
+        self.assign_own("PWD", &directory);
     }
 
     pub(super) fn change_directory(&mut self, arguments: &[String]) -> Answer {
@@ -82,8 +82,8 @@ impl Shell {
             self.directory = env::current_dir()?;
         }
         let now = self.directory.clone();
-        self.assign("OLDPWD", &before);
-        self.assign("PWD", &now);
+        self.assign_own("OLDPWD", &before);
+        self.assign_own("PWD", &now);
         Ok(())
     }
 

@@ -45,15 +45,14 @@ impl Shell {
             argument: None,
         });
         match found.argument {
-            Some(argument) => drop(self.assign("OPTARG", &argument)),
+            Some(argument) => self.assign_own("OPTARG", &argument),
             None => drop(self.unset("OPTARG")),
         }
-        self.assign("OPTIND", &index.to_string());
+        self.assign_own("OPTIND", &index.to_string());
         // To set OPTIND means to begin anew, but not here.
         self.scan = scan;
-        if !self.assign(name, found.name.encode_utf8(&mut [0; 4])) {
-            return Err(format!("{name}: is read only"));
-        }
+        let assigned = self.assign(name, found.name.encode_utf8(&mut [0; 4]));
+        assigned.map_err(|error| format!("{name}: {error}"))?;
         Ok(status)
     }
 

@@ -5,7 +5,7 @@ use posix::prelude::*;
 
 use super::{is_builtin, is_special, operands};
 use crate::shell::Shell;
-use crate::subshell::quoted;
+use crate::subshell::Quoted;
 
 /// Status of a name that means nothing.
 const STATUS_NOTHING: i32 = 127;
@@ -55,7 +55,7 @@ impl Shell {
         let mut status = 0;
         for name in names {
             match self.meaning(name) {
-                Some(Meaning::Alias(value)) => println!("alias {name}={}", quoted(value)),
+                Some(Meaning::Alias(value)) => println!("alias {name}={}", Quoted(value)),
                 Some(Meaning::Program(path)) => println!("{path}"),
                 Some(_) => println!("{name}"),
                 None => status = STATUS_NOTHING,

@@ -5,6 +5,7 @@ use posix::prelude::*;
 use shell_language::{is_name, split_line};
 
 use super::Answer;
+use crate::memory::LINE;
 use crate::shell::Shell;
 
 /// A line: characters, and whether each was behind a backslash.
@@ -38,25 +39,33 @@ impl Shell {
             return Err(format!("{name}: not a name"));
         }
         let _ = io::stdout().flush();
-        let (line, is_complete) = read_line(is_raw).map_err(|error| error.to_string())?;
+        let (line, is_complete) = match read_line(is_raw) {
+            Ok(Some(read)) => read,
+            Ok(None) => return Err(format!("a line of more than {LINE} bytes is too long")),
+            Err(error) => return Err(error.to_string()),
+        };
         let separators = self.value("IFS").unwrap_or(" \t\n").to_string();
         let mut fields = split_line(&line, &separators, names.len()).into_iter();
         for name in names {
-            if !self.assign(name, &fields.next().unwrap_or_default()) {
-                return Err(format!("{name}: is read only"));
-            }
+            let assigned = self.assign(name, &fields.next().unwrap_or_default());
+            assigned.map_err(|error| format!("{name}: {error}"))?;
         }
         Ok(i32::from(!is_complete))
     }
 }
 
-/// A line of standard input, and whether it ended in a newline. Not a byte more
-/// is read, since programs started later want the rest.
-fn read_line(is_raw: bool) -> io::Result<(Line, bool)> {
+/// A line of standard input, and whether it ended in a newline; `None` if it is too
+/// long. Not a byte more is read, since programs started later want the rest.
+fn read_line(is_raw: bool) -> io::Result<Option<(Line, bool)>> {
     let mut bytes = Vec::new();
     let mut quoted = Vec::new();
     let mut byte = [0];
+    let mut count = 0;
     let is_complete = loop {
+        count += 1;
+        if count > LINE {
+            return Ok(None);
+        }
         if io::stdin().read_unbuffered(&mut byte)? == 0 {
             break false;
         }
@@ -72,7 +81,7 @@ fn read_line(is_raw: bool) -> io::Result<(Line, bool)> {
             other => bytes.push(other),
         }
     };
-    Ok((characters(&bytes, &quoted), is_complete))
+    Ok(Some((characters(&bytes, &quoted), is_complete)))
 }
 
 /// The text of a line; `quoted` are the places of bytes that were behind a backslash.

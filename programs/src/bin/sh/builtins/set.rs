@@ -4,14 +4,14 @@ use posix::prelude::*;
 
 use super::{Answer, number, operands};
 use crate::shell::Shell;
-use crate::subshell::quoted;
+use crate::subshell::Quoted;
 
 impl Shell {
     pub(super) fn set(&mut self, arguments: &[String]) -> Answer {
         if arguments.is_empty() {
             for (name, variable) in &self.variables {
                 if let Some(value) = &variable.value {
-                    println!("{name}={}", quoted(value));
+                    println!("{name}={}", Quoted(value));
                 }
             }
         }

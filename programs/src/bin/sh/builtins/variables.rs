@@ -5,7 +5,7 @@ use shell_language::is_name;
 
 use super::{Answer, operands};
 use crate::shell::Shell;
-use crate::subshell::quoted;
+use crate::subshell::Quoted;
 
 impl Shell {
     pub(super) fn mark(&mut self, builtin: &str, arguments: &[String]) -> Answer {
@@ -35,9 +35,8 @@ impl Shell {
         if !is_name(name) {
             return Err(format!("{name}: not a name"));
         }
-        if value.is_some_and(|value| !self.assign(name, value)) {
-            return Err(format!("{name}: is read only"));
-        }
+        let assigned = value.map_or(Ok(()), |value| self.assign(name, value));
+        assigned.map_err(|error| format!("{name}: {error}"))?;
         Ok(name)
     }
 
@@ -49,7 +48,7 @@ impl Shell {
             };
             match &variable.value {
                 _ if !is_marked => {}
-                Some(value) => println!("{builtin} {name}={}", quoted(value)),
+                Some(value) => println!("{builtin} {name}={}", Quoted(value)),
                 None => println!("{builtin} {name}"),
             }
         }
