@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::build::Built;
+use crate::digest;
 use crate::error::ToolError;
 use crate::progress::Step;
 use crate::tree::Tree;
@@ -225,31 +226,11 @@ pub fn search_path() -> String {
     format!("{path}:/usr/sbin:/sbin")
 }
 
-/// Names, times and sizes of everything that goes onto the disk.
+/// A number for names and contents of everything that goes onto the disk.
 fn describe_inputs(root: &Path, programs: &BTreeMap<String, PathBuf>) -> String {
-    let mut text = String::new();
-    describe(root, &mut text);
-    for path in programs.values() {
-        describe(path, &mut text);
-    }
-    text
-}
-
-fn describe(path: &Path, text: &mut String) {
-    let Ok(metadata) = fs::metadata(path) else {
-        return;
-    };
-    if metadata.is_dir() {
-        let mut entries: Vec<PathBuf> = fs::read_dir(path)
-            .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
-            .unwrap_or_default();
-        entries.sort();
-        *text += &format!("{}\n", path.display());
-        entries.iter().for_each(|entry| describe(entry, text));
-    } else {
-        let modified = metadata.modified().ok();
-        *text += &format!("{} {} {modified:?}\n", path.display(), metadata.len());
-    }
+    let mut files = digest::files_below(root);
+    files.extend(programs.values().cloned());
+    digest::of_all(&files)
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ mod build;
 mod campaign;
 mod check;
 mod cli;
+mod digest;
 mod disk;
 mod error;
 mod iso;

@@ -1,14 +1,13 @@
 //! Where everything lies, and whether anything changed since the last build.
 
-use std::collections::hash_map::DefaultHasher;
 use std::fs;
-use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 
+use crate::digest;
 use crate::error::ToolError;
 
 /// Folders and files that decide what a build makes.
-const SOURCES: [&str; 14] = [
+const SOURCES: [&str; 15] = [
     ".cargo",
     "Cargo.toml",
     "Cargo.lock",
@@ -22,6 +21,7 @@ const SOURCES: [&str; 14] = [
     "programs",
     "systems",
     "tests",
+    "tool",
     "trusted",
 ];
 
@@ -75,16 +75,18 @@ impl Tree {
         Ok(path)
     }
 
-    /// A number that changes when a source file is added, removed or written.
-    pub fn fingerprint(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        for source in SOURCES {
-            hash_path(&self.path(source), &mut hasher);
-        }
-        if let Ok(tool) = own_path() {
-            hash_path(&tool, &mut hasher);
-        }
-        hasher.finish()
+    /// All files that decide what a build makes.
+    pub fn sources(&self) -> Vec<PathBuf> {
+        let sources = SOURCES.iter().map(|source| self.path(source));
+        sources
+            .flat_map(|path| digest::files_below(&path))
+            .collect()
+    }
+
+    /// A number that changes when a source file is added, removed or changed, whatever
+    /// its time.
+    pub fn fingerprint(&self) -> String {
+        digest::of_all(&self.sources())
     }
 }
 
@@ -106,28 +108,6 @@ fn without_mark(path: &Path) -> PathBuf {
     name.map_or_else(|| path.to_owned(), PathBuf::from)
 }
 
-/// Hashes name, time and size of a file, or of all files in a folder.
-///
-/// A path that vanishes meanwhile counts as absent: the next build sees it.
-fn hash_path(path: &Path, hasher: &mut DefaultHasher) {
-    let Ok(metadata) = fs::symlink_metadata(path) else {
-        return;
-    };
-    path.hash(hasher);
-    if metadata.is_dir() {
-        let mut entries: Vec<PathBuf> = fs::read_dir(path)
-            .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
-            .unwrap_or_default();
-        entries.sort();
-        for entry in &entries {
-            hash_path(entry, hasher);
-        }
-    } else {
-        metadata.len().hash(hasher);
-        metadata.modified().ok().hash(hasher);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,24 +117,5 @@ mod tests {
         let found = |path: &str| without_mark(Path::new(path));
         assert_eq!(found("/a/tool (deleted)"), Path::new("/a/tool"));
         assert_eq!(found("/a/tool"), Path::new("/a/tool"));
-    }
-
-    fn hash(path: &Path) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        hash_path(path, &mut hasher);
-        hasher.finish()
-    }
-
-    #[test]
-    fn a_new_or_longer_file_changes_the_fingerprint() {
-        let folder = tempfile::tempdir().unwrap();
-        let empty = hash(folder.path());
-        fs::write(folder.path().join("a"), "1").unwrap();
-        let one = hash(folder.path());
-        fs::write(folder.path().join("a"), "12").unwrap();
-        let longer = hash(folder.path());
-        assert_ne!(empty, one);
-        assert_ne!(one, longer);
-        assert_eq!(longer, hash(folder.path()));
     }
 }

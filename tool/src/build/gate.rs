@@ -11,7 +11,8 @@
 //! 5. the graph that cargo makes of it: who imports whom ([`layers`]), what runs on
 //!    the host, what images are called.
 //!
-//! Until then cargo only describes the workspace, which runs nothing of it.
+//! Then cargo is shown which sources changed ([`freshness`]). Until then it only describes
+//! the workspace, which runs nothing of it.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -21,7 +22,7 @@ use tempfile::TempDir;
 
 use super::cargo::{Workspace, cargo, start_error};
 use super::trust::{self, TrustError};
-use super::{confine, keys, layers, manifests, places, sources, surroundings};
+use super::{confine, freshness, keys, layers, manifests, places, sources, surroundings};
 use crate::error::ToolError;
 use crate::tree::Tree;
 
@@ -54,6 +55,7 @@ impl Gate {
         trust::check_members(&Workspace::read_with(root, "")?)?;
         layers::refuse(tree, &workspace)?;
         check_image_names(&workspace)?;
+        freshness::show_changes(tree)?;
         let temporary = tempfile::tempdir()
             .map_err(ToolError::file("make a folder in", &std::env::temp_dir()))?;
         let keys = keys::folder(tree)?;

@@ -17,8 +17,10 @@ use std::os::unix::fs::symlink;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::time::SystemTime;
 
 use super::{holes, linker, sources};
+use crate::digest;
 use crate::error::ToolError;
 use crate::tree::{self, Tree};
 
@@ -80,20 +82,61 @@ pub fn run() -> ExitCode {
     let Some((rustc, arguments)) = arguments.split_first() else {
         return ExitCode::FAILURE;
     };
-    // Cargo sets no manifest folder when it only asks for the version.
-    let folder = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
     let mut command = Command::new(rustc);
     command.args(arguments);
-    let error = match folder.filter(|folder| is_untrusted(&root, folder)) {
-        None => command.exec(),
-        Some(folder) => match compile(&mut command, rustc) {
-            Ok(true) => return look(&root, &folder, rustc, arguments),
-            Ok(false) => return ExitCode::FAILURE,
-            Err(error) => error,
-        },
+    // Cargo sets no manifest folder when it only asks for the version.
+    let Some(folder) = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from) else {
+        let error = command.exec();
+        return cannot_start(rustc, &error);
     };
+    let before = sources_in(&folder);
+    let is_untrusted = is_untrusted(&root, &folder);
+    let compiled = match is_untrusted {
+        true => compile(&mut command, rustc),
+        false => command.status().map(|status| status.success()),
+    };
+    match compiled {
+        Ok(true) => {}
+        Ok(false) => return ExitCode::FAILURE,
+        Err(error) => return cannot_start(rustc, &error),
+    }
+    if let Some(path) = changed(&before) {
+        let path = path.strip_prefix(&root).unwrap_or(path);
+        let path = path.display();
+        eprintln!("redleaf: {path} changed while it was compiled: build again");
+        return ExitCode::FAILURE;
+    }
+    match is_untrusted {
+        true => look(&root, &folder, rustc, arguments),
+        false => ExitCode::SUCCESS,
+    }
+}
+
+fn cannot_start(rustc: &OsStr, error: &io::Error) -> ExitCode {
     eprintln!("redleaf: cannot start {}: {error}", rustc.display());
     ExitCode::FAILURE
+}
+
+/// Sources of a package, and when each was changed last. Cargo may not set the time of
+/// its notes, so it does not see by itself that a source changed after rustc had read it;
+/// and what is looked at afterwards must be what rustc has read.
+fn sources_in(folder: &Path) -> Vec<(PathBuf, Option<SystemTime>)> {
+    let files = digest::files_below(folder).into_iter();
+    let sources = files.filter(|path| path.extension().is_some_and(|kind| kind == "rs"));
+    sources
+        .map(|path| (path.clone(), modified(&path)))
+        .collect()
+}
+
+/// The first of these sources that is no longer as it was.
+fn changed(sources: &[(PathBuf, Option<SystemTime>)]) -> Option<&PathBuf> {
+    let mut sources = sources.iter();
+    let changed = sources.find(|(path, time)| modified(path) != *time);
+    changed.map(|(path, _)| path)
+}
+
+fn modified(path: &Path) -> Option<SystemTime> {
+    fs::metadata(path).ok()?.modified().ok()
 }
 
 /// Runs rustc on an untrusted crate; whether it succeeded. Of an option that is given
@@ -193,6 +236,28 @@ mod tests {
         assert!(!is_untrusted("/elsewhere/lib/glob"));
         assert!(is_trusted(root, Path::new("/tree/trusted/runtime")));
         assert!(!is_trusted(root, Path::new("/tree/tool")));
+    }
+
+    #[test]
+    fn a_source_that_changes_while_it_is_compiled_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let (source, text) = (
+            folder.path().join("src/lib.rs"),
+            folder.path().join("notes"),
+        );
+        fs::create_dir(folder.path().join("src")).unwrap();
+        fs::write(&source, "old").unwrap();
+        fs::write(&text, "old").unwrap();
+        let before = sources_in(folder.path());
+        fs::write(&text, "new").unwrap();
+        fs::write(folder.path().join("new.rs"), "").unwrap();
+        assert_eq!(changed(&before), None);
+        // The clock of files has a grain of some milliseconds.
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        fs::write(&source, "new").unwrap();
+        assert_eq!(changed(&before), Some(&source));
+        fs::remove_file(&source).unwrap();
+        assert_eq!(changed(&before), Some(&source));
     }
 
     fn verdict(arguments: &str) -> Result<PathBuf, String> {

@@ -70,6 +70,12 @@ struct Attack {
     /// Symbolic links and where they lead.
     #[serde(default)]
     link: BTreeMap<String, String>,
+    /// Whether the tree is built as it is before, and must be.
+    #[serde(default)]
+    built: bool,
+    /// Files that are as old as can be once they are changed.
+    #[serde(default)]
+    old: Vec<String>,
 }
 
 /// All attacks and the copy they are made on.
@@ -171,6 +177,18 @@ impl Attack {
 
     /// Makes it; what went wrong.
     fn run(&self, tree: &Tree, scratch: &mut Scratch) -> Result<Vec<String>, ToolError> {
+        if self.built {
+            let output = redleaf(
+                scratch,
+                false,
+                &self.environment,
+                &COMMAND.map(str::to_owned),
+            )?;
+            if !output.status.success() {
+                let said = String::from_utf8_lossy(&output.stderr);
+                return Ok(vec![format!("the tree itself is not built: {said}")]);
+            }
+        }
         let before = scratch.signed();
         let output = self.make(tree, scratch).and_then(|()| {
             let default = || COMMAND.map(str::to_owned).to_vec();
@@ -224,7 +242,7 @@ impl Attack {
         if !self.stale_lock {
             update_lock(scratch)?;
         }
-        Ok(())
+        self.old.iter().try_for_each(|path| scratch.set_back(path))
     }
 
     fn judge(&self, output: &Output) -> Vec<String> {

@@ -1,7 +1,7 @@
 //! A copy of the tree to attack: as the tree is, but for one attack at a time.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -84,6 +84,17 @@ impl Scratch {
     pub fn read(&self, path: &str) -> Result<String, ToolError> {
         let path = self.copy.join(path);
         fs::read_to_string(&path).map_err(ToolError::file("read", &path))
+    }
+
+    /// Gives a file the earliest time there is.
+    ///
+    /// # Errors
+    /// [`ToolError::File`].
+    pub fn set_back(&self, path: &str) -> Result<(), ToolError> {
+        let path = self.copy.join(path);
+        File::open(&path)
+            .and_then(|file| file.set_modified(SystemTime::UNIX_EPOCH))
+            .map_err(ToolError::file("set the time of", &path))
     }
 
     /// Notes that a path is changed, and makes its folder.
