@@ -15,9 +15,10 @@ use abi::thread::CrossStatus;
 
 use crate::charge::Charge;
 use crate::domain::{self, Creation, Domain};
+use crate::log::{Speaker, write_line};
 use crate::start::{self, EnterFrame};
 use crate::thread::{self, Spawn};
-use crate::{crossing, death, heap, record};
+use crate::{crossing, death, heap, limits, record};
 
 /// A program that has a thread, for as long as that runs.
 struct Program {
@@ -167,6 +168,13 @@ fn conclude(domain: &'static Domain, frame: &StartFrame) {
         false => "the image is no program",
     };
     let name = domain.with(|body| body.name);
-    log::warn!("{}: {why}", record::name_text(&name));
+    if limits::may_tell_death(domain) {
+        let name = record::name_text(&name);
+        write_line(
+            Speaker::about(domain),
+            log::Level::Warn,
+            format_args!("{name}: {why}"),
+        );
+    }
     death::end_started(domain, DeathCause::StartFailed);
 }

@@ -21,10 +21,13 @@ use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use abi::death::DeathCause;
 use abi::exchange::ObjectKind;
 use abi::limits::Limits;
+use abi::note::Name;
 
 use crate::domain::{self, Domain};
+use crate::log::Speaker;
 use crate::record::name_text;
 use crate::scheduler::SLICE_NS;
+use crate::sync::SpinLock;
 use crate::tally::Tally;
 use crate::thread::{self, Thread, ThreadState, control};
 use crate::{death, exchange, machine};
@@ -44,6 +47,9 @@ const DEFAULT_LOG_LINES: u32 = 500;
 /// Times its lines of a second that a domain may have left out, without a second
 /// of rest, before it ends.
 const FLOOD: u32 = 50;
+
+/// Deaths of programs in a second that are told, of those that a domain has started.
+const DEATHS: u32 = 32;
 
 /// Time that log lines and CPU time are counted in.
 const PERIOD_NS: u64 = 1_000_000_000;
@@ -73,6 +79,8 @@ pub(crate) struct Usage {
     proxies: Allowance,
     exports: Tally,
     log: LogRate,
+    /// Of records of programs that it has started, instead of lines.
+    deaths: LogRate,
     cpu_period: AtomicU64,
     cpu_spent_ns: AtomicU64,
     /// Counted by the reaper: bytes and proxies that it owns.
@@ -193,6 +201,7 @@ impl Usage {
             proxies: Allowance::new(),
             exports: Tally::new(),
             log: LogRate::new(),
+            deaths: LogRate::new(),
             cpu_period: AtomicU64::new(0),
             cpu_spent_ns: AtomicU64::new(0),
             census: [const { AtomicU64::new(0) }; 2],
@@ -222,6 +231,7 @@ impl Usage {
         self.proxies.renew(handles.into(), 0);
         self.exports.begin(generation);
         self.log.begin();
+        self.deaths.begin();
         self.cpu_spent_ns.store(0, Ordering::Relaxed);
     }
 
@@ -450,9 +460,12 @@ pub(crate) fn may_log(domain: &'static Domain) -> bool {
         }
         Line::LeftOut { is_first: true } => {
             let name = domain.with(|body| body.name);
-            log::warn!(
-                "{}: more than {limit} lines in a second: further ones are left out",
-                name_text(&name)
+            let name = name_text(&name);
+            warn_about(
+                domain,
+                format_args!(
+                    "{name}: more than {limit} lines in a second: further ones are left out"
+                ),
             );
         }
         Line::LeftOut { is_first: false } => {}
@@ -466,13 +479,68 @@ pub(crate) fn may_log(domain: &'static Domain) -> bool {
 fn say_left_out(domain: &'static Domain, count: u32) {
     if count != 0 {
         let name = domain.with(|body| body.name);
-        log::warn!("{}: {count} lines were left out", name_text(&name));
+        let name = name_text(&name);
+        warn_about(domain, format_args!("{name}: {count} lines were left out"));
     }
+}
+
+fn warn_about(domain: &Domain, text: core::fmt::Arguments<'_>) {
+    crate::log::write_line(Speaker::about(domain), log::Level::Warn, text);
+}
+
+/// Whether the log tells of a domain's death. Of programs that die one after the other
+/// it tells of so many, and then how many it left out: that is counted for the domain
+/// that has started them.
+pub(crate) fn may_tell_death(domain: &'static Domain) -> bool {
+    if !domain.is_program() {
+        return true;
+    }
+    let (parent, name) = domain.with(|body| (body.parent, body.name));
+    let starter = domain::find(parent).unwrap_or(domain::kernel());
+    let second = machine::get().now_ns() / PERIOD_NS;
+    match starter.usage.deaths.judge(second, DEATHS) {
+        Line::Written { left_out } => {
+            say_deaths_left_out(domain, starter, left_out);
+            return true;
+        }
+        Line::LeftOut { is_first: true } => {
+            let name = name_text(&name);
+            warn_about(
+                domain,
+                format_args!(
+                    "{name} died, and more than {DEATHS} programs in a second: further \
+                     deaths are left out"
+                ),
+            );
+        }
+        Line::LeftOut { is_first: false } | Line::Flood => {}
+    }
+    *LAST_LEFT_OUT.lock() = Some(name);
+    false
+}
+
+/// The program whose death was left out last.
+static LAST_LEFT_OUT: SpinLock<Option<Name>> = SpinLock::new(None);
+
+fn say_deaths_left_out(domain: &Domain, starter: &'static Domain, count: u32) {
+    if count == 0 {
+        return;
+    }
+    let last = LAST_LEFT_OUT.lock().take();
+    let last = last.as_ref().map_or("?", name_text);
+    let starter = starter.with(|body| body.name);
+    let starter = name_text(&starter);
+    warn_about(
+        domain,
+        format_args!("{starter}: {count} deaths of programs were left out, the last of {last}"),
+    );
 }
 
 /// Says how many lines of a dead domain were left out last.
 pub(crate) fn finish_log(domain: &'static Domain) {
     say_left_out(domain, domain.usage.log.left_out.swap(0, Ordering::Relaxed));
+    let deaths = domain.usage.deaths.left_out.swap(0, Ordering::Relaxed);
+    say_deaths_left_out(domain, domain, deaths);
 }
 
 /// Counts what every domain owns, if somebody wants that, and ends those that

@@ -11,18 +11,30 @@
 //! what others would like them to say, also from what programs write beside the log.
 //! So the option `log_mark=WORD` puts a word in front of each line of these two that
 //! nobody else knows: it is added at the outlet, and not in what domains may read.
+//!
+//! The ring forgets its oldest lines, and programs cause lines as fast as they like. So
+//! what the kernel and the supervisor say of the system, and not about a program, is
+//! kept beside it ([`Kept`]): a reader gets that where the ring has nothing left.
 
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::fmt::Write;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use log::{Level, LevelFilter, Metadata, Record};
 
+use crate::domain::Domain;
 use crate::sync::SpinLock;
 use crate::{machine, scheduler, wait};
 
 /// Bytes of log kept for `dmesg`.
 const RING_BYTES: usize = 256 * 1024;
+
+/// Bytes kept of lines that no program has caused.
+const KEPT_BYTES: usize = 64 * 1024;
+
+/// Lines kept of them.
+const KEPT_LINES: usize = 1024;
 
 /// Bytes not shown yet from which on whoever logs shows them.
 const BACKLOG_BYTES: u64 = RING_BYTES as u64 / 2;
@@ -40,13 +52,27 @@ struct Ring {
     written: u64,
     /// Bytes ever taken to be shown.
     shown: u64,
+    kept: Kept,
 }
 
-static RING: SpinLock<Ring> = SpinLock::new(Ring {
-    bytes: Vec::new(),
-    written: 0,
-    shown: 0,
-});
+/// Copies of lines that the ring may have forgotten, at their places in the log.
+struct Kept {
+    bytes: Vec<u8>,
+    /// Bytes ever written to it.
+    written: u64,
+    lines: VecDeque<KeptLine>,
+}
+
+#[derive(Clone, Copy)]
+struct KeptLine {
+    /// Where the line begins in the log.
+    position: u64,
+    /// Where it begins in what was written here.
+    start: u64,
+    length: usize,
+}
+
+static RING: SpinLock<Ring> = SpinLock::new(Ring::new());
 
 /// In the ring, in front of a line of the kernel's or the supervisor's. No line has it
 /// inside, where it is escaped.
@@ -63,13 +89,126 @@ static IS_DEFERRED: AtomicBool = AtomicBool::new(false);
 /// Changes with each line it is woken for.
 static LINES: AtomicU32 = AtomicU32::new(0);
 
+impl Kept {
+    const fn new() -> Self {
+        Self {
+            bytes: Vec::new(),
+            written: 0,
+            lines: VecDeque::new(),
+        }
+    }
+
+    /// Adds the line at `position`, in the place of the oldest ones.
+    fn add(&mut self, position: u64, line: &[u8]) {
+        if self.bytes.is_empty() {
+            self.bytes.resize(KEPT_BYTES, 0);
+            self.lines.reserve_exact(KEPT_LINES);
+        }
+        let end = self.written + line.len() as u64;
+        let is_gone = |old: &KeptLine| old.start + (KEPT_BYTES as u64) < end;
+        while self.lines.len() == KEPT_LINES || self.lines.front().is_some_and(is_gone) {
+            self.lines.pop_front();
+        }
+        self.lines.push_back(KeptLine {
+            position,
+            start: self.written,
+            length: line.len(),
+        });
+        for &byte in line {
+            let place = place(self.written, KEPT_BYTES);
+            self.bytes[place] = byte;
+            self.written += 1;
+        }
+    }
+
+    /// Copies what lies from `from` on and begins before `end`, without marks: how many
+    /// bytes, and where to go on; `from` itself if there is nothing.
+    fn copy(&self, from: u64, end: u64, into: &mut [u8]) -> (usize, u64) {
+        let (mut position, mut count) = (from, 0);
+        let first = self
+            .lines
+            .partition_point(|line| line.position + line.length as u64 <= from);
+        for line in self.lines.range(first..) {
+            if line.position >= end {
+                break;
+            }
+            position = position.max(line.position);
+            while position < line.position + line.length as u64 {
+                let byte = self.bytes[place(line.start + (position - line.position), KEPT_BYTES)];
+                if byte != MARK {
+                    if count == into.len() {
+                        return (count, position);
+                    }
+                    into[count] = byte;
+                    count += 1;
+                }
+                position += 1;
+            }
+        }
+        (count, position)
+    }
+}
+
+/// Where the byte at `position` is in a ring.
+fn place(position: u64, bytes: usize) -> usize {
+    usize::try_from(position % bytes as u64).unwrap_or(0)
+}
+
 impl Ring {
+    const fn new() -> Self {
+        Self {
+            bytes: Vec::new(),
+            written: 0,
+            shown: 0,
+            kept: Kept::new(),
+        }
+    }
+
+    /// Adds a line, and keeps it if no program has caused it.
+    fn add(&mut self, line: &[u8], is_kept: bool) {
+        if is_kept {
+            self.kept.add(self.written, line);
+        }
+        self.append(line);
+    }
+
+    /// Copies what a reader may see from `from` on: first what is kept of the part that
+    /// the ring has forgotten. How many bytes, and where to go on.
+    fn read(&self, from: u64, into: &mut [u8]) -> (usize, u64) {
+        let oldest = self.written.saturating_sub(RING_BYTES as u64);
+        if from >= oldest {
+            return self.copy(from, into, false);
+        }
+        let (count, position) = self.kept.copy(from, oldest, into);
+        if count == into.len() {
+            return (count, position);
+        }
+        let position = match position < oldest {
+            // The ring's first line may have lost its beginning.
+            true => self.line_behind(oldest),
+            false => position,
+        };
+        let (more, position) = self.copy(position, &mut into[count..], false);
+        (count + more, position)
+    }
+
+    /// Where the next line behind a position begins.
+    fn line_behind(&self, mut position: u64) -> u64 {
+        while position < self.written {
+            position += 1;
+            if self.bytes[place(position - 1, RING_BYTES)] == b'\n' {
+                break;
+            }
+        }
+        position
+    }
+
     fn append(&mut self, bytes: &[u8]) {
         if self.bytes.is_empty() {
             self.bytes.resize(RING_BYTES, 0);
         }
         for &byte in bytes {
-            let place = Self::place(self.written);
+            let place = place(self.written, RING_BYTES);
             self.bytes[place] = byte;
             self.written += 1;
         }
@@ -81,7 +220,7 @@ impl Ring {
         let oldest = self.written.saturating_sub(RING_BYTES as u64);
         let (mut position, mut count) = (from.clamp(oldest, self.written), 0);
         while position < self.written && count < into.len() {
-            let byte = self.bytes[Self::place(position)];
+            let byte = self.bytes[place(position, RING_BYTES)];
             position += 1;
             if with_marks || byte != MARK {
                 into[count] = byte;
@@ -98,10 +237,6 @@ impl Ring {
         let whole = last.map_or(count, |last| last + 1);
         self.shown = end - (count - whole) as u64;
         whole
-    }
-
-    fn place(position: u64) -> usize {
-        usize::try_from(position % RING_BYTES as u64).unwrap_or(0)
     }
 }
 
@@ -167,8 +302,20 @@ pub(crate) fn text_of(bytes: &[u8]) -> &str {
 pub enum Speaker {
     /// The kernel, or the supervisor, which it trusts to tell how the system is.
     System,
+    /// The kernel, about what a program did: it is forgotten before lines of the system.
+    AboutProgram,
     /// Any other domain.
     Domain,
+}
+
+impl Speaker {
+    /// The kernel, about something that this domain did or what became of it.
+    pub(crate) fn about(domain: &Domain) -> Self {
+        match domain.is_program() {
+            true => Self::AboutProgram,
+            false => Self::System,
+        }
+    }
 }
 
 impl log::Log for KernelLogger {
@@ -191,7 +338,7 @@ pub fn write_line(speaker: Speaker, level: Level, text: core::fmt::Arguments<'_>
     let now = machine::get().now_ns();
     let mut line = Line {
         bytes: [MARK; LINE_BYTES],
-        used: usize::from(speaker == Speaker::System),
+        used: usize::from(speaker != Speaker::Domain),
     };
     let mark = match level {
         Level::Error => "error: ",
@@ -206,13 +353,13 @@ pub fn write_line(speaker: Speaker, level: Level, text: core::fmt::Arguments<'_>
         now / 1_000 % 1_000_000
     );
     line.bytes[line.used] = b'\n';
-    add(&line.bytes[..=line.used]);
+    add(&line.bytes[..=line.used], speaker == Speaker::System);
 }
 
-fn add(bytes: &[u8]) {
+fn add(line: &[u8], is_kept: bool) {
     let unshown = {
         let mut ring = RING.lock();
-        ring.append(bytes);
+        ring.add(line, is_kept);
         ring.written - ring.shown
     };
     if !IS_DEFERRED.load(Ordering::Relaxed) || unshown >= BACKLOG_BYTES {
@@ -278,7 +425,7 @@ fn is_shown() -> bool {
 
 /// Copies log bytes from position `from` on: how many, and where to go on.
 pub fn read(from: u64, into: &mut [u8]) -> (usize, u64) {
-    RING.lock().copy(from, into, false)
+    RING.lock().read(from, into)
 }
 
 /// Installs the logger behind the `log` crate's macros.
@@ -297,7 +444,9 @@ pub(crate) fn break_open() {
 
 #[cfg(test)]
 mod tests {
-    use super::{Escaping, LINE_BYTES, Line, MARK, RING_BYTES, Ring, text_of};
+    use super::{
+        Escaping, KEPT_BYTES, KEPT_LINES, LINE_BYTES, Line, MARK, RING_BYTES, Ring, text_of,
+    };
     use alloc::string::String;
     use alloc::vec::Vec;
     use core::fmt::Write;
@@ -315,10 +464,95 @@ mod tests {
     }
 
     const fn empty() -> Ring {
-        Ring {
-            bytes: Vec::new(),
-            written: 0,
-            shown: 0,
+        Ring::new()
+    }
+
+    /// All that a reader gets, in pieces of this size.
+    fn read_all(ring: &Ring, piece: usize) -> String {
+        let (mut position, mut all) = (0, Vec::new());
+        let mut bytes = alloc::vec![0; piece];
+        loop {
+            let (count, next) = ring.read(position, &mut bytes);
+            if count == 0 {
+                return String::from_utf8(all).unwrap();
+            }
+            all.extend_from_slice(&bytes[..count]);
+            position = next;
+        }
+    }
+
+    #[test]
+    fn what_programs_cause_does_not_displace_what_the_system_says() {
+        let mut ring = empty();
+        let system = |number: usize| alloc::format!("\u{1}system {number}\n");
+        for number in 0..10 {
+            ring.add(system(number).as_bytes(), true);
+            for flood in 0..50_000 {
+                ring.add(alloc::format!("flood {flood}\n").as_bytes(), false);
+            }
+        }
+        for piece in [1, 7, 100, 16 * 1024, 1 << 20] {
+            let text = read_all(&ring, piece);
+            let said: Vec<_> = text
+                .lines()
+                .filter(|line| line.starts_with("sys"))
+                .collect();
+            let all: Vec<_> = (0..10).map(system).collect();
+            let all: Vec<_> = all.iter().map(|line| line[1..].trim_end()).collect();
+            assert_eq!(said, all, "{piece}");
+            assert!(text.ends_with("flood 49999\n"));
+            // No line is half there, and none twice.
+            let flood = text
+                .lines()
+                .skip(10)
+                .map(|line| line.strip_prefix("flood ").unwrap());
+            let numbers: Vec<usize> = flood.map(|number| number.parse().unwrap()).collect();
+            assert!(
+                numbers.windows(2).all(|pair| pair[0] + 1 == pair[1]),
+                "{piece}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_in_both_is_read_once() {
+        let mut ring = empty();
+        let mut text = String::new();
+        for number in 0..60_000 {
+            let line = alloc::format!("{number}\n");
+            ring.add(line.as_bytes(), number % 3 == 0);
+            text.push_str(&line);
+        }
+        let read = read_all(&ring, 1000);
+        let numbers: Vec<usize> = read.lines().map(|line| line.parse().unwrap()).collect();
+        assert!(numbers.is_sorted_by(|one, next| one < next));
+        assert_eq!(numbers.last(), Some(&59_999));
+        // One that reads on where it was is not given what it had.
+        let from = ring.written - 6;
+        let mut bytes = [0; 6];
+        assert_eq!(ring.read(from, &mut bytes), (6, ring.written));
+        assert_eq!(&bytes, b"59999\n");
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded_by_bytes_and_lines() {
+        for (line, most) in [
+            ("x\n", KEPT_LINES),
+            (&*("x".repeat(499) + "\n"), KEPT_BYTES / 500),
+        ] {
+            let mut ring = empty();
+            for _ in 0..3 * KEPT_LINES {
+                ring.add(line.as_bytes(), true);
+            }
+            for _ in 0..RING_BYTES / 2 {
+                ring.add(b"-\n", false);
+            }
+            let text = read_all(&ring, 512);
+            assert_eq!(
+                text.lines().filter(|line| line.starts_with('x')).count(),
+                most
+            );
+            assert!(ring.kept.lines.capacity() <= 2 * KEPT_LINES);
         }
     }
 

@@ -2,28 +2,71 @@
 
 use alloc::collections::VecDeque;
 use alloc::string::String;
-use core::fmt::Write;
+use core::fmt::{self, Write};
 
 use abi::death::DeathCause;
 use abi::note::Name;
 
 use crate::death::RawCrash;
 use crate::domain::{self, Domain};
-use crate::heap;
-use crate::log::Escaping;
+use crate::log::{Escaping, Speaker, write_line};
 use crate::sync::SpinLock;
 use crate::thread::{self, control};
+use crate::{heap, limits};
 
-/// Records kept.
+/// Records kept of programs' deaths, and of other domains': programs die as fast as
+/// somebody starts them.
 const KEPT: usize = 64;
 
 /// Threads whose backtrace a record shows when the domain was ended from outside.
 pub const THREADS_SHOWN: usize = 4;
 
 struct Records {
-    texts: VecDeque<String>,
+    /// Of drivers and services.
+    of_system: VecDeque<Kept>,
+    of_programs: VecDeque<Kept>,
     /// Number of the next record; the first since boot is 1.
     next: u64,
+}
+
+struct Kept {
+    sequence: u64,
+    text: String,
+}
+
+impl Records {
+    const fn new() -> Self {
+        Self {
+            of_system: VecDeque::new(),
+            of_programs: VecDeque::new(),
+            next: 1,
+        }
+    }
+
+    /// Keeps a record in the place of the oldest of its kind; its number.
+    fn add(&mut self, is_program: bool, text: String) -> u64 {
+        let kind = match is_program {
+            true => &mut self.of_programs,
+            false => &mut self.of_system,
+        };
+        if kind.len() == KEPT {
+            kind.pop_front();
+        }
+        let sequence = self.next;
+        kind.push_back(Kept { sequence, text });
+        self.next += 1;
+        sequence
+    }
+
+    /// The record with this number: empty if it is not kept any more.
+    fn get(&self, sequence: u64) -> Option<&str> {
+        if !(1..self.next).contains(&sequence) {
+            return None;
+        }
+        let mut all = self.of_system.iter().chain(&self.of_programs);
+        let found = all.find(|kept| kept.sequence == sequence);
+        Some(found.map_or("", |kept| &kept.text))
+    }
 }
 
 /// A text that ends where memory does: a death must not need any.
@@ -41,13 +84,12 @@ impl Write for Text {
 
 /// Makes room for the records there may be.
 pub(crate) fn init() {
-    RECORDS.lock().texts.reserve_exact(KEPT);
+    let mut records = RECORDS.lock();
+    records.of_system.reserve_exact(KEPT);
+    records.of_programs.reserve_exact(KEPT);
 }
 
-static RECORDS: SpinLock<Records> = SpinLock::new(Records {
-    texts: VecDeque::new(),
-    next: 1,
-});
+static RECORDS: SpinLock<Records> = SpinLock::new(Records::new());
 
 /// A name without its padding.
 #[must_use]
@@ -92,24 +134,27 @@ pub fn write(
     // the record ends there.
     let is_whole = heap::with_reserve(|| describe(&mut text, domain, cause, crash, inside));
     let text = text.0;
-    for line in text.lines() {
-        log::warn!("{line}");
+    if limits::may_tell_death(domain) {
+        tell(domain, cause, &text, is_whole.is_ok());
     }
-    if is_whole.is_err() {
+    RECORDS.lock().add(domain.is_program(), text)
+}
+
+/// Writes a record to the log.
+fn tell(domain: &'static Domain, cause: DeathCause, text: &str, is_whole: bool) {
+    let speaker = Speaker::about(domain);
+    let warn = |line: fmt::Arguments<'_>| write_line(speaker, log::Level::Warn, line);
+    for line in text.lines() {
+        warn(format_args!("{line}"));
+    }
+    if !is_whole {
         let name = domain.with(|body| body.name);
-        log::warn!(
+        warn(format_args!(
             "crash: domain {} died: {}; no memory for the whole record",
             name_text(&name),
             cause.name()
-        );
+        ));
     }
-    let mut records = RECORDS.lock();
-    if records.texts.len() == KEPT {
-        records.texts.pop_front();
-    }
-    records.texts.push_back(text);
-    records.next += 1;
-    records.next - 1
 }
 
 fn describe(
@@ -267,20 +312,44 @@ fn write_callers(out: &mut Text) -> core::fmt::Result {
     writeln!(out)
 }
 
-/// Copies record `sequence`; its whole length, 0 if there is none.
+/// Copies record `sequence`; its whole length, 0 if there is none. One that is not kept
+/// any more is an empty line: there may be others behind it.
 pub fn read(sequence: u64, into: &mut [u8]) -> usize {
     let records = RECORDS.lock();
-    let oldest = records.next - records.texts.len() as u64;
-    let Some(index) = sequence
-        .checked_sub(oldest)
-        .and_then(|index| usize::try_from(index).ok())
-    else {
+    let Some(text) = records.get(sequence) else {
         return 0;
     };
-    let Some(text) = records.texts.get(index) else {
-        return 0;
-    };
+    let text = if text.is_empty() { "\n" } else { text };
     let count = text.len().min(into.len());
     into[..count].copy_from_slice(&text.as_bytes()[..count]);
     text.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+
+    #[test]
+    fn deaths_of_programs_do_not_displace_others() {
+        let mut records = Records::new();
+        assert_eq!(records.add(false, "driver".into()), 1);
+        for number in 2..1002 {
+            assert_eq!(records.add(true, format!("program {number}")), number);
+        }
+        assert_eq!(records.add(false, "service".into()), 1002);
+        assert_eq!(records.get(1), Some("driver"));
+        assert_eq!(records.get(1002), Some("service"));
+        assert_eq!(records.get(1001), Some("program 1001"));
+        assert_eq!(records.get(938), Some("program 938"));
+        assert_eq!(records.get(937), Some(""));
+        assert_eq!(records.get(2), Some(""));
+        for none in [0, 1003, u64::MAX] {
+            assert_eq!(records.get(none), None);
+        }
+        assert_eq!(
+            records.of_programs.len() + records.of_system.len(),
+            KEPT + 2
+        );
+    }
 }

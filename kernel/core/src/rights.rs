@@ -17,6 +17,7 @@ use abi::status::{Answer, ServiceError};
 
 use crate::domain;
 use crate::limits;
+use crate::log::Speaker;
 use crate::record::name_text;
 
 /// What a service asks of the domain that calls it: one of these kinds of grant.
@@ -157,10 +158,11 @@ pub(crate) fn say_refused(service: &str, needs: Needs) {
     let domain = domain::current();
     if limits::may_log(domain) {
         let name = domain.with(|body| body.name);
-        log::warn!(
-            "{}: {service} refused: the domain was granted no {}",
-            name_text(&name),
-            needs.name()
+        let (name, right) = (name_text(&name), needs.name());
+        crate::log::write_line(
+            Speaker::about(domain),
+            log::Level::Warn,
+            format_args!("{name}: {service} refused: the domain was granted no {right}"),
         );
     }
 }

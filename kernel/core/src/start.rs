@@ -16,6 +16,7 @@ use abi::thread::CrossStatus;
 use crate::domain::{self, Creation, Domain};
 use crate::heap::SetAside;
 use crate::image::{Image, LoadedImage};
+use crate::log::Speaker;
 use crate::record::name_text;
 use crate::sync::SpinLock;
 use crate::{crossing, death, export, limits};
@@ -37,11 +38,16 @@ pub fn open_image(file: &[u8], message: &mut [u8; 160]) -> Result<u64, ServiceEr
             write_message(message, format_args!("{error}"));
             // Programs have Rv6 open what they like, as often as they like.
             if limits::may_log(domain::current()) {
-                log::warn!("image refused: {error}");
+                warn_of_program(format_args!("image refused: {error}"));
             }
             Err(ServiceError::BadImage)
         }
     }
+}
+
+/// Warns of what a domain asked for, most often because a program wanted it.
+fn warn_of_program(text: core::fmt::Arguments<'_>) {
+    crate::log::write_line(Speaker::AboutProgram, log::Level::Warn, text);
 }
 
 fn keep_image(image: Image) -> Result<u64, ServiceError> {
@@ -168,7 +174,9 @@ pub(crate) fn check_role(
     request.message_length = refused;
     let length = refused as usize;
     let line = core::str::from_utf8(&request.message[..length]).unwrap_or("");
-    log::warn!("start refused: {line}");
+    if limits::may_log(domain::current()) {
+        warn_of_program(format_args!("start refused: {line}"));
+    }
     Err(ServiceError::BadGrants)
 }
 
