@@ -215,8 +215,11 @@ impl BufRead for Stdin {
             self.start = start;
         }
         if self.start >= self.taken.len() {
-            // A terminal asks for input when everything before is to be seen.
-            let _ = flush_stdout();
+            // A terminal asks for input when everything before is to be seen. Who cannot
+            // be shown it needs no more input: a filter ends with who reads from it.
+            if let Err(error) = flush_stdout() {
+                crate::process::end_for_output(&error);
+            }
             self.start = 0;
             self.taken.resize(INPUT_BYTES, 0);
             let count = check(system().read(STDIN, &mut self.taken));
