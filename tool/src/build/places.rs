@@ -1,5 +1,6 @@
-//! File names that change what cargo does, and links out of the tree.
+//! File names that change what cargo does or hide others, and links out of the tree.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 
@@ -67,6 +68,8 @@ fn look(root: &Path, inside: &str) -> Result<(), ToolError> {
             "a configuration of cargo can name another compiler"
         } else if is_toolchain {
             "it names another compiler"
+        } else if !is_plain(&entry.file_name()) {
+            "its name has characters that lists of files do not keep apart"
         } else if kind.is_symlink() {
             "a symbolic link: expected the file itself"
         } else {
@@ -80,15 +83,24 @@ fn look(root: &Path, inside: &str) -> Result<(), ToolError> {
     Ok(())
 }
 
+/// Whether a name stands in a list of files as what it is. The compiler and cargo escape
+/// spaces in such lists, and nothing else.
+fn is_plain(name: &OsStr) -> bool {
+    let is_plain =
+        |name: &str| !name.contains(|letter: char| letter.is_control() || letter == '\\');
+    name.to_str().is_some_and(is_plain)
+}
+
 fn refuse(path: &str, reason: &'static str) -> TrustError {
     TrustError::Place {
-        path: path.to_owned(),
+        path: path.escape_debug().to_string(),
         reason,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::ffi::OsStrExt;
     use std::os::unix::fs::symlink;
 
     use super::*;
@@ -127,6 +139,22 @@ mod tests {
             let write = |root: &Path| fs::write(root.join(TOOLCHAIN), text).unwrap();
             assert!(verdict(write).contains("another compiler"), "{text}");
         }
+    }
+
+    #[test]
+    fn names_that_lists_do_not_keep_apart_are_refused() {
+        for name in ["a\n.rs", "a\r", "a\\", "a\u{7f}.txt"] {
+            let file = |root: &Path| fs::write(root.join("lib/a").join(name), "").unwrap();
+            assert!(verdict(file).contains("do not keep apart"), "{name:?}");
+            let folder = |root: &Path| fs::create_dir(root.join(name)).unwrap();
+            assert!(verdict(folder).contains("do not keep apart"), "{name:?}");
+        }
+        let bytes = |root: &Path| fs::write(root.join(OsStr::from_bytes(b"\xff")), "").unwrap();
+        assert!(verdict(bytes).contains("do not keep apart"));
+        assert_eq!(
+            verdict(|root| fs::write(root.join("a note.txt"), "").unwrap()),
+            ""
+        );
     }
 
     #[test]

@@ -352,7 +352,8 @@ fn path(pieces: &[Piece<'_>]) -> Option<String> {
     });
     let is_good = literal.is_some_and(|literal| {
         let name = literal.text.trim_matches('"');
-        name.ends_with(".rs") && !name.contains('\\') && !name.starts_with('/')
+        let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "._-/".contains(letter);
+        name.ends_with(".rs") && name.chars().all(is_plain) && !name.starts_with('/')
     });
     (!is_good).then(|| "the path of a module is refused: expected \"FILE.rs\"".to_owned())
 }

@@ -10,6 +10,7 @@ use syn::visit_mut::{self, VisitMut};
 use syn::{Expr, ExprTuple, File, Ident, ImplItem, Item, Macro, Pat, Stmt, Token, TraitItem, Type};
 
 use super::ExamineError;
+use crate::build::tokens;
 
 /// Parses expanded source.
 ///
@@ -59,6 +60,18 @@ impl Opener {
         })
     }
 
+    /// Looks at the definition of a macro. Its uses in this crate were expanded; in another
+    /// one the compiler says nothing of `unsafe` that comes from here. The source's tokens
+    /// were looked at in its files, of which this is no list: whatever was read is here.
+    fn look_at_definition(&mut self, definition: &Macro) {
+        if let Err(forbidden) = tokens::check(&definition.tokens.to_string()) {
+            self.refuse(format!(
+                "in the definition of a macro {}",
+                forbidden.message
+            ));
+        }
+    }
+
     /// An expression that the parser does not know: `builtin # name(…)`, or refused. None
     /// at all is an empty statement.
     fn unknown(&mut self, tokens: &proc_macro2::TokenStream) -> Expr {
@@ -91,8 +104,9 @@ impl VisitMut for Opener {
 
     fn visit_item_mut(&mut self, item: &mut Item) {
         match item {
-            // The definition of a macro: its uses were expanded.
-            Item::Macro(definition) if definition.mac.path.is_ident("macro_rules") => {}
+            Item::Macro(definition) if definition.mac.path.is_ident("macro_rules") => {
+                self.look_at_definition(&definition.mac);
+            }
             Item::Macro(_) => self.refuse("an item made by a macro that is left as a call"),
             Item::Verbatim(tokens) => self.refuse(format!("an item of an unknown kind: {tokens}")),
             _ => visit_mut::visit_item_mut(self, item),
@@ -226,6 +240,22 @@ mod tests {
             assert!(is_found(source), "{source}");
         }
         assert!(!is_found("macro_rules! m { () => { fn hidden() {} } }"));
+    }
+
+    #[test]
+    fn definitions_of_macros_have_no_unsafe_tokens() {
+        assert!(parse("macro_rules! m { ($a:expr) => { #[inline] fn f<'a>() { $a } } }").is_ok());
+        for source in [
+            "macro_rules! m { () => { unsafe { f() } } }",
+            "fn f() { macro_rules! m { () => { unsafe { f() } } } }",
+            "mod a { #[macro_export] macro_rules! m { ($a:expr) => { $a as *const u8 } } }",
+            "macro_rules! m { () => { macro_rules! n { () => { #[no_mangle] fn f() {} } } } }",
+        ] {
+            assert!(
+                refused(source).contains("definition of a macro"),
+                "{source}"
+            );
+        }
     }
 
     #[test]
