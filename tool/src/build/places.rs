@@ -1,4 +1,4 @@
-//! File names that change what cargo does or hide others, and links out of the tree.
+//! File names that change what cargo does or hide others, and links.
 
 use std::ffi::OsStr;
 use std::fs;
