@@ -310,17 +310,15 @@ impl DomainControl {
         Ok((number, notice))
     }
 
-    /// Text of a crash record; 1 is the first since boot.
+    /// Copies the text of a crash record, as much as there is room for; 1 is the first
+    /// since boot. Returns the bytes of the whole text.
     ///
     /// # Errors
     /// [`ServiceError::NotFound`] when there is none (any more).
-    pub fn crash_record(&self, sequence: u64) -> Result<String, ServiceError> {
-        let mut bytes = vec![0; 16 * 1024];
+    pub fn crash_record(&self, sequence: u64, into: &mut [u8]) -> Result<usize, ServiceError> {
         // SAFETY: the right was granted; the buffer is writable for the call.
-        let answer =
-            unsafe { (services().crash_record)(sequence, bytes.as_mut_ptr(), bytes.len()) };
-        bytes.truncate(usize::try_from(check(answer)?).unwrap_or(usize::MAX));
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
+        let answer = unsafe { (services().crash_record)(sequence, into.as_mut_ptr(), into.len()) };
+        Ok(usize::try_from(check(answer)?).unwrap_or(usize::MAX))
     }
 
     /// Resources in use now.

@@ -9,6 +9,7 @@
 //! | programs and arguments that are being started | 16 MiB | waits |
 //! | pipes, of 64 KiB each | 128 | gets pipes of 4 KiB |
 //! | pipes at all | 1,024 | `ENFILE` |
+//! | calls that list processes or find a path, of 32 KiB each | 128 | waits |
 //! | open files, with a path of 1 KiB each at worst | 2,048 | `ENFILE` |
 //!
 //! What is kept for a successor is as large again while a keeper is told all of it.
@@ -21,6 +22,10 @@ use crate::sync::{Condvar, Mutex};
 
 /// Bytes of programs and arguments that are being started.
 const START_BYTES: usize = 16 << 20;
+
+/// Bytes of lists that are being made, and what one may take.
+const LIST_BYTES: usize = 4 << 20;
+const LIST_SHARE: usize = 32 << 10;
 
 /// Largest program: half of that, so that a large one does not keep others waiting.
 /// The kernel maps 64 MiB at most (lib/image); the largest program has 1 MiB.
@@ -39,6 +44,8 @@ const LARGE_PIPE_MAX: usize = 128;
 pub struct Budget {
     /// Bytes of programs and arguments.
     pub starts: Pool,
+    /// Bytes of lists.
+    lists: Pool,
     /// Open files.
     pub files: Arc<Count>,
     /// Pipes.
@@ -49,9 +56,21 @@ impl Default for Budget {
     fn default() -> Self {
         Self {
             starts: Pool::new(START_BYTES),
+            lists: Pool::new(LIST_BYTES),
             files: Arc::new(Count::new(FILE_MAX)),
             pipes: Arc::new(Count::new(PIPE_MAX)),
         }
+    }
+}
+
+impl Budget {
+    /// What a call takes that makes a list of what may be many, and waits for nobody
+    /// meanwhile who wants the same.
+    ///
+    /// # Errors
+    /// None: there are as many bytes as one takes.
+    pub fn list(&self) -> Outcome<Share<'_>> {
+        self.lists.take(LIST_SHARE)
     }
 }
 
@@ -167,8 +186,21 @@ mod tests {
     use std::thread;
     use std::time::Duration;
 
-    use super::{Count, Pool};
+    use super::{Budget, Count, LIST_BYTES, LIST_SHARE, Pool};
     use crate::errno::Errno;
+
+    #[test]
+    fn so_many_lists_are_made_at_once_and_no_more() {
+        let budget = Arc::new(Budget::default());
+        let most = LIST_BYTES / LIST_SHARE;
+        let mut shares: Vec<_> = (0..most).map(|_| budget.list().unwrap()).collect();
+        let waits = Arc::clone(&budget);
+        let next = thread::spawn(move || waits.list().is_ok());
+        thread::sleep(Duration::from_millis(20));
+        assert!(!next.is_finished());
+        shares.pop();
+        assert!(next.join().unwrap());
+    }
 
     #[test]
     fn who_finds_too_few_bytes_waits_for_those_of_others() {

@@ -207,8 +207,11 @@ impl Process for ProcessState {
     }
 
     fn getcwd(&self, into: &mut [u8]) -> RpcResult<Outcome<u64>> {
-        let path =
-            Resolver::new(self.rv6().disk()).and_then(|resolver| resolver.path_of(&self.place()));
+        let path = self
+            .rv6()
+            .budget()
+            .list()
+            .and_then(|_share| Resolver::new(self.rv6().disk())?.path_of(&self.place()));
         Ok(path.and_then(|path| match path.len() > into.len() {
             true => Err(Errno::ERANGE),
             false => Ok(copy(&path, into)),
@@ -250,7 +253,8 @@ impl Process for ProcessState {
     }
 
     fn processes(&self, list: &mut [ProcessInfo]) -> RpcResult<Outcome<u64>> {
-        Ok(Ok(self.rv6().table().list(list)))
+        let share = self.rv6().budget().list();
+        Ok(share.map(|_share| self.rv6().table().list(list)))
     }
 
     fn sleep_ns(&self, duration_ns: u64) -> RpcResult<Outcome<()>> {
