@@ -204,7 +204,7 @@ impl Terminal {
         // `read` has compiled it once.
         let regex = Regex::new(pattern).map_err(|error| error.to_string())?;
         loop {
-            let text = plain(&self.shown);
+            let text = without_start(&plain(&self.shown));
             if let Some(found) = regex.find(&text) {
                 self.shown = text.as_bytes()[found.end()..].to_vec();
                 return Ok(());
@@ -244,6 +244,14 @@ impl Terminal {
     }
 }
 
+/// Text without the supervisor's line that the system has started. The first shell may
+/// have prompted before, and been answered: the line comes when the last start is over.
+fn without_start(text: &str) -> String {
+    let lines = text.split_inclusive('\n');
+    let is_other = |line: &&str| !(line.contains("] init: system ") && line.contains(" started: "));
+    lines.filter(is_other).collect()
+}
+
 /// Text without control sequences and carriage returns.
 fn plain(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
@@ -268,6 +276,13 @@ fn plain(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_line_of_the_start_may_come_at_any_time() {
+        let text = "/ $ echo on\n[    0.038055] init: system rv6 started: 7 domains\non\n/ $ ";
+        assert_eq!(without_start(text), "/ $ echo on\non\n/ $ ");
+        assert_eq!(without_start("init: on"), "init: on");
+    }
 
     #[test]
     fn control_sequences_are_left_out() {
