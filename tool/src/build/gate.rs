@@ -5,7 +5,7 @@
 //!
 //! 1. names in the tree ([`places`]) and what configures cargo from outside of it
 //!    ([`surroundings`]);
-//! 2. manifests ([`manifests`]), which cargo has not read yet;
+//! 2. manifests ([`manifests`]) and features ([`features`]), which cargo has not read yet;
 //! 3. tokens of untrusted sources ([`sources`]);
 //! 4. `Cargo.lock`: crates, versions, source and checksums ([`trust`]);
 //! 5. the graph that cargo makes of it: who imports whom ([`layers`]), what runs on
@@ -22,7 +22,7 @@ use tempfile::TempDir;
 
 use super::cargo::{Workspace, cargo, start_error};
 use super::trust::{self, TrustError};
-use super::{confine, freshness, keys, layers, manifests, places, sources, surroundings};
+use super::{confine, features, freshness, keys, layers, manifests, places, sources, surroundings};
 use crate::error::ToolError;
 use crate::tree::Tree;
 
@@ -45,6 +45,7 @@ impl Gate {
         places::check(root)?;
         surroundings::check(root)?;
         let members = manifests::check(root)?;
+        features::check(root, &members)?;
         for member in members.iter().filter(|member| member.is_untrusted()) {
             sources::check_member(root, member)?;
         }

@@ -10,6 +10,7 @@
 mod cargo;
 mod code;
 pub mod confine;
+mod features;
 mod freshness;
 mod gate;
 pub mod holes;

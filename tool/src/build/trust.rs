@@ -189,6 +189,9 @@ pub struct Vetted {
     pub why: String,
     /// SHA-256 of the crate file, as in `Cargo.lock`.
     pub checksum: Option<String>,
+    /// Features that packages outside of kernel/ and trusted/ may ask for.
+    #[serde(default)]
+    pub features: Vec<String>,
     /// Whether it runs in the tool and the tests alone, never in an image.
     #[serde(default)]
     pub host_only: bool,
