@@ -3,7 +3,8 @@
 //! A domain that dies right after its start is in a row of failures: the pause
 //! doubles, and after some it stays dead. One that worked for a while first is
 //! started again at once, whatever killed it, as long as its budget lasts. Nor does it
-//! stay dead for a row of calls that programs made: those are charged with them, and end.
+//! stay dead for a row of calls that programs made: those are charged with them, and end;
+//! nor because there is no memory to start it with: those who have it will end.
 
 use alloc::collections::VecDeque;
 
@@ -28,7 +29,8 @@ pub struct Row {
 pub struct Life {
     /// How long it was; 0: it did not even start.
     pub lived_ns: u64,
-    /// It ended by a call of a program, which is charged with that.
+    /// It ended by a call of a program, which is charged with that; or it did not start
+    /// because others have the memory.
     pub is_charged: bool,
 }
 

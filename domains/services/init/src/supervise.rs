@@ -122,9 +122,14 @@ impl System {
                     log::error!("{name} does not restart: {fault}");
                     return self.escalate(index);
                 }
-                Err(fault) => log::error!("{name} does not restart: {fault}"),
+                Err(fault) => {
+                    log::error!("{name} does not restart: {fault}");
+                    life = Life {
+                        lived_ns: 0,
+                        is_charged: fault.is_want_of_memory(),
+                    };
+                }
             }
-            life = Life::default();
         }
     }
 

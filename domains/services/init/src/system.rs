@@ -14,8 +14,8 @@ use manifest::{DeathPolicy, LimitsPlan, SystemPlan};
 use runtime::sync::{Condvar, Mutex};
 use runtime::time::{Duration, Instant};
 use runtime::{
-    AnyProxy, DeathCause, DomainControl, Image, ImageError, Limits, Start, StartError,
-    StartFailure, StartOutcome, Started,
+    AnyProxy, DeathCause, DomainControl, Image, ImageError, Limits, ServiceError, Start,
+    StartError, StartFailure, StartOutcome, Started,
 };
 
 use crate::archive::Archive;
@@ -58,6 +58,19 @@ pub enum StartFault {
     TooLong(Duration),
     /// Its own code or the kernel refused.
     Failed(StartFailure),
+}
+
+impl StartFault {
+    /// Whether it would have started with more memory.
+    pub fn is_want_of_memory(&self) -> bool {
+        match self {
+            Self::NoMemory => true,
+            Self::Failed(failure) => {
+                failure.error == ServiceError::NoMemory && failure.cause.is_none()
+            }
+            _ => false,
+        }
+    }
 }
 
 impl fmt::Display for StartFault {
@@ -437,5 +450,28 @@ fn write_back(name: &str, object: AnyProxy) {
     };
     if !done {
         log::error!("{name} could not be synced");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn want_of_memory_is_told_from_other_faults() {
+        let failed = |error, cause| {
+            StartFault::Failed(StartFailure {
+                id: 0,
+                error,
+                cause,
+                message: String::new(),
+            })
+        };
+        assert!(StartFault::NoMemory.is_want_of_memory());
+        assert!(failed(ServiceError::NoMemory, None).is_want_of_memory());
+        assert!(!StartFault::NoDevice.is_want_of_memory());
+        assert!(!failed(ServiceError::StartFailed, None).is_want_of_memory());
+        let quota = Some(runtime::DeathCause::MemoryQuota);
+        assert!(!failed(ServiceError::NoMemory, quota).is_want_of_memory());
     }
 }
