@@ -10,7 +10,7 @@ use abi::exchange::{HELD, ProxyObject};
 use abi::note::{combine, hash};
 use abi::status::{ServiceError, check};
 use abi::target::Target;
-use abi::thread::DomainSlot;
+use abi::thread::{DomainSlot, count_of};
 
 use crate::crossing::Exports;
 use crate::error::ExchangeFull;
@@ -255,10 +255,11 @@ pub struct Incarnation {
     generation: u64,
 }
 
-/// Without the slot, which is an address of the kernel's.
+/// The count of its slot's domains, without the slot: that is an address of the kernel's.
 impl fmt::Debug for Incarnation {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "Incarnation({})", self.generation)
+        let count = count_of(self.generation);
+        write!(formatter, "Incarnation({count})")
     }
 }
 
