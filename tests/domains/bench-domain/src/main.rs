@@ -26,7 +26,7 @@ fn bench_domain(
 ) -> Result<(), StartError> {
     let starts = usize::try_from(options.number("starts", 2000)?)?;
     let minimal = open(&control, &archive, "images/minimal")?;
-    let echo = open(&control, &archive, "images/echo")?;
+    let echo = open(&control, &archive, "images/echoes")?;
     let resident = open(&control, &archive, "images/resident")?;
     let mut all = Samples::with_room(starts);
     let mut opened = Samples::with_room(OPENS);
@@ -113,7 +113,7 @@ fn crowd<'a>(control: &'a DomainControl, image: &Image) -> Result<Crowd<'a>, Sta
     for _ in 0..CROWD {
         crowd
             .ids
-            .push(control.start(image, Start::new("one of a crowd"))?.id);
+            .push(control.start(image, Start::new("one-of-a-crowd"))?.id);
     }
     Ok(crowd)
 }
